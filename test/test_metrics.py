@@ -6,7 +6,6 @@ import pytest
 from flashdepth_ros import metrics
 from flashdepth_ros.errors import InputError
 
-
 HEIGHT, WIDTH = 36, 48
 
 
