@@ -1,0 +1,26 @@
+"""Gives this test process, and those it starts, a ROS network of their own."""
+
+from collections.abc import Iterator
+import os
+
+import pytest
+
+os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the first ROS message through: ROS's own generator imports lark, which warns."""
+    config.addinivalue_line('filterwarnings', 'ignore:module .sre_:DeprecationWarning')
+
+
+@pytest.fixture
+def ros_context() -> Iterator[object]:
+    """A ROS context of the test's own; pass it to nodes and executors."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.shutdown(context=context)
