@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose; each says what came, what was expected, what to do."""
+"""The errors raised on purpose; each says what came, what was expected, what to do."""
 
 
 class FlashDepthError(Exception):

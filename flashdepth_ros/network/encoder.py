@@ -1,0 +1,114 @@
+"""DINOv2 vision transformer: a frame in, maps of tokens out (arXiv 2304.07193)."""
+
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+from flashdepth_ros.network.config import PATCH, EncoderConfig
+
+# The released networks resize their position embeddings to a grid larger by this; it moves
+# the samples.
+_GRID_SURPLUS = 0.1
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over tokens (B, N, C)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.output = nn.Linear(dim, dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.qkv(tokens).chunk(3, dim=-1)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)  # (B, heads, N, C / heads)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Attention, then a perceptron, each pre-normed, scaled per channel, and added."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attention = Attention(dim, heads)
+        self.scale1 = nn.Parameter(torch.ones(dim))
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.scale2 = nn.Parameter(torch.ones(dim))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = tokens + self.scale1 * self.attention(self.norm1(tokens))
+        return tokens + self.scale2 * self.mlp(self.norm2(tokens))
+
+
+class Encoder(nn.Module):
+    """
+    Frames (B, 3, H, W) to one map (B, C, H / 14, W / 14) for each tapped block.
+
+    :param taps: the blocks to read, counted from 0; later blocks are not built.
+    """
+
+    def __init__(self, config: EncoderConfig, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        self.taps = taps
+        self.grid = config.position_grid
+        self.patch_embedding = nn.Conv2d(3, config.dim, PATCH, stride=PATCH)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, config.dim))
+        self.position_embedding = nn.Parameter(torch.zeros(1, 1 + self.grid**2, config.dim))
+        self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(max(taps) + 1))
+        self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self._cached: tuple[tuple[object, ...], Tensor] | None = None
+        self._initialise()
+
+    def _initialise(self) -> None:
+        nn.init.trunc_normal_(self.position_embedding, std=0.02)
+        nn.init.normal_(self.class_token, std=1e-6)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        patches = self.patch_embedding(frames)  # (B, C, h, w)
+        height, width = patches.shape[-2:]
+        patches = patches.flatten(2).transpose(1, 2)
+        tokens = torch.cat((self.class_token.expand(len(frames), -1, -1), patches), dim=1)
+        tokens = tokens + self.positions(height, width)
+        maps = []
+        for index, block in enumerate(self.blocks):
+            tokens = block(tokens)
+            if index in self.taps:
+                tapped = self.norm(tokens)[:, 1:]
+                maps.append(tapped.transpose(1, 2).unflatten(2, (height, width)))
+        return maps
+
+    def positions(self, height: int, width: int) -> Tensor:
+        """Return the position embeddings (1, 1 + h * w, C) of a grid, computed once per grid."""
+        if (height, width) == (self.grid, self.grid):
+            return self.position_embedding
+        if (
+            torch.is_grad_enabled()
+            or torch.compiler.is_compiling()
+            or torch.onnx.is_in_onnx_export()
+        ):
+            return self._resized_positions(height, width)
+        source = self.position_embedding
+        key = (height, width, source.data_ptr(), source._version, source.device, source.dtype)
+        cached = self._cached
+        if cached is None or cached[0] != key:
+            # The source travels along, so that no later tensor can take its address.
+            cached = self._cached = (key, self._resized_positions(height, width))
+        return cached[1]
+
+    def _resized_positions(self, height: int, width: int) -> Tensor:
+        learned = self.position_embedding.float()
+        grid = learned[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        scale = ((height + _GRID_SURPLUS) / self.grid, (width + _GRID_SURPLUS) / self.grid)
+        grid = F.interpolate(grid, scale_factor=scale, mode='bicubic')
+        positions = torch.cat((learned[:, :1], grid.flatten(2).transpose(1, 2)), dim=1)
+        return positions.to(self.position_embedding.dtype)

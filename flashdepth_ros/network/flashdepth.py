@@ -1,0 +1,121 @@
+"""FlashDepth (arXiv 2504.07093): the whole model on one screen."""
+
+from torch import Tensor, nn
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.network.config import LEVELS, PATCH, ContextConfig, ModelConfig, preset
+from flashdepth_ros.network.decoder import Decoder, resize, run_head
+from flashdepth_ros.network.encoder import Encoder
+from flashdepth_ros.network.fusion import Fusion
+from flashdepth_ros.network.temporal import StreamState, Temporal
+
+OUTPUT_PER_INVERSE_METRE = 100.0
+"""The released networks were trained on 100 / metres."""
+
+
+class Context(nn.Module):
+    """The context branch: a large encoder at low resolution, read at one coarse level."""
+
+    def __init__(self, config: ContextConfig, level: int) -> None:
+        super().__init__()
+        self.short_side = config.short_side
+        self.levels = LEVELS[: LEVELS.index(level) + 1]
+        taps = tuple(config.encoder.taps[level - 1] for level in reversed(self.levels))
+        self.encoder = Encoder(config.encoder, taps)
+        self.decoder = Decoder(config.encoder.dim, config.decoder, self.levels)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the path (B, C, h, w) of frames (B, 3, H, W) at the branch's level."""
+        size = context_size(frames.shape[-2], frames.shape[-1], self.short_side)
+        pyramid = self.encoder(resize(frames, size))
+        path = None
+        for level, tapped in zip(self.levels, reversed(pyramid), strict=True):
+            path = self.decoder.merge(level, path, tapped)
+        assert path is not None
+        return path
+
+
+class FlashDepth(nn.Module):
+    """Frames of one or more streams and their state in, inverse depth and the next state out."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, config.encoder.taps)
+        self.decoder = Decoder(config.encoder.dim, config.decoder)
+        self.temporal = (
+            Temporal(config.decoder.width, config.temporal) if config.temporal else None
+        )
+        self.context = self.fusion = None
+        if config.fusion:
+            context_width = config.fusion.context.decoder.width
+            self.context = Context(config.fusion.context, config.fusion.level)
+            self.fusion = Fusion(config.decoder.width, context_width, config.fusion)
+
+    def forward(
+        self, frames: Tensor, state: StreamState | None = None
+    ) -> tuple[Tensor, StreamState | None]:
+        """
+        Estimate inverse depth; T frames at once equal T calls of one frame.
+
+        :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14.
+        :param state: what the call before returned for these B streams; None starts them.
+        :return: inverse depth (B, T, H, W) float32 in 1/m, not negative, 0 = infinitely far; and
+            the state to pass with the next frames (None where the model has no temporal module).
+        :raises InputError: a shape that does not fit, or a state of another model.
+        """
+        state = self._checked(frames, state)
+        batch, time, _, height, width = frames.shape
+        images = frames.flatten(0, 1)
+        context = self.context(images) if self.context else None
+        pyramid = self.encoder(images)
+        path = None
+        for level, tapped in zip(LEVELS, reversed(pyramid), strict=True):
+            path = self.decoder.merge(level, path, tapped)
+            if self.fusion and level == self.config.fusion.level:  # type: ignore[union-attr]
+                path = self.fusion(path, context)
+            if self.temporal and level == self.config.temporal.level:  # type: ignore[union-attr]
+                path, state = self.temporal(path, state)
+        assert path is not None
+        assert self.decoder.head is not None
+        raw = run_head(self.decoder.head, path, pyramid[0].shape)
+        return raw.view(batch, time, height, width) / OUTPUT_PER_INVERSE_METRE, state
+
+    def _checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
+        """Return the state to start from, or say what does not fit."""
+        if frames.ndim != 5 or frames.shape[2] != 3:
+            raise InputError(
+                f'frames of shape {tuple(frames.shape)} given, (B, T, 3, H, W) expected'
+            )
+        batch, time, _, height, width = frames.shape
+        if not batch * time * height * width or height % PATCH or width % PATCH:
+            raise InputError(
+                f'frames of shape {tuple(frames.shape)} given, height and width must be '
+                f'multiples of {PATCH} and nothing empty: resize them first'
+            )
+        if self.temporal is None:
+            if state is not None:
+                raise InputError(f'{self.config.name} keeps no state, but one was given')
+            return None
+        if state is None:
+            return self.temporal.start(batch, frames.device)
+        self.temporal.check(state, batch)
+        return state
+
+
+def context_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """Return the size at which the context branch sees a frame, multiples of 14, px."""
+    if min(height, width) <= short_side:
+        return height, width
+    if height <= width:
+        return short_side, int(short_side / height * width) // PATCH * PATCH
+    return int(short_side / width * height) // PATCH * PATCH, short_side
+
+
+def create_model(name: str) -> FlashDepth:
+    """
+    Build the preset `name`: evaluation mode, float32, CPU, random weights, no temporal effect.
+
+    :raises ConfigError: no preset has that name; the message lists them.
+    """
+    return FlashDepth(preset(name)).eval()
