@@ -1,0 +1,55 @@
+"""Where the weights of a preset lie on this machine."""
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+
+from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.network.config import ModelConfig
+
+_FLASHDEPTH = 'Hugging Face, Eyeline-Research/FlashDepth: '
+_DEPTH_ANYTHING = 'Hugging Face, depth-anything/Depth-Anything-V2-'
+SOURCES = {
+    'flashdepth-s': _FLASHDEPTH + 'flashdepth-s/iter_14001.pth',
+    'flashdepth-l': _FLASHDEPTH + 'flashdepth-l/iter_10001.pth',
+    'flashdepth-full': _FLASHDEPTH + 'flashdepth/iter_43002.pth',
+    'depth-anything-v2-s': _DEPTH_ANYTHING + 'Small: depth_anything_v2_vits.pth',
+    'depth-anything-v2-b': _DEPTH_ANYTHING + 'Base: depth_anything_v2_vitb.pth',
+    'depth-anything-v2-l': _DEPTH_ANYTHING + 'Large: depth_anything_v2_vitl.pth',
+}
+"""Where the official weights of a preset are published."""
+
+
+def find_weights(config: ModelConfig) -> Path:
+    """
+    Return the file that holds a preset's own weights: shipped in `models/`, else in the cache.
+
+    :raises CheckpointError: there is none; the message says where to get them and where to put
+        them, and under which license they are.
+    """
+    places = [*_shipped_folders(), cache_folder()]
+    for folder in places:
+        for suffix in ('.safetensors', '.pth'):
+            path = folder / (config.name + suffix)
+            if path.is_file():
+                return path
+    source = SOURCES.get(config.name, 'train them with `flashdepth train`')
+    raise CheckpointError(
+        f'no weights of {config.name} on this machine. Get them ({source}; license '
+        f'{config.weights_license}) and name the file with the parameter `weights`, or put it at '
+        f'{cache_folder() / (config.name + ".pth")}'
+    )
+
+
+def cache_folder() -> Path:
+    """Return the user's folder of downloaded weights."""
+    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(cache) / 'flashdepth_ros'
+
+
+def _shipped_folders() -> Iterator[Path]:
+    """Yield `models/` beside the package (a checkout), then under a prefix's `share/`."""
+    package = Path(__file__).resolve().parents[1]
+    yield package.parent / 'models'
+    for parent in package.parents:
+        yield parent / 'share' / 'flashdepth_ros' / 'models'
