@@ -1,6 +1,6 @@
 """Recordings in and out: rosbag2 (sqlite3, MCAP, compressed) and ROS 1 bags, without ROS."""
 
-from flashdepth_ros.bags.build import build_message, header, time
+from flashdepth_ros.bags.build import build_message, header, stamp
 from flashdepth_ros.bags.find import find_depth_topic, find_image_topic, find_topic
 from flashdepth_ros.bags.reader import BagReader, Record, Topic
 from flashdepth_ros.bags.writer import BagWriter
@@ -15,5 +15,5 @@ __all__ = [
     'find_image_topic',
     'find_topic',
     'header',
-    'time',
+    'stamp',
 ]

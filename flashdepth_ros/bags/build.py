@@ -21,14 +21,14 @@ def jazzy() -> Typestore:
     return get_typestore(Stores.ROS2_JAZZY)
 
 
-def time(stamp_ns: int) -> dict[str, int]:
+def stamp(stamp_ns: int) -> dict[str, int]:
     """Return the fields of builtin_interfaces/Time."""
     return dict(zip(('sec', 'nanosec'), divmod(stamp_ns, 10**9), strict=True))
 
 
 def header(stamp_ns: int, frame_id: str) -> dict[str, Any]:
     """Return the fields of std_msgs/Header."""
-    return {'stamp': time(stamp_ns), 'frame_id': frame_id}
+    return {'stamp': stamp(stamp_ns), 'frame_id': frame_id}
 
 
 def build_message(type_name: str, **fields: Any) -> Any:
