@@ -1,0 +1,203 @@
+"""Floor plans: a rectangle cut into rooms, and walls with doorways and windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flashdepth_ros.simulation.mesh import Mesh, Vector, box, sheet
+from flashdepth_ros.simulation.scene import Part
+from flashdepth_ros.simulation.surfaces import Surface
+
+CELL_M = 0.8
+DOOR_M = (0.9, 2.03)
+
+
+@dataclass(frozen=True)
+class Room:
+    """An axis-aligned room, metres."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def area(self) -> float:
+        """The floor in square metres."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the floor."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A hole in a wall: middle along the wall, width, sill and top height; `door` has a leaf."""
+
+    at: float
+    width: float
+    sill: float
+    top: float
+    door: bool = False
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall from `start` to `end`; the room its inner face looks at lies to the left."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    outer: bool
+    openings: tuple[Opening, ...] = ()
+
+    @property
+    def length(self) -> float:
+        """Length in metres."""
+        return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
+
+    @property
+    def yaw(self) -> float:
+        """Direction from start to end, radians."""
+        return float(np.arctan2(self.end[1] - self.start[1], self.end[0] - self.start[0]))
+
+    @property
+    def thickness(self) -> float:
+        """Thickness in metres."""
+        return 0.24 if self.outer else 0.12
+
+    def point(self, along: float, inwards: float = 0.0) -> tuple[float, float]:
+        """Return the ground point at a distance along the wall and to its left."""
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        x = self.start[0] + along * cos - inwards * sin
+        return float(x), float(self.start[1] + along * sin + inwards * cos)
+
+
+def split(rng: np.random.Generator, room: Room, smallest: float) -> tuple[list[Room], list[Wall]]:
+    """Cut a room in two again and again; every cut is a wall with a doorway in it."""
+    rooms: list[Room] = []
+    walls: list[Wall] = []
+    open_rooms = [room]
+    while open_rooms:
+        current = open_rooms.pop()
+        cut = _cut(rng, current, smallest, walls)
+        if cut is None:
+            rooms.append(current)
+            continue
+        first, second, wall = cut
+        walls.append(wall)
+        open_rooms += [first, second]
+    return rooms, walls
+
+
+def _cut(
+    rng: np.random.Generator, room: Room, smallest: float, walls: list[Wall]
+) -> tuple[Room, Room, Wall] | None:
+    size_x, size_y = room.x1 - room.x0, room.y1 - room.y0
+    along_x = size_x >= size_y
+    size = size_x if along_x else size_y
+    if size < 2 * smallest + 0.5 or rng.random() < 0.12:
+        return None
+    low = room.x0 if along_x else room.y0
+    doors = [wall.point(o.at)[0 if along_x else 1] for wall in walls for o in wall.openings]
+    for _ in range(6):
+        at = low + float(rng.uniform(smallest, size - smallest))
+        if all(abs(at - door) > 0.8 for door in doors):
+            break
+    else:
+        return None
+    length = size_y if along_x else size_x
+    door = float(rng.uniform(0.7, length - 0.7))
+    wide = rng.random() < 0.25
+    opening = Opening(door, min(2.0, 2 * min(door, length - door) - 0.2) if wide else 0.9,
+                      0.0, 2.2 if wide else DOOR_M[1], not wide)  # fmt: skip
+    if along_x:
+        wall = Wall((at, room.y0), (at, room.y1), False, (opening,))
+        return Room(room.x0, room.y0, at, room.y1), Room(at, room.y0, room.x1, room.y1), wall
+    wall = Wall((room.x0, at), (room.x1, at), False, (opening,))
+    return Room(room.x0, room.y0, room.x1, at), Room(room.x0, at, room.x1, room.y1), wall
+
+
+def _both_faces(
+    left: float, right: float, low: float, high: float, thickness: float
+) -> tuple[Mesh, Mesh]:
+    """Return the inner and outer face of a stretch of wall, textured in wall coordinates."""
+    width, height, half = right - left, high - low, thickness / 2
+    inner = sheet((right, half, low), (-width, 0, 0), (0, 0, height), CELL_M)
+    outer = sheet((left, -half, low), (width, 0, 0), (0, 0, height), CELL_M)
+    return inner.uv_shifted(-right, low), outer.uv_shifted(left, low)
+
+
+def _reveal(opening: Opening, thickness: float) -> list[Mesh]:
+    left, right = opening.at - opening.width / 2, opening.at + opening.width / 2
+    low, high, half = opening.sill, opening.top, thickness / 2
+    tall, wide, deep = (0.0, 0.0, high - low), (opening.width, 0.0, 0.0), (0.0, thickness, 0.0)
+    back: Vector = (0.0, -thickness, 0.0)
+    return [
+        sheet((left, half, low), back, tall),
+        sheet((right, -half, low), deep, tall),
+        sheet((left, half, high), wide, back),
+        sheet((left, -half, low), wide, deep),
+    ]
+
+
+def wall_parts(
+    wall: Wall, height: float, inner: Surface, outer: Surface, trim: Surface
+) -> list[Part]:
+    """Return a wall's faces, the reveals of its openings, frames and skirting, in place."""
+    thick, parts, along = wall.thickness, [], 0.0
+    stretches: list[tuple[float, float, float, float]] = []
+    for opening in sorted(wall.openings, key=lambda o: o.at):
+        left, right = opening.at - opening.width / 2, opening.at + opening.width / 2
+        stretches.append((along, left, 0.0, height))
+        stretches.append((left, right, opening.top, height))
+        if opening.sill > 0:
+            stretches.append((left, right, 0.0, opening.sill))
+        parts += [(trim, mesh) for mesh in _reveal(opening, thick) + _frame(opening, thick)]
+        along = right
+    stretches.append((along, wall.length, 0.0, height))
+    for left, right, low, high in stretches:
+        if right - left < 0.01 or high - low < 0.01:
+            continue
+        front, back = _both_faces(left, right, low, high, thick)
+        parts += [(inner, front), (outer, back)]
+        if low == 0.0:
+            size = (right - left, thick + 0.03, 0.08)
+            parts.append((trim, box(size, ((left + right) / 2, 0, 0.04))))
+    return [(surface, mesh.moved(*wall.start, 0.0, wall.yaw)) for surface, mesh in parts]
+
+
+def _frame(opening: Opening, thickness: float) -> list[Mesh]:
+    """Return the casing round an opening, and the glazing bars of a window."""
+    deep, middle = thickness + 0.04, (opening.sill + opening.top) / 2
+    tall, half = opening.top - opening.sill, opening.width / 2
+    bars = [
+        box((0.06, deep, tall), (opening.at + side * (half + 0.03), 0, middle)) for side in (-1, 1)
+    ]
+    bars.append(box((opening.width + 0.12, deep, 0.06), (opening.at, 0, opening.top + 0.03)))
+    if opening.sill > 0:
+        bars.append(box((opening.width + 0.2, deep + 0.1, 0.04), (opening.at, 0, opening.sill)))
+        bars += [
+            box((0.04, 0.05, tall), (opening.at + x, 0, middle))
+            for x in (-half + 0.02, 0, half - 0.02)
+        ]
+        bars.append(box((opening.width, 0.05, 0.04), (opening.at, 0, middle)))
+    return bars
+
+
+def leaf(opening: Opening, swing: float, surface: Surface) -> list[Part]:
+    """Return a door leaf with its handle, hinged at the left and opened by `swing` radians."""
+    width, height = opening.width, opening.top
+    steel = Surface(tint=(0.7, 0.7, 0.72), gloss=0.6)
+    parts: list[Part] = [
+        (surface, box((width - 0.02, 0.04, height - 0.02), (width / 2, 0, height / 2)))
+    ]
+    parts += [
+        (surface, box((width * 0.6, 0.052, h), (width / 2, 0, z)))
+        for h, z in ((0.7, 0.5), (0.8, 1.45))
+    ]
+    parts.append((steel, box((0.12, 0.13, 0.02), (width - 0.12, 0, 1.05))))
+    return [(s, m.moved(opening.at - width / 2, 0, 0, swing)) for s, m in parts]

@@ -1,0 +1,116 @@
+"""A scene as a compiled MuJoCo model: one mesh for each surface of the static world."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from flashdepth_ros.simulation.mesh import Mesh, join
+from flashdepth_ros.simulation.scene import Light, Limb, Part, Scene
+from flashdepth_ros.simulation.sky import FACE, cube_map
+from flashdepth_ros.simulation.surfaces import Surface
+from flashdepth_ros.simulation.textures import SIZE, texture
+
+NEAR_M = 0.05
+FAR_M = 1000.0
+# The sky box is drawn at some 0.3 to 0.7 of the far plane; nothing of a scene lies beyond this.
+SKY_M = 250.0
+SHADOW_REACH_M = 14.0
+SHADOW_MAP_PX = 1024
+
+
+def compile_scene(scene: Scene, width: int, height: int) -> mujoco.MjModel:
+    """Return the model of a scene, its off-screen buffer `width` by `height` pixels."""
+    builder = _Builder(width, height)
+    builder.add_sky(scene)
+    builder.add_parts(builder.spec.worldbody, scene.parts)
+    for light in scene.lights:
+        builder.add_light(light)
+    for mover in scene.movers:
+        body = builder.spec.worldbody.add_body(mocap=True)
+        builder.add_parts(body, mover.thing.parts)
+        for limb in mover.limbs:
+            builder.add_limb(body, limb)
+    return builder.spec.compile()
+
+
+class _Builder:
+    def __init__(self, width: int, height: int) -> None:
+        self.spec = mujoco.MjSpec()
+        self._materials: dict[Surface, str] = {}
+        self._textures: set[str] = set()
+        self._meshes = 0
+        visual, statistic = self.spec.visual, self.spec.stat
+        statistic.extent = 1.0
+        statistic.center = (0.0, 0.0, 0.0)
+        visual.map.znear, visual.map.zfar = NEAR_M, FAR_M
+        visual.map.shadowclip = SHADOW_REACH_M
+        visual.quality.shadowsize = SHADOW_MAP_PX
+        visual.quality.offsamples = 0
+        visual.global_.offwidth, visual.global_.offheight = width, height
+
+    def add_sky(self, scene: Scene) -> None:
+        visual = self.spec.visual
+        visual.headlight.ambient = scene.ambient
+        visual.headlight.diffuse = tuple(0.25 * c for c in scene.ambient)
+        visual.headlight.specular = (0.0, 0.0, 0.0)
+        sky = self.spec.add_texture(name='sky', type=mujoco.mjtTexture.mjTEXTURE_SKYBOX)
+        sky.width, sky.height, sky.nchannel = FACE, 6 * FACE, 3
+        sky.data = cube_map(scene.sky).tobytes()
+
+    def add_light(self, light: Light) -> None:
+        made = self.spec.worldbody.add_light(pos=light.position, dir=light.direction)
+        directional = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+        made.type = directional if light.directional else mujoco.mjtLightType.mjLIGHT_SPOT
+        made.diffuse, made.specular = light.colour, tuple(0.5 * c for c in light.colour)
+        made.castshadow, made.cutoff = light.shadow, light.cutoff_deg
+        made.attenuation, made.exponent = light.attenuation, 0.0
+
+    def add_parts(self, body: Any, parts: Iterable[Part]) -> None:
+        groups: dict[Surface, list[Mesh]] = defaultdict(list)
+        for surface, mesh in parts:
+            groups[surface].append(mesh)
+        for surface, meshes in groups.items():
+            self._add_mesh(body, surface, join(meshes))
+
+    def add_limb(self, body: Any, limb: Limb) -> None:
+        child = body.add_body(pos=limb.pivot)
+        child.add_joint(type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0.0, 1.0, 0.0))
+        child.mass, child.inertia, child.explicitinertial = 1.0, (1.0, 1.0, 1.0), True
+        self.add_parts(child, limb.parts)
+
+    def _add_mesh(self, body: Any, surface: Surface, mesh: Mesh) -> None:
+        name = f'm{self._meshes}'
+        self._meshes += 1
+        made = self.spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+        made.uservert = mesh.vertices.astype(np.float32).ravel()
+        made.usernormal = mesh.normals.astype(np.float32).ravel()
+        made.usertexcoord = (mesh.uv / surface.tile_m).astype(np.float32).ravel()
+        made.userface = mesh.faces.ravel()
+        kind = mujoco.mjtGeom.mjGEOM_MESH
+        geom = body.add_geom(type=kind, meshname=name, material=self._material(surface))
+        geom.contype, geom.conaffinity, geom.mass = 0, 0, 0.0
+
+    def _material(self, surface: Surface) -> str:
+        if surface not in self._materials:
+            name = f's{len(self._materials)}'
+            made = self.spec.add_material(name=name, rgba=(*surface.tint, 1.0))
+            made.specular, made.shininess = surface.gloss, 0.2 + 0.6 * surface.gloss
+            made.emission = surface.glow
+            if surface.family:
+                made.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = self._texture(surface)
+            self._materials[surface] = name
+        return self._materials[surface]
+
+    def _texture(self, surface: Surface) -> str:
+        name = f'{surface.family}{surface.variant}'
+        if name not in self._textures:
+            made = self.spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
+            made.width, made.height, made.nchannel = SIZE, SIZE, 3
+            made.data = texture(surface.family, surface.variant).tobytes()
+            self._textures.add(name)
+        return name

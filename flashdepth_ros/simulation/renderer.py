@@ -1,0 +1,138 @@
+"""Colour and depth of a compiled scene from one render pass, without a screen."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes.util
+from functools import lru_cache
+import os
+from typing import Any
+
+import cv2
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from flashdepth_ros.errors import SimulationError
+from flashdepth_ros.geometry import Intrinsics
+from flashdepth_ros.simulation.model import FAR_M, NEAR_M, SHADOW_REACH_M, SKY_M
+
+_LIBRARIES = {'egl': 'EGL', 'osmesa': 'OSMesa'}
+
+
+def gl_backend() -> str:
+    """
+    Return the off-screen GL to render with: MUJOCO_GL where set, else 'egl', else 'osmesa'.
+
+    :raises SimulationError: neither library is on this machine.
+    """
+    asked = os.environ.get('MUJOCO_GL', '').lower()
+    names = (asked,) if asked in _LIBRARIES else tuple(_LIBRARIES)
+    for name in names:
+        if ctypes.util.find_library(_LIBRARIES[name]):
+            return name
+    raise SimulationError(
+        f'no off-screen OpenGL found (looked for {", ".join(names)}); on Debian or Ubuntu: '
+        'apt install libegl1 libgl1-mesa-dri libosmesa6'
+    )
+
+
+@lru_cache(maxsize=1)
+def _gl_context(process_id: int) -> Any:
+    """Make the process's one GL context current: a second one in a process does not render."""
+    if gl_backend() == 'egl':
+        from mujoco.egl import GLContext
+    else:
+        from mujoco.osmesa import GLContext
+    try:
+        context = GLContext(64, 64)
+        context.make_current()
+    except (ImportError, RuntimeError, AttributeError) as error:
+        raise SimulationError(
+            f'off-screen OpenGL ({gl_backend()}) does not start in process {process_id}: {error}; '
+            'on Debian or Ubuntu: apt install libegl1 libgl1-mesa-dri libosmesa6'
+        ) from error
+    atexit.register(context.free)
+    return context
+
+
+class Renderer:
+    """Renders one model; `pose` is camera-to-world, optical convention (x right, y down)."""
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        _gl_context(os.getpid()).make_current()
+        self._model, self._data = model, data
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        # The buffer is stored reversed (1 near, 0 far): reading it so keeps the far precise.
+        self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 16)
+        self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
+
+    def close(self) -> None:
+        """Give the GL memory back."""
+        self._context.free()
+
+    def render(
+        self, pose: NDArray[np.float64], intrinsics: Intrinsics, sampling: int = 1
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """
+        Return rgb (H, W, 3) uint8 and depth Z (H, W) float32 in metres, +Inf for sky.
+
+        Colour is the mean of `sampling` by `sampling` rays a pixel; depth never mixes surfaces.
+        """
+        width, height = intrinsics.width * sampling, intrinsics.height * sampling
+        self._update(pose, intrinsics)
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        rgb = np.empty((height, width, 3), np.uint8)
+        buffer = np.empty((height, width), np.float32)
+        mujoco.mjr_readPixels(rgb, buffer, viewport, self._context)
+        rgb, buffer = rgb[::-1], buffer[::-1]
+        if sampling > 1:
+            size = (intrinsics.width, intrinsics.height)
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            buffer = _one_surface(buffer, sampling)
+        return np.ascontiguousarray(rgb), _metres(buffer)
+
+    def _update(self, pose: NDArray[np.float64], camera: Intrinsics) -> None:
+        mujoco.mjv_updateScene(
+            self._model, self._data, self._option, None, self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL, self._scene,
+        )  # fmt: skip
+        for view in self._scene.camera:
+            view.pos, view.forward, view.up = pose[:3, 3], pose[:3, 2], -pose[:3, 1]
+            view.frustum_near, view.frustum_far = NEAR_M, FAR_M
+            view.frustum_top = NEAR_M * (camera.cy + 0.5) / camera.fy
+            view.frustum_bottom = -NEAR_M * (camera.height - 0.5 - camera.cy) / camera.fy
+            view.frustum_center = NEAR_M * ((camera.width - 1) / 2.0 - camera.cx) / camera.fx
+            view.frustum_width = NEAR_M * camera.width / 2.0 / camera.fx
+        self._follow_with_sun(pose)
+
+    def _follow_with_sun(self, pose: NDArray[np.float64]) -> None:
+        """Keep the sun's shadow map, which reaches only so far, about what the camera sees."""
+        middle = pose[:3, 3] + 0.6 * SHADOW_REACH_M * pose[:3, 2] * (1.0, 1.0, 0.0)
+        for light in self._scene.lights[: self._scene.nlight]:
+            if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and not light.headlight:
+                light.pos = middle - 30.0 * light.dir
+
+
+def _one_surface(buffer: NDArray[np.float32], sampling: int) -> NDArray[np.float32]:
+    """
+    Return a pixel's depth: the mean on one surface, one of the samples across an edge.
+
+    The buffer is linear in 1/Z, and 1/Z is linear over a plane: the mean is the plane's centre.
+    """
+    height, width = buffer.shape[0] // sampling, buffer.shape[1] // sampling
+    blocks = buffer.reshape(height, sampling, width, sampling)
+    nearest, farthest = blocks.max(axis=(1, 3)), blocks.min(axis=(1, 3))
+    mean = cv2.resize(buffer, (width, height), interpolation=cv2.INTER_AREA)
+    sample = blocks[:, sampling // 2, :, sampling // 2]
+    return np.where(nearest < 1.05 * farthest, mean, sample)
+
+
+def _metres(buffer: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return Z of the reversed depth buffer, the sky box at +Inf."""
+    inverse = NEAR_M + buffer * np.float32(FAR_M - NEAR_M)
+    depth = np.float32(NEAR_M * FAR_M) / inverse
+    return np.where(depth > SKY_M, np.float32(np.inf), depth).astype(np.float32)
