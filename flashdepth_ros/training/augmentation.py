@@ -1,0 +1,72 @@
+"""Windows of video to training size, changed at random, all frames of a window alike."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from flashdepth_ros.training.config import AugmentationConfig
+from flashdepth_ros.training.video import Window
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def augment(
+    window: Window, size: tuple[int, int], config: AugmentationConfig, random: np.random.Generator
+) -> Window:
+    """Return `window` at `size` (height, width, px): zoomed, shifted, mirrored and tinted."""
+    zoom = random.uniform(1.0, config.zoom)
+    place = random.uniform(0.0, 1.0, size=2)
+    rgb, inverse_depth = cropped(window, size, zoom, (place[0], place[1]))
+    if config.flip and random.random() < 0.5:
+        rgb, inverse_depth = rgb[:, :, ::-1], inverse_depth[:, :, ::-1]
+    if config.colour:
+        rgb = _tinted(rgb, config.colour, random)
+    return Window(np.ascontiguousarray(rgb), np.ascontiguousarray(inverse_depth))
+
+
+def cropped(
+    window: Window,
+    size: tuple[int, int],
+    zoom: float = 1.0,
+    place: tuple[float, float] = (0.5, 0.5),
+) -> Window:
+    """
+    Return `window` resized to `size`, cut where its shape differs; metres stay as they are.
+
+    :param zoom: the largest area of that shape that fits is made smaller by this.
+    :param place: where it is cut, down and across, 0 to 1.
+    """
+    height, width = window.inverse_depth.shape[1:]
+    scale = min(height / size[0], width / size[1]) / zoom
+    cut_height, cut_width = round(scale * size[0]), round(scale * size[1])
+    top, left = (
+        round(where * (whole - part))
+        for where, whole, part in zip(place, (height, width), (cut_height, cut_width), strict=True)
+    )
+    rows, columns = slice(top, top + cut_height), slice(left, left + cut_width)
+    smooth = cv2.INTER_AREA if scale > 1.0 else cv2.INTER_LINEAR
+    rgb = [
+        cv2.resize(image[rows, columns], size[::-1], interpolation=smooth) for image in window.rgb
+    ]
+    # Nearest: a mean over an edge would be a depth at which nothing is.
+    inverse_depth = [
+        cv2.resize(each[rows, columns], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        for each in window.inverse_depth
+    ]
+    return Window(np.stack(rgb), np.stack(inverse_depth))
+
+
+def _tinted(
+    rgb: NDArray[np.uint8], amount: float, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Change gamma, contrast, brightness and white balance by a table, then saturation."""
+    gamma, contrast, saturation = 1.0 + random.uniform(-amount, amount, size=3)
+    brightness = random.uniform(-amount, amount) / 2
+    balance = 1.0 + random.uniform(-amount, amount, size=3) / 2
+    levels = np.linspace(0.0, 1.0, 256)[:, None] ** gamma * balance
+    table = ((levels - 0.5) * contrast + 0.5 + brightness) * 255.0
+    table = np.clip(np.round(table), 0, 255).astype(np.uint8)[None]  # (1, 256, 3)
+    mix = saturation * np.eye(3) + (1.0 - saturation) * np.tile(_LUMA, (3, 1))
+    stacked = np.ascontiguousarray(rgb.reshape(-1, rgb.shape[2], 3))
+    tinted = cv2.transform(cv2.LUT(stacked, table), mix)
+    return np.asarray(tinted, dtype=np.uint8).reshape(rgb.shape)

@@ -1,0 +1,14 @@
+"""Samples to what the network takes, on its device."""
+
+import torch
+from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalised(rgb: Tensor) -> Tensor:
+    """Return frames (B, T, 3, H, W) float32 as the network takes them from uint8 RGB."""
+    mean = torch.tensor(MEAN, device=rgb.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=rgb.device).view(3, 1, 1)
+    return (rgb.float() / 255.0 - mean) / std

@@ -1,0 +1,98 @@
+"""
+Clips to train on, drawn from videos.
+
+The sample of an index is a function of (seed, index) alone. So nothing but the count of samples
+has to be kept to go on after an interruption, and any number of processes draws the same samples.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from flashdepth_ros.training.augmentation import augment
+from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
+from flashdepth_ros.training.sources import find_videos
+from flashdepth_ros.training.video import Video
+
+Sample = tuple[Tensor, Tensor]
+"""RGB (T, 3, H, W) uint8 and inverse depth (T, H, W) float32 in 1/m, NaN unknown."""
+
+
+class VideoPool:
+    """The videos of all sources, drawn by the weight of the source, then by their length."""
+
+    def __init__(self, sources: Sequence[SourceConfig]) -> None:
+        self.videos: list[Video] = []
+        weights: list[float] = []
+        for source in sources:
+            videos = find_videos(source)
+            frames = sum(video.length for video in videos)
+            self.videos += videos
+            weights += [source.weight * video.length / frames for video in videos]
+        self._cumulative = np.cumsum(weights) / np.sum(weights)
+
+    def draw(self, random: np.random.Generator) -> Video:
+        """Return a video at random."""
+        place = int(np.searchsorted(self._cumulative, random.random(), side='right'))
+        return self.videos[min(place, len(self.videos) - 1)]
+
+
+class ClipDataset(Dataset[Sample]):
+    """The samples of one phase: `dataset[index]` for any index >= 0."""
+
+    def __init__(
+        self, pool: VideoPool, phase: PhaseConfig, augmentation: AugmentationConfig, seed: int
+    ) -> None:
+        self.pool = pool
+        self.phase = phase
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __getitem__(self, index: int) -> Sample:
+        random = np.random.default_rng((self.seed, index))
+        video = self.pool.draw(random)
+        window = video.read(places(video.length, self.phase, random))
+        size = (self.phase.height, self.phase.width)
+        rgb, inverse_depth = augment(window, size, self.augmentation, random)
+        return torch.from_numpy(rgb).permute(0, 3, 1, 2), torch.from_numpy(inverse_depth)
+
+
+def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list[int]:
+    """
+    Draw the frames of a clip: one stride, one start; the last frame is repeated where it ends.
+
+    Strides that do not fit into the video are not drawn, but for the smallest.
+    """
+    gaps = phase.frames - 1
+    fitting = [stride for stride in phase.strides if stride * gaps < length]
+    stride = int(random.choice(fitting or [min(phase.strides)]))
+    start = int(random.integers(max(1, length - stride * gaps)))
+    return [min(start + stride * i, length - 1) for i in range(phase.frames)]
+
+
+class StepSampler(Sampler[list[int]]):
+    """
+    The indices of each step's samples for one of several processes.
+
+    :param steps: the steps to go through, as counted from the start of the phase.
+    :param first: the index of the phase's first sample.
+    :param rank: this process among `world` ones.
+    """
+
+    def __init__(self, steps: range, first: int, batch: int, rank: int, world: int) -> None:
+        self.steps = steps
+        self.first = first
+        self.batch = batch
+        self.share = batch // world
+        self.offset = rank * self.share
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self.steps:
+            start = self.first + step * self.batch + self.offset
+            yield list(range(start, start + self.share))
+
+    def __len__(self) -> int:
+        return len(self.steps)

@@ -1,0 +1,62 @@
+"""Which parameters learn how fast, and how their rates change over a run."""
+
+import math
+
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.swa_utils import AveragedModel
+
+from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.training.config import OptimiserConfig, RatesConfig
+
+PARTS = tuple(RatesConfig.__dataclass_fields__)
+"""The parts of a model that have a learning rate each: the first word of a parameter's name."""
+
+
+def make_optimiser(model: FlashDepth, config: OptimiserConfig) -> AdamW:
+    """
+    Return an optimiser of the parts whose rate is not 0; the others are frozen here.
+
+    Matrices and kernels decay; biases, scales, embeddings and Mamba-2's own numbers do not.
+    """
+    groups = []
+    for part in PARTS:
+        rate = getattr(config.rates, part)
+        named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
+        for _, parameter in named:
+            parameter.requires_grad_(rate > 0)
+        for decays in (True, False):
+            chosen = [p for n, p in named if _decays(n, p) == decays]
+            if rate > 0 and chosen:
+                decay = config.weight_decay if decays else 0.0
+                groups.append({'params': chosen, 'peak': rate, 'lr': rate, 'weight_decay': decay})
+    return AdamW(groups, eps=config.epsilon, fused=True)
+
+
+def set_rates(optimiser: AdamW, step: int, steps: int, config: OptimiserConfig) -> None:
+    """Give every group its rate for `step` of `steps`."""
+    factor = rate_factor(step, steps, config)
+    for group in optimiser.param_groups:
+        group['lr'] = group['peak'] * factor
+
+
+def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:
+    """Return the share of the peak rate at `step`: linear warm-up, then a half cosine."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+    return config.final_rate + (1.0 - config.final_rate) * cosine
+
+
+def make_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Return a running average of the weights; its first 1 / (1 - decay) updates weigh alike."""
+
+    def blend(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        return average.lerp(current, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
+
+    return AveragedModel(model, avg_fn=blend)
+
+
+def _decays(name: str, parameter: Tensor) -> bool:
+    return parameter.ndim >= 2 and not name.endswith(('position_embedding', 'class_token'))

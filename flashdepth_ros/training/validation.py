@@ -1,0 +1,105 @@
+"""How good a model is on whole sequences that it is not trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from flashdepth_ros import metrics
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.training.augmentation import cropped
+from flashdepth_ros.training.batches import normalised
+from flashdepth_ros.training.config import TrainingConfig
+from flashdepth_ros.training.sources import find_videos
+from flashdepth_ros.training.video import Video, Window
+
+Array = NDArray[np.float32]
+
+METRICS = ('delta1', 'abs_rel', 'aligned_delta1', 'aligned_abs_rel', 'boundary_f1', 'drift')
+"""What a validation measures; each is the mean over its videos."""
+
+FARTHEST_M = 1000.0
+"""What infinitely far counts as where the truth has a surface, so that it cannot go uncounted."""
+
+_CHUNK = 8
+"""Frames at once: bounds memory, and changes no result."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Videos to be shown, and how."""
+
+    videos: tuple[Video, ...]
+    frames: int
+    size: tuple[int, int]
+
+    @staticmethod
+    def of(config: TrainingConfig) -> 'Validation':
+        """Choose the videos evenly from the sources of the configuration."""
+        validation, last = config.validation, config.phases[-1]
+        size = (validation.height or last.height, validation.width or last.width)
+        found = [video for source in validation.sources for video in find_videos(source)]
+        places = np.linspace(0, len(found) - 1, min(validation.videos, len(found)))
+        videos = tuple(found[round(place)] for place in places)
+        return Validation(videos, validation.frames, size)
+
+    def run(self, model: FlashDepth, device: torch.device) -> dict[str, float]:
+        """Return the metrics of `model`; NaN where no video has one."""
+        scores = []
+        for video in self.videos:
+            frames = range(min(self.frames, video.length))
+            window = cropped(video.read(frames), self.size)
+            scores.append(score(predicted(model, window, device), window.inverse_depth))
+        return {name: _mean([each[name] for each in scores]) for name in METRICS}
+
+
+def predicted(model: FlashDepth, window: Window, device: torch.device) -> Array:
+    """Return inverse depth (T, H, W) for a sequence, its state carried from frame to frame."""
+    state = None
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(window.rgb), _CHUNK):
+            rgb = torch.from_numpy(window.rgb[start : start + _CHUNK]).to(device)
+            frames = normalised(rgb.permute(0, 3, 1, 2)[None])
+            inverse_depth, state = model(frames, state)
+            parts.append(inverse_depth[0].cpu().numpy())
+    return np.concatenate(parts)
+
+
+def score(inverse_depth: Array, truth: Array) -> dict[str, float]:
+    """
+    Compare inverse depth (T, H, W) with the truth: as it is, and aligned.
+
+    Aligned: by one scale and shift for the whole sequence, fitted in inverse depth. Drift: the
+    deviation of the single frames' best scales over their mean.
+    """
+    depth, true_depth = _depth(inverse_depth), _depth(truth)
+    scores = {
+        'delta1': metrics.delta1(depth, true_depth),
+        'abs_rel': metrics.abs_rel(depth, true_depth),
+        'boundary_f1': metrics.boundary_f1(depth, true_depth),
+        'drift': float(metrics.scale_drift(inverse_depth, truth)[-1]),
+        'aligned_delta1': np.nan,
+        'aligned_abs_rel': np.nan,
+    }
+    try:
+        scale, shift = metrics.align_scale_shift(inverse_depth, truth)
+    except InputError:  # a model that says the same everywhere, as untrained ones may
+        return scores
+    aligned = _depth(scale * inverse_depth + shift)
+    scores['aligned_delta1'] = metrics.delta1(aligned, true_depth)
+    scores['aligned_abs_rel'] = metrics.abs_rel(aligned, true_depth)
+    return scores
+
+
+def _depth(inverse_depth: Array) -> Array:
+    """Return metres; sky and unknown in the truth must not count, predictions always must."""
+    return np.asarray(1.0 / np.maximum(inverse_depth, 1.0 / FARTHEST_M), dtype=np.float32)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else np.nan

@@ -1,0 +1,96 @@
+"""Laws of a run: interruption, many processes, learning, freezing."""
+
+from collections.abc import Iterator
+import csv
+import os
+from pathlib import Path
+import signal
+
+import pytest
+import torch
+from training_scenes import tiny_run, write_scene
+
+from flashdepth_ros.training.distributed import World
+from flashdepth_ros.training.records import read_checkpoint
+from flashdepth_ros.training.run import samples, train
+from flashdepth_ros.training.trainer import Trainer
+
+ALONE = World(0, 1, torch.device('cpu'))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """At this size threads wait for one another longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / 'clips').mkdir()
+    for seed in range(2):
+        write_scene(tmp_path / 'clips' / f'{seed}.clip.zip', seed)
+    return tmp_path
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    with (folder / 'metrics.csv').open(newline='') as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def interrupt_at(step, monkeypatch):
+    """Have the process asked to stop, by a signal, in the middle of `step`."""
+    learn = Trainer.learn
+
+    def learn_and_signal(trainer, sample):
+        if trainer.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return learn(trainer, sample)
+
+    monkeypatch.setattr(Trainer, 'learn', learn_and_signal)
+
+
+@pytest.mark.parametrize('step', [1, 4])
+def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, monkeypatch, step):
+    whole = tiny_run(folder, output=str(folder / 'whole'))
+    assert train(whole, ALONE)
+    parts = tiny_run(folder, output=str(folder / 'parts'))
+    with monkeypatch.context() as patch:
+        interrupt_at(step, patch)
+        assert not train(parts, ALONE)
+    assert read_checkpoint(folder / 'parts')['step'] == step + 1
+    assert train(parts, ALONE)
+    ends = [read_checkpoint(folder / name) for name in ('whole', 'parts')]
+    for kind in ('model', 'average'):
+        for name, entry in ends[0][kind].items():
+            assert torch.equal(entry, ends[1][kind][name]), name
+    curves = [curve(folder / name) for name in ('whole', 'parts')]
+    assert [row['step'] for row in curves[0]] == [4, 6]
+    assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
+
+
+def test_the_loss_falls_on_one_clip(folder):
+    config = tiny_run(
+        folder,
+        phases=[{'steps': 60, 'height': 42, 'width': 56, 'frames': 2, 'batch': 2, 'strides': [1]}],
+        augmentation={'zoom': 1.0, 'flip': False, 'colour': 0.0},
+        optimiser={'warmup_steps': 5, 'rates': {'encoder': 1e-3, 'decoder': 1e-3}},
+    )
+    trainer = Trainer(config, ALONE)
+    losses = [float(trainer.learn(sample)['loss']) for sample in samples(config, ALONE, 0)]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_parts_of_rate_0_stay_as_they_are(folder):
+    config = tiny_run(folder, optimiser={'rates': {'encoder': 0.0}, 'warmup_steps': 0})
+    trainer = Trainer(config, ALONE)
+    before = {name: entry.clone() for name, entry in trainer.model.state_dict().items()}
+    trainer.learn(next(iter(samples(config, ALONE, 0))))
+    changed = {
+        name.split('.')[0]
+        for name, entry in trainer.model.state_dict().items()
+        if not torch.equal(entry, before[name])
+    }
+    assert changed == {'decoder', 'temporal'}
