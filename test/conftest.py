@@ -24,3 +24,13 @@ def ros_context() -> Iterator[object]:
     rclpy.init(context=context)
     yield context
     rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def graph(ros_context: object) -> Iterator[object]:
+    """Real nodes of this process on one executor: see `ros_graph.Graph`."""
+    from ros_graph import Graph
+
+    graph = Graph(ros_context)
+    yield graph
+    graph.close()
