@@ -33,6 +33,9 @@ class Engine(Protocol):
     def run(self, frames: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState | None]:
         """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
 
+    def device_memory_bytes(self) -> int:
+        """Return how much of the device's own memory is taken; 0 on the CPU."""
+
 
 class TorchEngine:
     """Runs the module itself, on the CPU or a GPU."""
@@ -51,6 +54,10 @@ class TorchEngine:
         with torch.inference_mode(), torch.autocast(self.device.type, self._dtype, enabled=lower):
             inverse_depth, state = self._model(frames, state)
         return inverse_depth, state
+
+    def device_memory_bytes(self) -> int:
+        """Return how much of the device's own memory is taken; 0 on the CPU."""
+        return torch.cuda.memory_reserved(self.device) if self.device.type == 'cuda' else 0
 
 
 def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:

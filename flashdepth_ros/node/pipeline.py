@@ -1,0 +1,155 @@
+"""From an image that arrived to what is published of it, as far as the node's life allows."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.node.cameras import Cameras
+from flashdepth_ros.node.diagnostics import Situation
+from flashdepth_ros.node.intake import Intake
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.statistics import Statistics, resident_bytes
+from flashdepth_ros.node.transport import choose_transport
+from flashdepth_ros.node.worker import Publishers, Received, Worker
+from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
+
+_WARM_UP_SIZE = (480, 640)
+
+
+class Pipeline:
+    """
+    Subscriptions and publishers that stay, and the estimator and its thread, which come and go.
+
+    Empty, then `configure`d with a model, then `activate`d with a thread, and back.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.statistics = Statistics()
+        self.parameters = Parameters()
+        self.enabled = True
+        self._estimator: DepthEstimator | None = None
+        self._worker: Worker | None = None
+        transport = choose_transport(node.get_logger())
+        self._cameras = Cameras(node)
+        self._publishers = Publishers(node, transport)
+        self._intake = Intake(node, transport, self.statistics)
+
+    @property
+    def configured(self) -> bool:
+        """Whether a model is loaded."""
+        return self._estimator is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether images are taken."""
+        return self._worker is not None
+
+    def configure(self, parameters: Parameters) -> str:
+        """
+        Load the model and run it once; return one line that says what runs where.
+
+        :raises FlashDepthError: the parameters name what is not there.
+        """
+        estimator = _estimator(parameters)
+        estimator.warm_up(*_WARM_UP_SIZE)
+        self.parameters, self._estimator = parameters, estimator
+        self._intake.open(parameters.image_transport == 'compressed')
+        engine = estimator.engine
+        return (
+            f'{parameters.model}, {engine.name} on {engine.device} in {engine.precision}, '
+            f'images from {self._intake.topic}'
+        )
+
+    def activate(self) -> None:
+        """Start the inference thread and take images; the first one starts a sequence."""
+        assert self._estimator is not None
+        self._estimator.reset(ResetReason.FIRST_FRAME)
+        self._worker = Worker(
+            self._node, self._estimator, self._cameras, self._publishers, self.statistics
+        )
+        self._worker.parameters = self.parameters
+        self._worker.start()
+        self._intake.serve(self)
+
+    def deactivate(self) -> None:
+        """Finish the image at hand and take no more."""
+        self._intake.serve(None)
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def clean_up(self) -> None:
+        """Give the model back."""
+        self._estimator = None
+
+    def change(self, parameters: Parameters) -> None:
+        """Go on with other values of the dynamic parameters, from the next image on."""
+        self.parameters = parameters
+        if self._estimator is not None:
+            self._estimator.sequence.policy = _policy(parameters)
+        if self._worker is not None:
+            self._worker.parameters = parameters
+
+    def reset(self, reason: ResetReason) -> None:
+        """Let the next image start a new sequence."""
+        if self._estimator is not None:
+            self._estimator.reset(reason)
+
+    def wants(self) -> bool:
+        """Tell whether an image that arrives now is of use."""
+        return self.enabled and self._publishers.wanted
+
+    def put(self, received: Received) -> None:
+        """Hand an image to the inference thread."""
+        if self._worker is not None:
+            self._worker.put(received)
+
+    def reject(self, error: InputError) -> None:
+        """Count an image that cannot be read."""
+        if self._worker is not None:
+            self._worker.reject(error)
+
+    def restart(self) -> None:
+        """Let a new sequence start: the publisher is a new one."""
+        self.reset(ResetReason.PUBLISHER_RESTARTED)
+
+    def situation(self) -> Situation:
+        """Return what diagnostics tell beside the statistics."""
+        return Situation(
+            self._node.get_name(), self.active, self.enabled, self.wants(), self._facts()
+        )
+
+    def _facts(self) -> dict[str, str]:
+        if self._estimator is None:
+            return {}
+        engine = self._estimator.engine
+        return {
+            'model': self._estimator.config.name,
+            'device': str(engine.device),
+            'precision': engine.precision,
+            'engine': engine.name,
+            'temporal': str(self._estimator.temporal).lower(),
+            'memory_mb': f'{resident_bytes() / 1e6:.0f}',
+            'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
+        }
+
+
+def _policy(parameters: Parameters) -> SequencePolicy:
+    return SequencePolicy(parameters.reset_max_gap, parameters.reset_backward_tolerance)
+
+
+def _estimator(parameters: Parameters) -> DepthEstimator:
+    return DepthEstimator(
+        parameters.model,
+        parameters.weights,
+        parameters.device,
+        parameters.precision,
+        parameters.engine,
+        parameters.temporal,
+        parameters.inference_short_side,
+        long_side_max=parameters.inference_long_side_max,
+        output_size=parameters.depth_size,
+        policy=_policy(parameters),
+    )

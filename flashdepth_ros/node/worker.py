@@ -1,0 +1,156 @@
+"""The inference thread: takes the newest image, decodes, estimates, publishes, accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Thread
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.messages import read_compressed, read_rgb
+from flashdepth_ros.node.cameras import Camera, Cameras
+from flashdepth_ros.node.cdr import ImageView
+from flashdepth_ros.node.diagnostics import timing_message
+from flashdepth_ros.node.mailbox import Mailbox
+from flashdepth_ros.node.outputs import Outputs, Source
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.statistics import FrameTimes, Statistics
+from flashdepth_ros.node.transport import AnyImage, Transport
+from flashdepth_ros.node.wiring import create_output
+from flashdepth_ros.runtime import DepthEstimator, DepthFrame, ResetReason, StaleFrameError
+
+WARN_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An image on its way through the node."""
+
+    image: AnyImage
+    transport_ms: float
+    """From the publisher's call to ours, as the middleware stamped both."""
+    received_s: float
+    """When the executor took it, by `time.perf_counter`."""
+
+
+class Publishers:
+    """All that is published of a frame: the outputs, and its timing."""
+
+    def __init__(self, node: Node, transport: Transport) -> None:
+        self.outputs = Outputs(node, transport)
+        self._timing = create_output(node, DiagnosticArray, '~/timing')
+        self._name = node.get_name()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens to anything."""
+        return self.outputs.wanted or bool(self._timing.get_subscription_count())
+
+    def tell(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
+        """Publish the timing of a frame where somebody listens."""
+        if self._timing.get_subscription_count():
+            self._timing.publish(timing_message(self._name, stamp_ns, frame.place, times))
+
+
+class Worker:
+    """
+    Runs one estimator over what comes through the mailbox, in a thread of its own.
+
+    No message ends it: what cannot be used is counted, told in one throttled warning, and passed
+    over.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        estimator: DepthEstimator,
+        cameras: Cameras,
+        publishers: Publishers,
+        statistics: Statistics,
+    ) -> None:
+        self.mailbox: Mailbox[Received] = Mailbox()
+        self._node, self._logger = node, node.get_logger()
+        self.estimator = estimator
+        self._cameras, self._publishers, self._statistics = cameras, publishers, statistics
+        self.parameters = Parameters()
+        self._thread = Thread(target=self._run, name='inference', daemon=True)
+
+    def start(self) -> None:
+        """Begin to take images."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the frame at hand and end; what still waited is counted as stale."""
+        if self.mailbox.close() is not None:
+            self._statistics.drop('stale')
+        self._thread.join()
+
+    def put(self, received: Received) -> None:
+        """Hand over an image; one that it replaces is counted as stale."""
+        if self.mailbox.put(received) is not None:
+            self._statistics.drop('stale')
+
+    def _run(self) -> None:
+        while not self.mailbox.closed:
+            received = self.mailbox.take()
+            if received is not None:
+                self._account(received)
+
+    def _account(self, received: Received) -> None:
+        """Process one image, or count why not."""
+        try:
+            self._process(received)
+        except StaleFrameError:
+            self._statistics.drop('stale')
+        except InputError as error:
+            self.reject(error)
+        except (RuntimeError, MemoryError) as error:
+            # Most likely the device's memory is full: this frame is lost, the next starts anew.
+            self.estimator.reset(ResetReason.NON_FINITE)
+            self._statistics.drop('bad')
+            self._logger.error(f'inference failed: {error}', throttle_duration_sec=WARN_EVERY_S)
+
+    def reject(self, error: InputError) -> None:
+        """Count an image that cannot be used and say why."""
+        self._statistics.drop('bad')
+        self._logger.warning(f'image dropped: {error}', throttle_duration_sec=WARN_EVERY_S)
+
+    def _process(self, received: Received) -> None:
+        parameters, image = self.parameters, received.image
+        taken_s = time.perf_counter()
+        if parameters.max_frame_age and self._age_s(image) > parameters.max_frame_age:
+            self._statistics.drop('stale')
+            return
+        rgb = read_rgb(image) if isinstance(image, ImageView) else read_compressed(image)
+        decoded_s = time.perf_counter()
+        camera = self._cameras.matching(image, *rgb.shape[:2])
+        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, _matrix(camera))
+        estimated_s = time.perf_counter()
+        source = Source(image.stamp_ns, image.frame_id, rgb, camera)
+        self._publishers.outputs.publish(frame.inverse_depth, source, parameters)
+        times = FrameTimes(
+            transport_ms=received.transport_ms,
+            wait_ms=1e3 * (taken_s - received.received_s),
+            decode_ms=1e3 * (decoded_s - taken_s),
+            preprocess_ms=frame.times.preprocess_ms,
+            inference_ms=frame.times.inference_ms,
+            postprocess_ms=frame.times.postprocess_ms,
+            publish_ms=1e3 * (time.perf_counter() - estimated_s),
+            age_ms=1e3 * self._age_s(image),
+        )
+        self._statistics.process(times, frame.reset_reason)
+        self._publishers.tell(image.stamp_ns, frame, times)
+        if frame.reset_reason == ResetReason.NON_FINITE:
+            self._logger.error('the network gave numbers that are not finite: new sequence')
+
+    def _age_s(self, image: AnyImage) -> float:
+        return (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9
+
+
+def _matrix(camera: Camera | None) -> tuple[float, ...] | None:
+    if camera is None:
+        return None
+    return tuple(camera.intrinsics.matrix.ravel().tolist())

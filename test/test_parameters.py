@@ -1,0 +1,79 @@
+"""The parameter list: its laws, and what a real node makes of it."""
+
+from dataclasses import fields
+
+import pytest
+from rclpy.parameter import Parameter
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.node import parameters
+from flashdepth_ros.node.parameters import Parameters, described, update
+
+
+def test_every_default_is_allowed_and_described():
+    defaults = {name: each.default for name, each, _ in described()}
+    assert update(Parameters(), defaults) == Parameters()
+    assert len(defaults) == len(fields(Parameters))
+    assert all(description.text for _, _, description in described())
+
+
+def test_a_change_changes_one_value_and_nothing_in_place():
+    before = Parameters()
+    after = update(before, {'depth.scale': 2.0, 'use_sim_time': True})
+    assert after.depth_scale == 2.0
+    assert before == Parameters()
+    assert update(after, {'depth.scale': 1.0}) == before
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'allowed'),
+    [
+        ('model', 'flashdepth-huge', 'flashdepth-tiny'),
+        ('precision', 'fp8', 'bf16'),
+        ('engine', 'onnx', 'torch'),
+        ('device', 'cuda:x', 'cuda:N'),
+        ('device', 'gpu', 'auto, cpu, cuda, cuda:N'),
+        ('image_transport', 'theora', 'raw, compressed'),
+        ('depth.encoding', 'mono16', '16UC1'),
+        ('depth.size', 'half', 'inference'),
+        ('points.stride', 0, '1 to 64'),
+        ('reset.max_gap', -1.0, '0 to'),
+        ('max_frame_age', float('nan'), '0 to'),
+        ('depth.min', 100.0, 'less than'),
+        ('color.max', 0.5, 'less than'),
+        ('depth.scale', 'big', 'a float is expected'),
+        ('depth.scale', True, 'a float is expected'),
+        ('points.stride', 2.0, 'an? int is expected'),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_allowed_ones(name, value, allowed):
+    with pytest.raises(ConfigError, match=allowed):
+        update(Parameters(), {name: value})
+
+
+@pytest.mark.parametrize('device', ['auto', 'cpu', 'cuda', 'cuda:0', 'cuda:12'])
+def test_devices(device):
+    assert update(Parameters(), {'device': device}).device == device
+
+
+def test_a_node_declares_and_reads_them(graph):
+    node = graph.node('depth', **{'depth.scale': 1.5, 'model': 'flashdepth-s'})
+    parameters.declare(node)
+    assert parameters.read(node) == update(
+        Parameters(), {'depth.scale': 1.5, 'model': 'flashdepth-s'}
+    )
+    for name, _, description in described():
+        descriptor = node.describe_parameter(name)
+        assert descriptor.description == description.text
+        told = descriptor.additional_constraints
+        assert all(choice in told for choice in description.choices)
+        assert (name in parameters.static_names()) == ('before the node is configured' in told)
+
+
+def test_the_descriptor_refuses_what_is_out_of_range(graph):
+    node = graph.node('depth')
+    parameters.declare(node)
+    (result,) = node.set_parameters([Parameter('points.stride', value=65)])
+    assert not result.successful
+    assert '64' in result.reason
+    assert parameters.read(node) == Parameters()
