@@ -21,6 +21,7 @@ from flashdepth_ros.simulation.world import make_scene
 Array = NDArray[np.float64]
 
 PREVIEW_PX = (64, 48)
+_PREVIEW_STEP = 5
 _TRIES = 24
 
 
@@ -58,7 +59,7 @@ class ClipSettings:
     kind: str = 'any'
     fov_deg: tuple[float, float] = (50.0, 110.0)
     supersampling: int = 2
-    shadow_share: float = 0.5
+    shadow_share: float = 0.4
     clips_per_scene: int = 4
     effects: bool = True
 
@@ -133,8 +134,8 @@ def _is_worth_filming(
     """Look along the path in small pictures: not into walls, not into things, not into the sky."""
     preview = camera.resized(*PREVIEW_PX)
     medians, contents = [], []
-    for row in range(0, len(poses), max(1, len(poses) // 10)):
-        _, depth = stage.film(float(times_s[row]), poses[row], preview)
+    for row in range(0, len(poses), _PREVIEW_STEP):
+        depth = stage.look(float(times_s[row]), poses[row], preview)
         if (depth < 0.25).mean() > 0.03 or np.isinf(depth).mean() > 0.75:
             return False
         medians.append(float(np.median(depth)))

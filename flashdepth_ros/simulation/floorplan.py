@@ -192,9 +192,7 @@ def leaf(opening: Opening, swing: float, surface: Surface) -> list[Part]:
     """Return a door leaf with its handle, hinged at the left and opened by `swing` radians."""
     width, height = opening.width, opening.top
     steel = Surface(tint=(0.7, 0.7, 0.72), gloss=0.6)
-    parts: list[Part] = [
-        (surface, box((width - 0.02, 0.04, height - 0.02), (width / 2, 0, height / 2)))
-    ]
+    parts: list[Part] = [(surface, box((width, 0.04, height), (width / 2, 0, height / 2)))]
     parts += [
         (surface, box((width * 0.6, 0.052, h), (width / 2, 0, z)))
         for h, z in ((0.7, 0.5), (0.8, 1.45))

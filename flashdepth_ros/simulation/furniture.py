@@ -88,11 +88,13 @@ def sofa(rng: np.random.Generator, palette: Palette) -> Thing:
     cloth, width = palette.pick('fabric'), 0.65 * places
     full = width + 0.36
     parts: list[Part] = [
-        (cloth, box((0.85, full, 0.25), (0, 0, 0.22))),
+        (cloth, box((0.85, full, 0.27), (0, 0, 0.21))),
         (cloth, box((0.22, full, 0.5), (-0.32, 0, 0.6))),
         (cloth, box((0.85, 0.18, 0.45), (0, full / 2 - 0.09, 0.4))),
         (cloth, box((0.85, 0.18, 0.45), (0, -full / 2 + 0.09, 0.4))),
     ]
+    foot = palette.pick('wood')
+    parts += [(foot, leg) for leg in _legs(0.8, full - 0.05, 0.08, 0.05)]
     cushion = palette.pick('fabric')
     for i in range(places):
         y = (i + 0.5) * 0.65 - width / 2

@@ -36,6 +36,14 @@ class Mesh:
         turn = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
         return replace(self, vertices=self.vertices @ turn, normals=self.normals @ turn)
 
+    def roughened(self, rng: np.random.Generator, amount_m: float, wave_m: float) -> Mesh:
+        """Return the mesh with lumps that high and about that wide, for leaves and rocks."""
+        turns = rng.normal(0.0, 2.0 * math.pi / wave_m, (3, 3))
+        lumps = np.sin(self.vertices @ turns + rng.uniform(0.0, 6.28, 3)).sum(
+            axis=1, keepdims=True
+        )
+        return replace(self, vertices=self.vertices + 0.5 * amount_m * lumps * self.normals)
+
     def uv_shifted(self, u: float, v: float) -> Mesh:
         """Return the mesh with its texture moved, so that equal things do not look alike."""
         return replace(self, uv=self.uv + np.array([u, v]))
@@ -167,6 +175,15 @@ def rod(start: Vector, end: Vector, radius: float, sides: int = 8) -> Mesh:
     turn = np.stack([x_axis, np.cross(z_axis, x_axis), z_axis])
     mesh = cylinder(radius, length, sides)
     return replace(mesh, vertices=mesh.vertices @ turn + a, normals=mesh.normals @ turn)
+
+
+def patch(rng: np.random.Generator, radius: float, height: float) -> Mesh:
+    """Return a flat irregular spot on the ground, `height` metres above z = 0."""
+    disc = revolve([(radius, height), (0.0, height)], 20)
+    angle = np.arctan2(disc.vertices[:, 1], disc.vertices[:, 0])
+    waves = sum(rng.uniform(0.0, 0.22) * np.cos(k * angle + rng.uniform(0, 6)) for k in (1, 2, 3))
+    plan = disc.vertices * np.stack([1.0 + waves, 1.0 + waves, np.ones(len(angle))], axis=1)
+    return replace(disc, vertices=plan, uv=plan[:, :2])
 
 
 def terrain(x: Array, y: Array, z: Array) -> Mesh:

@@ -20,7 +20,6 @@ FAR_M = 1000.0
 # The sky box is drawn at some 0.3 to 0.7 of the far plane; nothing of a scene lies beyond this.
 SKY_M = 250.0
 SHADOW_REACH_M = 14.0
-SHADOW_MAP_PX = 1024
 
 
 def compile_scene(scene: Scene, width: int, height: int) -> mujoco.MjModel:
@@ -49,7 +48,7 @@ class _Builder:
         statistic.center = (0.0, 0.0, 0.0)
         visual.map.znear, visual.map.zfar = NEAR_M, FAR_M
         visual.map.shadowclip = SHADOW_REACH_M
-        visual.quality.shadowsize = SHADOW_MAP_PX
+        visual.quality.shadowsize = 512 if width <= 512 else 1024
         visual.quality.offsamples = 0
         visual.global_.offwidth, visual.global_.offheight = width, height
 

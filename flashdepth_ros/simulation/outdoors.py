@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from flashdepth_ros.simulation import furniture, street
-from flashdepth_ros.simulation.mesh import box, sheet, terrain
+from flashdepth_ros.simulation.mesh import box, ellipsoid, patch, sheet, terrain
 from flashdepth_ros.simulation.people import person, walker
 from flashdepth_ros.simulation.scene import Height, Light, Mover, Scene, Thing
 from flashdepth_ros.simulation.surfaces import Palette, Surface
@@ -90,6 +90,33 @@ def _kerbside(
         x += float(rng.uniform(5.2, 8.0))
 
 
+def add_patches(
+    rng: np.random.Generator, scene: Scene, palette: Palette, clear_m: float = 0.0
+) -> None:
+    """Lay spots and a path of other ground, none within `clear_m` of the middle."""
+    for index in range(int(rng.integers(0, 9))):
+        surface = palette.pick('natural' if rng.random() < 0.6 else 'paved')
+        x, y = (float(v) for v in rng.uniform(-22, 22, 2))
+        radius, height = float(rng.uniform(1.0, 6.0)), 0.008 + 0.002 * index
+        if math.hypot(x, y) > clear_m + 1.6 * radius or clear_m == 0:
+            scene.add([(surface, patch(rng, radius, height).moved(x, y))])
+    if rng.random() < 0.5 and clear_m == 0:
+        wide, yaw = float(rng.uniform(1.0, 3.5)), float(rng.uniform(0, math.pi))
+        way = sheet((-90, -wide / 2, 0.03), (180, 0, 0), (0, wide, 0), 6.0)
+        offset = float(rng.uniform(-8, 8))
+        scene.add([(palette.pick('paved'), way.moved(offset, offset, 0.0, yaw))])
+
+
+def _add_hills(rng: np.random.Generator, scene: Scene, palette: Palette) -> None:
+    for angle in rng.uniform(0, 2 * math.pi, int(rng.integers(5, 14))):
+        distance, width = float(rng.uniform(95, 120)), float(rng.uniform(20, 45))
+        hill = ellipsoid((width, width, float(rng.uniform(5, 22))), sides=16).roughened(
+            rng, 2.0, 25
+        )
+        place = distance * math.cos(angle), distance * math.sin(angle)
+        scene.add([(palette.pick('foliage'), hill.moved(*place, scene.ground(*place) - 1.0))])
+
+
 def scatter(
     rng: np.random.Generator, scene: Scene, palette: Palette, makers: Sequence[Maker], count: int
 ) -> None:
@@ -101,6 +128,8 @@ def scatter(
 
 def add_far_ring(rng: np.random.Generator, scene: Scene, palette: Palette) -> None:
     """Close the view with houses and trees 35-110 m away."""
+    if rng.random() < 0.6:
+        _add_hills(rng, scene, palette)
     makers = (street.building, street.tree, street.tree, street.conifer)
     for _ in range(int(rng.integers(10, 45))):
         angle, distance = rng.uniform(0, 2 * math.pi), rng.uniform(35.0, 110.0)

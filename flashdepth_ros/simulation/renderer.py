@@ -69,6 +69,10 @@ class Renderer:
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 16)
         self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
 
+    def cast_shadows(self, on: bool) -> None:
+        """Choose whether lights that can cast shadows do so from now on."""
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = on
+
     def close(self) -> None:
         """Give the GL memory back."""
         self._context.free()
@@ -123,12 +127,15 @@ def _one_surface(buffer: NDArray[np.float32], sampling: int) -> NDArray[np.float
 
     The buffer is linear in 1/Z, and 1/Z is linear over a plane: the mean is the plane's centre.
     """
-    height, width = buffer.shape[0] // sampling, buffer.shape[1] // sampling
-    blocks = buffer.reshape(height, sampling, width, sampling)
-    nearest, farthest = blocks.max(axis=(1, 3)), blocks.min(axis=(1, 3))
-    mean = cv2.resize(buffer, (width, height), interpolation=cv2.INTER_AREA)
-    sample = blocks[:, sampling // 2, :, sampling // 2]
-    return np.where(nearest < 1.05 * farthest, mean, sample)
+    samples = [buffer[i::sampling, j::sampling] for i in range(sampling) for j in range(sampling)]
+    mean = samples[0].copy()
+    nearest, farthest = samples[0].copy(), samples[0].copy()
+    for sample in samples[1:]:
+        mean += sample
+        np.maximum(nearest, sample, out=nearest)
+        np.minimum(farthest, sample, out=farthest)
+    mean *= np.float32(1.0 / len(samples))
+    return np.where(nearest < np.float32(1.1) * farthest, mean, samples[len(samples) // 2])
 
 
 def _metres(buffer: NDArray[np.float32]) -> NDArray[np.float32]:

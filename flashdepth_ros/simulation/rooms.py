@@ -31,6 +31,8 @@ def add_building(
     _add_floors(scene, palette, rooms, outline, height)
     for room in rooms:
         _furnish(rng, scene, palette, room)
+    x, y = outline.centre
+    scene.free.reserve((x, y, outline.x1 - outline.x0, outline.y1 - outline.y0, 0.0))
     for wall in walls:
         _hang_pictures(rng, scene, palette, wall)
     for index, room in enumerate(sorted(rooms, key=lambda r: -r.area)):
@@ -121,8 +123,8 @@ def _add_floors(
 
 
 def _furnish(rng: np.random.Generator, scene: Scene, palette: Palette, room: Room) -> None:
-    density = float(rng.uniform(0.3, 1.1))
-    for _ in range(min(16, int(density * room.area * 0.55))):
+    density = float(rng.uniform(0.3, 1.5))
+    for _ in range(min(30, int(density * room.area))):
         makers = furniture.WALL_SIDE
         thing = makers[int(rng.integers(len(makers)))](rng, palette)
         side, gap = int(rng.integers(4)), 0.16 + thing.length / 2
@@ -132,7 +134,7 @@ def _furnish(rng: np.random.Generator, scene: Scene, palette: Palette, room: Roo
         else:
             x = room.x0 + gap if side == 2 else room.x1 - gap
         scene.fit(thing, x, y, (math.pi / 2, -math.pi / 2, 0.0, math.pi)[side])
-    for _ in range(min(14, int(density * room.area * 0.3))):
+    for _ in range(min(20, int(density * room.area * 0.5))):
         makers = furniture.FREE_STANDING
         figure = rng.random() < 0.12
         thing = (person if figure else makers[int(rng.integers(len(makers)))])(rng, palette)

@@ -133,7 +133,9 @@ class FreeSpace:
         if self._clearance is None:
             framed = self._free.copy()
             framed[0], framed[-1], framed[:, 0], framed[:, -1] = 0, 0, 0, 0
-            self._clearance = cv2.distanceTransform(framed, cv2.DIST_L2, 3) * self._cell
+            self._clearance = (
+                cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * self._cell
+            )
         column, row = (round(float(v)) for v in self._pixels(np.array([x, y])))
         if not (0 <= row < self._clearance.shape[0] and 0 <= column < self._clearance.shape[1]):
             return 0.0

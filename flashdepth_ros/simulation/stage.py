@@ -36,6 +36,15 @@ class Stage:
             self._move(time_s)
         return self._renderer.render(pose, intrinsics, sampling)
 
+    def look(
+        self, time_s: float, pose: NDArray[np.float64], intrinsics: Intrinsics
+    ) -> NDArray[np.float32]:
+        """Return the depth alone, as `film` does, without the cost of shadows."""
+        self._renderer.cast_shadows(False)
+        _, depth = self.film(time_s, pose, intrinsics)
+        self._renderer.cast_shadows(True)
+        return depth
+
     def _move(self, time_s: float) -> None:
         limb = 0
         for index, mover in enumerate(self.scene.movers):

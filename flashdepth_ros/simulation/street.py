@@ -71,7 +71,8 @@ def tree(rng: np.random.Generator, palette: Palette) -> Thing:
         z = trunk + crown * rng.uniform(0.12, 0.85)
         at = (out * math.cos(angle), out * math.sin(angle), z)
         size = crown * rng.uniform(0.13, 0.26, 3)
-        blob = ellipsoid((size[0], size[1], size[2]), at, 9)
+        blob = ellipsoid((size[0], size[1], size[2]), at, 10)
+        blob = blob.roughened(rng, 0.25 * float(size.min()), 0.9 * float(size.mean()))
         parts.append((leaves, blob.uv_shifted(*rng.random(2))))
     return Thing(tuple(parts), 2 * radius + 0.3, 2 * radius + 0.3)
 
@@ -93,12 +94,14 @@ def bush(rng: np.random.Generator, palette: Palette) -> Thing:
     leaves, height = palette.pick('foliage'), rng.uniform(0.5, 1.6)
     if rng.random() < 0.35:
         length = rng.uniform(2.0, 8.0)
-        return Thing(((leaves, box((length, 0.6, height), (0, 0, height / 2))),), length, 0.6)
+        hedge = box((length, 0.6, height), (0, 0, height / 2))
+        return Thing(((leaves, hedge),), length, 0.6)
     parts: list[Part] = []
     for _ in range(int(rng.integers(3, 7))):
         x, y = rng.uniform(-0.4, 0.4, 2) * height
         size = height * rng.uniform(0.3, 0.5, 3)
-        parts.append((leaves, ellipsoid(tuple(size), (x, y, size[2] * 0.9), 9)))
+        blob = ellipsoid((size[0], size[1], size[2]), (x, y, size[2] * 0.9), 10)
+        parts.append((leaves, blob.roughened(rng, 0.3 * float(size.min()), 0.4)))
     return Thing(tuple(parts), 1.5 * height, 1.5 * height)
 
 

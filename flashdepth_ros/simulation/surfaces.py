@@ -67,7 +67,7 @@ def paint(rng: np.random.Generator, gloss: float = 0.2) -> Surface:
 
 def colour(rng: np.random.Generator, saturation: float = 0.5, low: float = 0.15) -> Colour:
     """Return a random RGB colour in 0..1, not more saturated than asked, not darker than `low`."""
-    hue, sat, value = rng.random(), rng.uniform(0.0, saturation), rng.uniform(low, 1.0)
+    hue, sat, value = rng.random(), saturation * rng.random() ** 2, rng.uniform(low, 1.0)
     red, green, blue = colorsys.hsv_to_rgb(hue, sat, value)
     return (round(red, 3), round(green, 3), round(blue, 3))
 

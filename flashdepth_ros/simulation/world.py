@@ -95,6 +95,8 @@ def _outdoor(rng: np.random.Generator, shadows: bool) -> Scene:
     level = theme == 'street' or rng.random() < (0.25 if theme == 'park' else 0.8)
     scene, palette = _open_scene(rng, level, 30.0), Palette(rng)
     outdoors.add_sun(rng, scene, shadows=shadows)
+    if level and theme != 'street':
+        outdoors.add_patches(rng, scene, palette)
     ground = palette.pick('paved' if theme == 'yard' else 'natural')
     if level:
         outdoors.add_level_ground(scene, ground)
@@ -107,21 +109,21 @@ def _outdoor(rng: np.random.Generator, shadows: bool) -> Scene:
         outdoors.scatter(rng, scene, palette, street.SMALL, int(rng.integers(4, 20)))
     else:
         makers = outdoors.PARK if theme == 'park' else outdoors.YARD
-        outdoors.scatter(rng, scene, palette, makers, int(rng.integers(20, 70)))
+        outdoors.scatter(rng, scene, palette, makers, int(rng.integers(25, 110)))
     outdoors.add_far_ring(rng, scene, palette)
     outdoors.add_traffic(rng, scene, palette, 10.0)
     return scene
 
 
 def _mixed(rng: np.random.Generator, shadows: bool) -> Scene:
-    scene, palette = _open_scene(rng, True, 24.0), Palette(rng)
+    scene, palette = _open_scene(rng, True, 18.0), Palette(rng)
     half_x, half_y = (float(v) for v in rng.uniform(3.0, 8.0, 2))
     outdoors.add_level_ground(scene, palette.pick(str(rng.choice(['paved', 'natural']))))
+    outdoors.add_patches(rng, scene, palette, math.hypot(half_x, half_y))
     add_building(rng, scene, palette, Room(-half_x, -half_y, half_x, half_y), shadows=False)
-    if shadows:
-        outdoors.add_sun(rng, scene, shadows=True)
+    outdoors.add_sun(rng, scene, shadows=shadows)
     makers = street.SMALL + outdoors.PARK + outdoors.YARD
-    outdoors.scatter(rng, scene, palette, makers, int(rng.integers(15, 45)))
+    outdoors.scatter(rng, scene, palette, makers, int(rng.integers(25, 80)))
     outdoors.add_far_ring(rng, scene, palette)
     outdoors.add_traffic(rng, scene, palette, 6.0)
     return scene
