@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from training_scenes import write_scene
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.training.clips import Clip, find_clips
-from training_scenes import write_scene
 
 
 def test_a_clip_comes_back(tmp_path):

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 import torch
-from training_scenes import tiny_run, write_scene
+from training_scenes import one_thread, tiny_run, write_scene
 
 from flashdepth_ros.training.distributed import World
 from flashdepth_ros.training.records import read_checkpoint
@@ -19,12 +19,9 @@ ALONE = World(0, 1, torch.device('cpu'))
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """At this size threads wait for one another longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def threads() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Tiny clips and configurations for the tests of training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from flashdepth_ros.training.clips import Camera, write_clip
 from flashdepth_ros.training.config import TrainingConfig, parse
@@ -22,6 +25,15 @@ def write_scene(path: Path, seed: int = 0, frames: int = 6) -> tuple[np.ndarray,
     poses = np.tile(np.eye(4), (frames, 1, 1))
     write_clip(path, rgb, depth, Camera((50.0, 50.0, 32.0, 24.0), poses, list(range(frames))))
     return rgb, depth
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: at this size, threads wait longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def tiny_run(folder: Path, **changes: object) -> TrainingConfig:

@@ -114,25 +114,25 @@ def scale_shift_invariant(prediction: Tensor, truth: Tensor) -> Tensor:
     left out.
     """
     mask = truth.isfinite()
-    truth = truth.nan_to_num()
-    prediction, truth = _normalised(prediction, mask), _normalised(truth, mask)
-    residuals = (prediction - truth).abs().masked_fill(~mask, torch.nan).flatten(1)
-    kept = (residuals <= _trimming_limit(residuals.detach())).view_as(mask)
-    trimmed = clip_mean(residuals.nan_to_num().view_as(mask), kept)
-    return trimmed + gradient_matching(prediction, truth.masked_fill(~mask, torch.nan))
+    prediction, normalised = (_normalised(x, mask) for x in (prediction, truth.nan_to_num()))
+    truth = normalised.masked_fill(~mask, torch.nan)
+    return trimmed_l1(prediction, truth) + gradient_matching(prediction, truth)
+
+
+def trimmed_l1(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean absolute difference without the largest 20 % of it."""
+    mask = truth.isfinite()
+    residuals = (prediction - truth.nan_to_num()).abs()
+    ordered = residuals.detach().masked_fill(~mask, torch.inf).flatten(1).sort(dim=1).values
+    last = (1.0 - TRIMMED) * (mask.flatten(1).sum(dim=1, keepdim=True) - 1)
+    limit = ordered.gather(1, last.clamp(min=0).long())
+    return clip_mean(residuals, mask & (residuals <= limit.view(-1, 1, 1, 1)))
 
 
 def clip_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of `values` (B, ...) where `mask` is true for each clip, (B,)."""
     counted = torch.where(mask, values, 0.0).flatten(1).sum(dim=1)
     return counted / mask.flatten(1).sum(dim=1).clamp(min=1)
-
-
-def _trimming_limit(residuals: Tensor) -> Tensor:
-    """Return the residual (B, 1) above which the largest of each row (B, n) lie."""
-    # NaN, the unknown, sorts last.
-    kept = (1.0 - TRIMMED) * (residuals.isfinite().sum(dim=1, keepdim=True) - 1)
-    return residuals.sort(dim=1).values.gather(1, kept.clamp(min=0).long())
 
 
 def _normalised(inverse_depth: Tensor, mask: Tensor) -> Tensor:

@@ -4,12 +4,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.training import real_sets
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import SourceConfig
 from flashdepth_ros.training.video import Video
 
 KINDS: dict[str, Callable[[Path], Sequence[Video]]] = {
     'clips': find_clips,
+    'tartanair': real_sets.find_tartanair,
+    'spring': real_sets.find_spring,
+    'mvs-synth': real_sets.find_mvs_synth,
+    'point-odyssey': real_sets.find_point_odyssey,
+    'dynamic-replica': real_sets.find_dynamic_replica,
 }
 """How to find the videos below a root, by kind of source."""
 

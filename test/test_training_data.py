@@ -1,0 +1,113 @@
+"""Laws of the samples: what is drawn, where it is cut, what augmentation may change."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training_scenes import write_scene
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.training.augmentation import augment, cropped
+from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
+from flashdepth_ros.training.datasets import ClipDataset, StepSampler, VideoPool, places
+from flashdepth_ros.training.sources import find_videos
+from flashdepth_ros.training.video import Window
+
+PHASE = PhaseConfig(steps=2, height=28, width=42, frames=3, batch=4, strides=(1, 2))
+PLAIN = AugmentationConfig(zoom=1.0, flip=False, colour=0.0)
+
+
+def window(height: int = 30, width: int = 40, frames: int = 2) -> Window:
+    """Return frames whose red and green tell where each pixel was, as their inverse depth does."""
+    rows, columns = np.mgrid[:height, :width]
+    rgb = np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
+    inverse_depth = (rows + 1000.0 * columns).astype(np.float32)
+    return Window(np.stack([rgb] * frames), np.stack([inverse_depth] * frames))
+
+
+def test_a_sample_is_a_function_of_seed_and_index(tmp_path):
+    for seed in range(2):
+        write_scene(tmp_path / f'{seed}.clip.zip', seed)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    dataset, other = (ClipDataset(pool, PHASE, AugmentationConfig(), seed) for seed in (0, 1))
+    rgb, inverse_depth = dataset[7]
+    assert rgb.shape == (3, 3, 28, 42)
+    assert rgb.dtype == torch.uint8
+    assert inverse_depth.shape == (3, 28, 42)
+    assert torch.equal(dataset[7][0], rgb)
+    assert not torch.equal(dataset[8][0], rgb)
+    assert not torch.equal(other[7][0], rgb)
+
+
+@pytest.mark.parametrize('world', [1, 2, 4])
+def test_any_number_of_processes_draws_the_same_samples(world):
+    shares = [list(StepSampler(range(1, 3), 100, 4, rank, world)) for rank in range(world)]
+    steps = [[i for share in shares for i in share[step]] for step in range(2)]
+    assert steps == [[104, 105, 106, 107], [108, 109, 110, 111]]
+
+
+def test_frames_keep_one_stride_and_end_in_the_video():
+    for seed in range(20):
+        drawn = places(5, PHASE, np.random.default_rng(seed))
+        assert len(set(np.diff(drawn))) == 1
+        assert max(drawn) < 5
+    assert places(2, PHASE, np.random.default_rng(0)) == [0, 1, 1]
+
+
+def test_sources_are_drawn_by_weight(tmp_path):
+    for name, clips in (('often', 1), ('seldom', 3)):
+        (tmp_path / name).mkdir()
+        for i in range(clips):
+            write_scene(tmp_path / name / f'{i}.clip.zip', i)
+    often, seldom = (SourceConfig(str(tmp_path / name)) for name in ('often', 'seldom'))
+    pool = VideoPool([replace(often, weight=3.0), seldom])
+    random = np.random.default_rng(0)
+    drawn = [pool.draw(random).path.parent.name for _ in range(400)]
+    assert 0.68 < drawn.count('often') / 400 < 0.82
+
+
+def test_an_image_and_its_truth_are_cut_alike():
+    for seed in range(10):
+        rgb, inverse_depth = augment(
+            window(140, 210),
+            (28, 42),
+            replace(PLAIN, zoom=2.0, flip=True),
+            np.random.default_rng(seed),
+        )
+        columns, rows = np.divmod(inverse_depth[0], 1000.0)
+        for channel, place in ((0, rows), (1, columns)):
+            np.testing.assert_allclose(rgb[0, ..., channel], place, atol=4.0)
+
+
+def test_without_change_nothing_is_changed():
+    given = window(28, 42)
+    rgb, inverse_depth = augment(given, (28, 42), PLAIN, np.random.default_rng(0))
+    np.testing.assert_array_equal(rgb, given.rgb)
+    np.testing.assert_array_equal(inverse_depth, given.inverse_depth)
+
+
+def test_a_cut_keeps_the_middle_and_makes_up_no_depth():
+    given = window(56, 120)
+    _, inverse_depth = cropped(given, (28, 42))
+    assert np.isin(inverse_depth, given.inverse_depth).all()
+    middle = inverse_depth[0].mean()
+    assert middle == pytest.approx(given.inverse_depth[0].mean(), rel=0.02)
+
+
+def test_colours_change_alike_in_all_frames():
+    rgb, inverse_depth = augment(
+        window(28, 42), (28, 42), replace(PLAIN, colour=0.3), np.random.default_rng(1)
+    )
+    assert not np.array_equal(rgb, window(28, 42).rgb)
+    np.testing.assert_array_equal(rgb[0], rgb[1])
+    np.testing.assert_array_equal(inverse_depth, window(28, 42).inverse_depth)
+
+
+def test_a_source_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match='no such folder'):
+        find_videos(SourceConfig(str(tmp_path / 'none')))
+    with pytest.raises(ConfigError, match='no video of kind'):
+        find_videos(SourceConfig(str(tmp_path)))
+    with pytest.raises(ConfigError, match='one of clips, tartanair'):
+        find_videos(SourceConfig(str(tmp_path), kind='kitty'))

@@ -1,0 +1,65 @@
+"""The models runs begin with."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from training_scenes import tiny_run
+
+from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.network import create_model, load_weights
+from flashdepth_ros.network.checkpoint import save_weights
+from flashdepth_ros.training.config import InitialConfig
+from flashdepth_ros.training.initial import initial_model
+
+
+def test_a_model_from_scratch_says_the_typical_depth_and_follows_from_the_seed(tmp_path):
+    config = tiny_run(tmp_path, initial={'typical_depth_m': 2.0})
+    model = initial_model(config)
+    inverse_depth, _ = model(torch.randn(1, 1, 3, 56, 56))
+    assert float(inverse_depth.median()) == pytest.approx(0.5, rel=0.5)
+    same, other = (initial_model(replace(config, seed=seed)) for seed in (0, 1))
+    bias, name = model.state_dict(), 'encoder.patch_embedding.weight'
+    assert torch.equal(same.state_dict()[name], bias[name])
+    assert not torch.equal(other.state_dict()[name], bias[name])
+
+
+def test_the_hybrid_begins_with_its_two_branches(tmp_path):
+    files = {}
+    for branch, name in (('student', 'flashdepth-tiny-s'), ('context', 'flashdepth-tiny-l')):
+        files[branch] = tmp_path / f'{branch}.safetensors'
+        model = create_model(name)
+        torch.nn.init.normal_(model.temporal.output.weight)
+        save_weights(model.state_dict(), files[branch], torch.float32, {})
+    initial = InitialConfig(student=str(files['student']), context=str(files['context']))
+    hybrid = initial_model(tiny_run(tmp_path, model='flashdepth-tiny', initial=vars(initial)))
+    student = initial_model(tiny_run(tmp_path, initial={'student': str(files['student'])}))
+    frames = torch.randn(1, 2, 3, 56, 84)
+    # The fusion starts without effect.
+    torch.testing.assert_close(hybrid(frames)[0], student(frames)[0])
+    context = create_model('flashdepth-tiny-l')
+    load_weights(context, files['context'])
+    pyramid = context.encoder(frames[0])
+    torch.testing.assert_close(
+        hybrid.context(frames[0]), context.decoder.merge(4, None, pyramid[-1])
+    )
+
+
+def test_weights_without_temporal_module_leave_it_without_effect(tmp_path):
+    whole = create_model('flashdepth-tiny-s')
+    frameless = {n: e for n, e in whole.state_dict().items() if not n.startswith('temporal.')}
+    save_weights(frameless, tmp_path / 'a.safetensors', torch.float32, {})
+    model = initial_model(tiny_run(tmp_path, initial={'student': str(tmp_path / 'a.safetensors')}))
+    frames = torch.randn(1, 2, 3, 56, 56)
+    torch.testing.assert_close(model(frames)[0], whole(frames)[0])
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    other = create_model('flashdepth-tiny-l').state_dict()
+    save_weights(other, tmp_path / 'a.safetensors', torch.float32, {})
+    with pytest.raises(CheckpointError, match='does not fit flashdepth-tiny-s: encoder'):
+        initial_model(tiny_run(tmp_path, initial={'student': str(tmp_path / 'a.safetensors')}))
+
+
+def test_the_temporal_module_can_be_left_out(tmp_path):
+    assert initial_model(tiny_run(tmp_path, temporal=False)).temporal is None
