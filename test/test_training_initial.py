@@ -16,8 +16,8 @@ from flashdepth_ros.training.initial import initial_model
 def test_a_model_from_scratch_says_the_typical_depth_and_follows_from_the_seed(tmp_path):
     config = tiny_run(tmp_path, initial={'typical_depth_m': 2.0})
     model = initial_model(config)
-    inverse_depth, _ = model(torch.randn(1, 1, 3, 56, 56))
-    assert float(inverse_depth.median()) == pytest.approx(0.5, rel=0.5)
+    inverse_depth = model(torch.randn(1, 1, 3, 56, 56))[0]
+    assert inverse_depth.median().item() == pytest.approx(0.5, rel=0.5)
     same, other = (initial_model(replace(config, seed=seed)) for seed in (0, 1))
     bias, name = model.state_dict(), 'encoder.patch_embedding.weight'
     assert torch.equal(same.state_dict()[name], bias[name])
