@@ -1,0 +1,75 @@
+"""What describes the package to ROS, to pip and to users, held together."""
+
+from itertools import chain
+from pathlib import Path
+import re
+from runpy import run_path
+
+from imports import ROOT, imports
+import pytest
+import yaml
+
+import flashdepth_ros
+from flashdepth_ros.node.parameters import described
+
+
+@pytest.fixture
+def manifest():
+    parser = pytest.importorskip('catkin_pkg.package', reason='needs colcon-common-extensions')
+    warnings = []
+    manifest = parser.parse_package(str(ROOT), warnings=warnings)
+    assert not warnings
+    return manifest
+
+
+def names(text):
+    """Return the distributions that requirement lines or strings name."""
+    return {name.lower() for name in re.findall(r'^[A-Za-z][\w.-]*\w', text, re.MULTILINE)}
+
+
+def test_the_version_is_the_same_everywhere(manifest):
+    assert manifest.version == flashdepth_ros.__version__
+    assert f"version='{flashdepth_ros.__version__}'" in (ROOT / 'setup.py').read_text()
+    assert f'\n{flashdepth_ros.__version__} (' in (ROOT / 'CHANGELOG.rst').read_text()
+
+
+def test_every_ros_package_that_is_imported_is_declared(manifest):
+    declared = {dependency.name for dependency in manifest.exec_depends}
+    assert {edge.package for edge in imports() if edge.is_ros} <= declared
+
+
+def test_the_licence_is_named_and_there(manifest):
+    assert [(str(each), each.file) for each in manifest.licenses] == [('Apache-2.0', 'LICENSE')]
+    assert (ROOT / 'LICENSE').is_file()
+
+
+def test_everything_that_make_installs_is_pinned(monkeypatch):
+    given = {}
+    monkeypatch.setattr('setuptools.setup', given.update)
+    run_path(str(ROOT / 'setup.py'))
+    wanted = [*given['install_requires'], *chain(*given['extras_require'].values())]
+    wanted.append((ROOT / 'test/requirements.txt').read_text())
+    assert names('\n'.join(wanted)) <= names((ROOT / 'constraints.txt').read_text())
+
+
+def test_the_parameter_file_lists_every_parameter_at_its_default():
+    file = yaml.safe_load((ROOT / 'config/depth.yaml').read_text())
+    listed = dict(flat(file['/**']['ros__parameters']))
+    assert listed == {name: each.default for name, each, _ in described()}
+
+
+def flat(tree, prefix=''):
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from flat(value, f'{prefix}{name}.')
+        else:
+            yield prefix + name, value
+
+
+def test_the_rviz_configuration_shows_what_the_node_publishes():
+    config = yaml.safe_load((ROOT / 'config/depth.rviz').read_text())
+    displays = config['Visualization Manager']['Displays']
+    topics = {d['Topic']['Value']: d['Topic'] for d in displays if 'Topic' in d}
+    assert set(topics) == {'image', 'depth/image_color', 'points'}
+    assert topics['points']['Reliability Policy'] == 'Reliable'
+    assert not [name for name in topics if Path(name).is_absolute()]
