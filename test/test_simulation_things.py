@@ -15,10 +15,11 @@ from flashdepth_ros.simulation.mesh import (
     sheet,
     terrain,
 )
+from flashdepth_ros.simulation.patterns import noise
 from flashdepth_ros.simulation.people import person, walker
 from flashdepth_ros.simulation.scene import FreeSpace, Mover, Thing
 from flashdepth_ros.simulation.surfaces import TILE_M, Palette
-from flashdepth_ros.simulation.textures import FAMILIES, VARIANTS, noise, texture
+from flashdepth_ros.simulation.textures import FAMILIES, VARIANTS, texture
 
 MAKERS = sorted(
     {*furniture.WALL_SIDE, *furniture.FREE_STANDING, *street.SMALL, *street.LARGE, person},
@@ -160,9 +161,9 @@ def test_sweep_follows_the_turn_of_the_camera() -> None:
 
 def test_effects_are_repeatable_and_differ_between_seeds() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    first, second = (Effects(5, (64, 48)).apply(rgb, (4.0, 1.0)) for _ in range(2))
+    first, second = (Effects(5, (64, 48)).apply(rgb, (400.0, 100.0)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    other = Effects(6, (64, 48)).apply(rgb, (4.0, 1.0))
+    other = Effects(6, (64, 48)).apply(rgb, (400.0, 100.0))
     assert first.shape == rgb.shape
     assert first.dtype == np.uint8
     assert (first != other).any()

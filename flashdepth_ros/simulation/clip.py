@@ -84,8 +84,8 @@ class Clip:
             if stage.scene.haze_per_m > 0:
                 rgb = haze(rgb, depth, stage.scene.haze_per_m, stage.scene.sky.horizon)
             if settings.effects:
-                sweep = sweep_px(self.poses[max(0, index - 1)], pose, camera.fx)
-                rgb = effects.apply(rgb, sweep)
+                dx, dy = sweep_px(self.poses[max(0, index - 1)], pose, camera.fx)
+                rgb = effects.apply(rgb, (dx * settings.rate_hz, dy * settings.rate_hz))
             yield SimulatedFrame(rgb, depth, round(time * 1e9), pose)
 
 

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lens:
-    """One clip's camera: gains of R, G, B; strengths 0..1; JPEG quality, 0 for none."""
+    """One clip's camera: gains of R, G, B; brightness and strengths 0..1; JPEG 0: none."""
 
     balance: tuple[float, float, float]
     target: float
@@ -23,7 +23,7 @@ class Lens:
     vignette: float
     contrast: float
     noise: float
-    shutter: float
+    shutter_s: float
     focus_px: float
     jpeg: int
 
@@ -38,7 +38,7 @@ def draw_lens(rng: np.random.Generator) -> Lens:
         vignette=float(rng.uniform(0.0, 0.45)) * float(rng.random() < 0.6),
         contrast=float(rng.uniform(0.85, 1.3)),
         noise=float(math.exp(rng.uniform(math.log(0.002), math.log(0.025)))),
-        shutter=float(rng.uniform(0.05, 0.5)),
+        shutter_s=float(math.exp(rng.uniform(math.log(0.002), math.log(0.03)))),
         focus_px=float(rng.choice([0.0, 0.0, 0.4, 0.7])),
         jpeg=int(rng.integers(45, 96)) if rng.random() < 0.5 else 0,
     )
@@ -66,14 +66,15 @@ class Effects:
         coarse = cv2.GaussianBlur(grain, (0, 0), 0.6)
         self._grain = (0.5 * grain + coarse) * np.float32(255.0 * self.lens.noise)
 
-    def apply(self, rgb: Image, sweep_px: tuple[float, float]) -> Image:
+    def apply(self, rgb: Image, sweep_px_per_s: tuple[float, float]) -> Image:
         """
         Return what the camera makes of the next frame (H, W, 3).
 
-        :param sweep_px: how far the picture moves on the sensor from one frame to the next.
+        :param sweep_px_per_s: how fast the picture moves over the sensor.
         """
         lens = self.lens
-        rgb = _motion_blur(rgb, sweep_px[0] * lens.shutter, sweep_px[1] * lens.shutter)
+        dx, dy = (speed * lens.shutter_s for speed in sweep_px_per_s)
+        rgb = _motion_blur(rgb, dx, dy)
         if lens.focus_px > 0:
             rgb = _bytes(cv2.GaussianBlur(rgb, (0, 0), lens.focus_px))
         picture = rgb * (self._gain * np.float32(self._expose(rgb) * lens.contrast))

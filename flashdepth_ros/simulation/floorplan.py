@@ -121,14 +121,10 @@ def _cut(
     return Room(room.x0, room.y0, room.x1, at), Room(room.x0, at, room.x1, room.y1), wall
 
 
-def _both_faces(
-    left: float, right: float, low: float, high: float, thickness: float
-) -> tuple[Mesh, Mesh]:
-    """Return the inner and outer face of a stretch of wall, textured in wall coordinates."""
-    width, height, half = right - left, high - low, thickness / 2
-    inner = sheet((right, half, low), (-width, 0, 0), (0, 0, height), CELL_M)
-    outer = sheet((left, -half, low), (width, 0, 0), (0, 0, height), CELL_M)
-    return inner.uv_shifted(-right, low), outer.uv_shifted(left, low)
+def _face(corner: Vector, along: Vector, height: float) -> Mesh:
+    """Return one face of a stretch of wall, its texture in the wall's own coordinates."""
+    face = sheet(corner, along, (0, 0, height), CELL_M)
+    return face.uv_shifted(corner[0] if along[0] > 0 else -corner[0], corner[2])
 
 
 def _reveal(opening: Opening, thickness: float) -> list[Mesh]:
@@ -162,8 +158,16 @@ def wall_parts(
     for left, right, low, high in stretches:
         if right - left < 0.01 or high - low < 0.01:
             continue
-        front, back = _both_faces(left, right, low, high, thick)
-        parts += [(inner, front), (outer, back)]
+        # Two outer walls meet half a thickness beyond the ends of their centre lines.
+        corners = (left == 0.0, right == wall.length) if wall.outer else (False, False)
+        back_left, back_right = left - corners[0] * thick / 2, right + corners[1] * thick / 2
+        parts += [
+            (inner, _face((right, thick / 2, low), (left - right, 0, 0), high - low)),
+            (
+                outer,
+                _face((back_left, -thick / 2, low), (back_right - back_left, 0, 0), high - low),
+            ),
+        ]
         if low == 0.0:
             size = (right - left, thick + 0.03, 0.08)
             parts.append((trim, box(size, ((left + right) / 2, 0, 0.04))))

@@ -10,10 +10,11 @@ import mujoco
 import numpy as np
 
 from flashdepth_ros.simulation.mesh import Mesh, join
+from flashdepth_ros.simulation.patterns import SIZE
 from flashdepth_ros.simulation.scene import Light, Limb, Part, Scene
 from flashdepth_ros.simulation.sky import FACE, cube_map
 from flashdepth_ros.simulation.surfaces import Surface
-from flashdepth_ros.simulation.textures import SIZE, texture
+from flashdepth_ros.simulation.textures import texture
 
 NEAR_M = 0.05
 FAR_M = 1000.0

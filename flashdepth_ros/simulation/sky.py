@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.simulation.patterns import SIZE, noise
 from flashdepth_ros.simulation.scene import Sky
-from flashdepth_ros.simulation.textures import SIZE, noise
 
 FACE = 128
 

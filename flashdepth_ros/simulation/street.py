@@ -66,6 +66,8 @@ def tree(rng: np.random.Generator, palette: Palette) -> Thing:
     bark, leaves = palette.pick('bark'), palette.pick('foliage')
     parts: list[Part] = [(bark, cylinder(radius, trunk * 1.3, 9, top=radius * 0.6))]
     crown = height - trunk
+    heart = ellipsoid((0.2 * crown, 0.2 * crown, 0.25 * crown), (0, 0, trunk * 1.2), 10)
+    parts.append((leaves, heart.roughened(rng, 0.05 * crown, 0.2 * crown)))
     for _ in range(int(rng.integers(7, 16))):
         angle, out = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.33) * crown
         z = trunk + crown * rng.uniform(0.12, 0.85)

@@ -11,10 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from flashdepth_ros.simulation.patterns import (
+    SIZE,
+    Array,
+    cells,
+    coloured,
+    grey,
+    noise,
+    per_cell,
+)
+
 Painter = Callable[[np.random.Generator], Array]
 
-SIZE = 256
 VARIANTS = 6
 
 
@@ -26,82 +34,32 @@ def texture(family: str, variant: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray((picture * 255.0 + 0.5).astype(np.uint8))
 
 
-def noise(
-    rng: np.random.Generator, roughness: float = 1.0, stretch: float = 1.0, low: float = 1.0
-) -> Array:
-    """
-    Return seamless fractal noise (SIZE, SIZE), mean 0, standard deviation 1.
-
-    :param roughness: exponent of the spectrum's fall; 0 is white, 2 is clouds.
-    :param stretch: above 1 draws the pattern out along the second axis (x).
-    :param low: lowest frequency kept, in waves a picture.
-    """
-    fy = np.fft.fftfreq(SIZE)[:, None] * SIZE
-    fx = np.fft.rfftfreq(SIZE)[None, :] * SIZE * stretch
-    frequency = np.hypot(fx, fy)
-    gain = np.where(frequency >= low, np.maximum(frequency, 1.0) ** -roughness, 0.0)
-    phase = rng.uniform(0.0, 2.0 * math.pi, gain.shape)
-    field = np.fft.irfft2(gain * np.exp(1j * phase), s=(SIZE, SIZE))
-    return ((field - field.mean()) / max(field.std(), 1e-9)).astype(np.float32)
-
-
-def _grey(value: NDArray[np.floating]) -> Array:
-    return np.repeat(value[..., None], 3, axis=2).astype(np.float32)
-
-
-def _coloured(
-    value: NDArray[np.floating], dark: tuple[float, ...], light: tuple[float, ...]
-) -> Array:
-    mix = np.clip(value, 0.0, 1.0)[..., None]
-    blend = (1.0 - mix) * np.asarray(dark, np.float32) + mix * np.asarray(light, np.float32)
-    return blend.astype(np.float32)
-
-
-def _cells(columns: int, rows: int, joint_px: float, shift: float = 0.0) -> tuple[Array, Array]:
-    """Return the cell index and the joint mask of a wall of blocks, rows shifted in turn."""
-    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    row = np.floor(y * rows / SIZE)
-    across = x * columns / SIZE + row * shift
-    column = np.floor(across) % columns
-    edge_x = np.abs(across - np.floor(across) - 0.5) * 2.0
-    edge_y = np.abs(y * rows / SIZE - row - 0.5) * 2.0
-    near_x = (1.0 - edge_x) * SIZE / columns / 2.0
-    near_y = (1.0 - edge_y) * SIZE / rows / 2.0
-    joint = np.minimum(near_x, near_y) < joint_px / 2.0
-    return (row * columns + column).astype(np.int64).astype(np.float32), joint.astype(np.float32)
-
-
-def _per_cell(rng: np.random.Generator, index: Array, spread: float) -> Array:
-    table = rng.normal(0.0, spread, int(index.max()) + 1).astype(np.float32)
-    return table[index.astype(np.int64)]
-
-
 def _plaster(rng: np.random.Generator) -> Array:
     strength = rng.uniform(0.02, 0.06)
     coarse = noise(rng, rng.uniform(1.2, 2.0)) * strength + noise(rng, 0.2) * 0.02
-    return _grey(0.88 + coarse)
+    return grey(0.88 + coarse)
 
 
 def _concrete(rng: np.random.Generator) -> Array:
     stains = noise(rng, 1.6) * 0.07 + noise(rng, 0.5) * 0.04
-    _, joint = _cells(1, 1, 2.5)
-    return _grey(0.72 + stains - 0.25 * joint * float(rng.random() < 0.5))
+    _, joint = cells(1, 1, 2.5)
+    return grey(0.72 + stains - 0.25 * joint * float(rng.random() < 0.5))
 
 
 def _brick(rng: np.random.Generator) -> Array:
-    index, joint = _cells(4, 12, 2.6, 0.5)
-    body = 0.62 + _per_cell(rng, index, 0.1) + noise(rng, 0.7) * 0.06
+    index, joint = cells(4, 12, 2.6, 0.5)
+    body = 0.62 + per_cell(rng, index, 0.1) + noise(rng, 0.7) * 0.06
     light = (1.0, 0.62, 0.48) if rng.random() < 0.6 else (0.95, 0.85, 0.72)
-    bricks = _coloured(body, (0.15, 0.06, 0.04), light)
-    mortar = _grey(0.68 + noise(rng, 0.5) * 0.06)
+    bricks = coloured(body, (0.15, 0.06, 0.04), light)
+    mortar = grey(0.68 + noise(rng, 0.5) * 0.06)
     return np.where(joint[..., None] > 0, mortar, bricks)
 
 
 def _tiles(rng: np.random.Generator) -> Array:
     count = int(rng.integers(2, 5))
-    index, joint = _cells(count, count, rng.uniform(2.0, 4.0))
-    body = 0.85 + _per_cell(rng, index, rng.uniform(0.0, 0.06)) + noise(rng, 1.5) * 0.03
-    return _grey(np.where(joint > 0, rng.uniform(0.35, 0.65), body))
+    index, joint = cells(count, count, rng.uniform(2.0, 4.0))
+    body = 0.85 + per_cell(rng, index, rng.uniform(0.0, 0.06)) + noise(rng, 1.5) * 0.03
+    return grey(np.where(joint > 0, rng.uniform(0.35, 0.65), body))
 
 
 def _checker(rng: np.random.Generator) -> Array:
@@ -109,19 +67,19 @@ def _checker(rng: np.random.Generator) -> Array:
     y, x = np.mgrid[0:SIZE, 0:SIZE] * count // SIZE
     odd = ((x + y) % 2).astype(np.float32)
     low, high = rng.uniform(0.15, 0.45), rng.uniform(0.75, 0.95)
-    return _grey(low + (high - low) * odd + noise(rng, 1.2) * 0.03)
+    return grey(low + (high - low) * odd + noise(rng, 1.2) * 0.03)
 
 
 def _wood(rng: np.random.Generator) -> Array:
     grain = noise(rng, 1.3, 14.0) * 0.13 + noise(rng, 0.7, 24.0) * 0.06
-    return _coloured(0.62 + grain, (0.22, 0.11, 0.05), (0.98, 0.78, 0.55))
+    return coloured(0.62 + grain, (0.22, 0.11, 0.05), (0.98, 0.78, 0.55))
 
 
 def _planks(rng: np.random.Generator) -> Array:
     rows = int(rng.integers(4, 9))
-    index, joint = _cells(2, rows, 1.6, 0.37 if rng.random() < 0.7 else 0.5)
-    shade = 0.62 + _per_cell(rng, index, 0.1) + noise(rng, 1.0, 16.0) * 0.09
-    return _coloured(shade - 0.3 * joint, (0.2, 0.1, 0.05), (0.98, 0.8, 0.58))
+    index, joint = cells(2, rows, 1.6, 0.37 if rng.random() < 0.7 else 0.5)
+    shade = 0.62 + per_cell(rng, index, 0.1) + noise(rng, 1.0, 16.0) * 0.09
+    return coloured(shade - 0.3 * joint, (0.2, 0.1, 0.05), (0.98, 0.8, 0.58))
 
 
 def _stripes(rng: np.random.Generator) -> Array:
@@ -129,7 +87,7 @@ def _stripes(rng: np.random.Generator) -> Array:
     wave = np.sin(np.arange(SIZE) * 2.0 * math.pi * count / SIZE)
     bars = np.broadcast_to(wave > rng.uniform(-0.6, 0.6), (SIZE, SIZE)).astype(np.float32)
     tones = rng.uniform(0.3, 1.0, (2, 3))
-    return _coloured(bars + noise(rng, 0.4) * 0.04, tuple(tones[0]), tuple(tones[1]))
+    return coloured(bars + noise(rng, 0.4) * 0.04, tuple(tones[0]), tuple(tones[1]))
 
 
 def _wallpaper(rng: np.random.Generator) -> Array:
@@ -138,73 +96,73 @@ def _wallpaper(rng: np.random.Generator) -> Array:
     motif = np.cos(x) * np.cos(y) + 0.5 * np.cos(2 * x + rng.uniform(0, 6)) * np.cos(y)
     base = rng.uniform(0.65, 0.95, 3)
     ink = np.clip(base + rng.uniform(-0.3, 0.15, 3), 0, 1)
-    return _coloured((motif > rng.uniform(0.2, 0.8)).astype(np.float32), tuple(base), tuple(ink))
+    return coloured((motif > rng.uniform(0.2, 0.8)).astype(np.float32), tuple(base), tuple(ink))
 
 
 def _carpet(rng: np.random.Generator) -> Array:
     pattern = noise(rng, 1.5) > 0.5 if rng.random() < 0.4 else np.zeros((SIZE, SIZE), bool)
-    return _grey(0.65 + noise(rng, 0.05) * 0.11 + 0.12 * pattern.astype(np.float32))
+    return grey(0.65 + noise(rng, 0.05) * 0.11 + 0.12 * pattern.astype(np.float32))
 
 
 def _fabric(rng: np.random.Generator) -> Array:
     y, x = np.mgrid[0:SIZE, 0:SIZE] * 2.0 * math.pi * 48 / SIZE
     weave = np.sin(x) * np.sin(y) * 0.08
-    return _grey((0.75 + weave + noise(rng, 1.0) * 0.06).astype(np.float32))
+    return grey((0.75 + weave + noise(rng, 1.0) * 0.06).astype(np.float32))
 
 
 def _metal(rng: np.random.Generator) -> Array:
     rust = np.clip(noise(rng, 1.5) - 1.2, 0.0, 1.0) * float(rng.random() < 0.4)
     sheen = 0.8 + noise(rng, 0.8, rng.choice([1.0, 20.0])) * 0.05
-    return _grey(sheen) - rust[..., None] * np.array([0.25, 0.45, 0.55], np.float32)
+    return grey(sheen) - rust[..., None] * np.array([0.25, 0.45, 0.55], np.float32)
 
 
 def _corrugated(rng: np.random.Generator) -> Array:
     wave = np.sin(np.arange(SIZE) * 2.0 * math.pi * 10 / SIZE) * 0.17
-    return _grey((0.72 + wave[None, :] + noise(rng, 1.6) * 0.05).astype(np.float32))
+    return grey((0.72 + wave[None, :] + noise(rng, 1.6) * 0.05).astype(np.float32))
 
 
 def _grass(rng: np.random.Generator) -> Array:
     blades = noise(rng, 0.35) * 0.17 + noise(rng, 1.6) * 0.13
     dry = rng.uniform(0.0, 0.35)
-    return _coloured(0.5 + blades, (0.14, 0.22, 0.07), (0.6 + dry, 0.8, 0.38))
+    return coloured(0.5 + blades, (0.14, 0.22, 0.07), (0.6 + dry, 0.8, 0.38))
 
 
 def _asphalt(rng: np.random.Generator) -> Array:
     grain = noise(rng, 0.1) * 0.07 + noise(rng, 1.8) * 0.05
     cracks = (np.abs(noise(rng, 1.4)) < 0.02).astype(np.float32) * 0.15
-    return _grey(rng.uniform(0.32, 0.5) + grain - cracks)
+    return grey(rng.uniform(0.32, 0.5) + grain - cracks)
 
 
 def _gravel(rng: np.random.Generator) -> Array:
     stones = noise(rng, 0.5, low=12.0)
-    return _coloured(0.55 + stones * 0.2, (0.2, 0.18, 0.16), (0.9, 0.85, 0.78))
+    return coloured(0.55 + stones * 0.2, (0.2, 0.18, 0.16), (0.9, 0.85, 0.78))
 
 
 def _soil(rng: np.random.Generator) -> Array:
     earth = noise(rng, 1.1) * 0.14 + noise(rng, 0.3) * 0.08
-    return _coloured(0.5 + earth, (0.18, 0.11, 0.06), (0.75, 0.58, 0.4))
+    return coloured(0.5 + earth, (0.18, 0.11, 0.06), (0.75, 0.58, 0.4))
 
 
 def _pavement(rng: np.random.Generator) -> Array:
     count = int(rng.integers(3, 7))
-    index, joint = _cells(count, count, 2.2, rng.choice([0.0, 0.5]))
-    body = 0.66 + _per_cell(rng, index, 0.06) + noise(rng, 0.6) * 0.06
-    return _grey(body - 0.25 * joint)
+    index, joint = cells(count, count, 2.2, rng.choice([0.0, 0.5]))
+    body = 0.66 + per_cell(rng, index, 0.06) + noise(rng, 0.6) * 0.06
+    return grey(body - 0.25 * joint)
 
 
 def _foliage(rng: np.random.Generator) -> Array:
     leaves = noise(rng, 0.7, low=6.0)
-    return _coloured(0.45 + leaves * 0.25, (0.07, 0.15, 0.05), (0.6, 0.85, 0.4))
+    return coloured(0.45 + leaves * 0.25, (0.07, 0.15, 0.05), (0.6, 0.85, 0.4))
 
 
 def _bark(rng: np.random.Generator) -> Array:
     ridges = noise(rng, 0.9, 0.12)
-    return _coloured(0.45 + ridges * 0.2, (0.12, 0.08, 0.05), (0.65, 0.55, 0.45))
+    return coloured(0.45 + ridges * 0.2, (0.12, 0.08, 0.05), (0.65, 0.55, 0.45))
 
 
 def _facade(rng: np.random.Generator) -> Array:
     """Two storeys by two bays; a tile is 6.4 m, so a storey is 3.2 m."""
-    picture = _grey(0.78 + noise(rng, 1.4) * 0.04)
+    picture = grey(0.78 + noise(rng, 1.4) * 0.04)
     width, height = int(rng.integers(36, 84)), int(rng.integers(52, 84))
     for top in (0, 128):
         for left in (0, 128):
@@ -237,7 +195,7 @@ def _poster(rng: np.random.Generator) -> Array:
     """Return a made-up print: a ground, shapes, lines of writing, a pale margin."""
     ground = noise(rng, 2.0)
     tones = rng.uniform(0.1, 1.0, (2, 3))
-    picture = _coloured(0.5 + 0.3 * ground, tuple(tones[0]), tuple(tones[1]))
+    picture = coloured(0.5 + 0.3 * ground, tuple(tones[0]), tuple(tones[1]))
     for _ in range(int(rng.integers(3, 12))):
         centre = tuple(int(v) for v in rng.integers(20, SIZE - 20, 2))
         axes = tuple(int(v) for v in rng.integers(6, 80, 2))
