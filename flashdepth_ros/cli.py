@@ -24,7 +24,7 @@ COMMANDS = {
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
     'train': Command('training.command', 'train a network'),
-    'models': Command('network.command', 'list the models, check and convert their weights'),
+    'models': Command('runtime.models', 'list the models, check and convert their weights'),
     'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),
 }
 

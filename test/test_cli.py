@@ -1,0 +1,77 @@
+import subprocess
+import sys
+
+import golden_models
+import pytest
+import torch
+
+from flashdepth_ros.cli import COMMANDS, main
+from flashdepth_ros.network import PRESETS
+
+STUDENT = 'flashdepth-tiny-s'
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / 'run.pth'
+    entries = golden_models.golden_model(STUDENT).state_dict()
+    torch.save({'model': entries, 'optimizer': {'momentum': torch.zeros(1000)}}, path)
+    return path
+
+
+def test_help_names_every_command_and_imports_none():
+    code = (
+        'import sys\nfrom flashdepth_ros.cli import main\n'
+        'try:\n    main(["--help"])\nexcept SystemExit as end:\n'
+        '    sys.exit(end.code or bool({"torch", "numpy", "rclpy"} & set(sys.modules)))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([name, '--help'])
+    assert end.value.code == 0
+    assert f'flashdepth {name}' in capsys.readouterr().out
+
+
+def test_models_list_names_every_preset_with_its_license(capsys):
+    assert main(['models', 'list']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    licensed = {line.split()[0] for line in lines if 'CC-BY-NC-4.0' in line}
+    assert 'flashdepth-l' in licensed
+    assert 'flashdepth-s' not in licensed
+
+
+def test_models_convert_and_check(checkpoint, tmp_path, capsys):
+    out = tmp_path / 'weights.safetensors'
+    assert main(['models', 'convert', str(checkpoint), str(out)]) == 0
+    assert main(['models', 'check', str(out)]) == 0
+    text = capsys.readouterr().out
+    for words in (f'fits {STUDENT}', 'origin: run.pth', 'license: Apache-2.0', 'in fp16'):
+        assert words in text
+
+
+def test_errors_are_one_line_and_status_1(tmp_path, capsys):
+    assert main(['models', 'check', str(tmp_path / 'absent.pth')]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('flashdepth models: ')
+    assert error.count('\n') == 1
+    assert 'no such file' in error
+
+
+def test_doctor_tells_the_cure(monkeypatch, capsys):
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+    assert main(['doctor']) == 1
+    assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in capsys.readouterr().out
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
+    main(['doctor'])
+    text = capsys.readouterr().out
+    assert '-> export' not in text
+    assert torch.__version__ in text

@@ -1,0 +1,31 @@
+"""What the documents say of the parameters is what the code says."""
+
+from pathlib import Path
+import re
+
+import yaml
+
+from flashdepth_ros.node.parameters import described
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_config_file_holds_every_parameter_at_its_default():
+    (node,) = yaml.safe_load((ROOT / 'config' / 'depth.yaml').read_text()).values()
+    defaults = {name: each.default for name, each, _ in described()}
+    assert node['ros__parameters'] == defaults
+
+
+def test_readme_tables_every_parameter_with_its_default_and_text():
+    readme = (ROOT / 'README.md').read_text()
+    rows = re.findall(r'^\| `([a-z_.]+)` \| `(.*?)` \| (.*?) \| (.*?) \|$', readme, re.MULTILINE)
+    expected = [
+        (
+            name,
+            str(each.default).lower() if isinstance(each.default, bool) else repr(each.default),
+            'any time' if description.dynamic else 'before configure',
+            description.text,
+        )
+        for name, each, description in described()
+    ]
+    assert [row for row in rows if row[2] in ('any time', 'before configure')] == expected
