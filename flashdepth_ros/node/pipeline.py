@@ -9,10 +9,11 @@ from flashdepth_ros.node.cameras import Cameras
 from flashdepth_ros.node.diagnostics import Situation
 from flashdepth_ros.node.intake import Intake
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.statistics import Statistics, resident_bytes
+from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
 from flashdepth_ros.node.worker import Publishers, Received, Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
+from flashdepth_ros.runtime.memory import resident_bytes
 
 _WARM_UP_SIZE = (480, 640)
 

@@ -11,7 +11,6 @@ import numpy as np
 
 WINDOW_FRAMES = 300
 RATE_WINDOW_S = 5.0
-_PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +144,3 @@ def _percentiles(times: deque[FrameTimes]) -> dict[str, tuple[float, float, floa
         stage: (float(p50[index]), float(p95[index]), float(largest[index]))
         for index, stage in enumerate(STAGES)
     }
-
-
-def resident_bytes() -> int:
-    """Return how much memory the process holds; 0 where the system does not tell."""
-    try:
-        with open('/proc/self/statm') as file:  # noqa: PTH123 - read at 1 Hz, for ever
-            return int(file.read().split()[1]) * _PAGE_BYTES
-    except OSError:
-        return 0
