@@ -10,7 +10,7 @@ from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.geometry import Intrinsics
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip, simulate_clip
 from flashdepth_ros.simulation.mesh import sheet
-from flashdepth_ros.simulation.renderer import gl_backend
+from flashdepth_ros.simulation.renderer import gl_backend, start_gl
 from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
 from flashdepth_ros.simulation.stage import Stage
 from flashdepth_ros.simulation.surfaces import Surface
@@ -24,7 +24,7 @@ BRICK = Surface('brick', 0)
 @pytest.fixture(autouse=True)
 def gl() -> None:
     try:
-        gl_backend()
+        start_gl()
     except SimulationError as error:
         pytest.skip(str(error))
 

@@ -1,0 +1,1 @@
+"""Simulated video with true depth: `clip.simulate_clip`; only this folder imports mujoco."""

@@ -37,6 +37,15 @@ def gl_backend() -> str:
     )
 
 
+def start_gl() -> None:
+    """
+    Make this process ready to render; a process forked after this cannot, so spawn workers.
+
+    :raises SimulationError: no off-screen OpenGL, or it does not start.
+    """
+    _gl_context(os.getpid()).make_current()
+
+
 @lru_cache(maxsize=1)
 def _gl_context(process_id: int) -> Any:
     """Make the process's one GL context current: a second one in a process does not render."""
@@ -50,7 +59,8 @@ def _gl_context(process_id: int) -> Any:
     except (ImportError, RuntimeError, AttributeError) as error:
         raise SimulationError(
             f'off-screen OpenGL ({gl_backend()}) does not start in process {process_id}: {error}; '
-            'on Debian or Ubuntu: apt install libegl1 libgl1-mesa-dri libosmesa6'
+            'set MUJOCO_GL=osmesa, or on Debian or Ubuntu: '
+            'apt install libegl1 libgl1-mesa-dri libosmesa6'
         ) from error
     atexit.register(context.free)
     return context
@@ -60,7 +70,7 @@ class Renderer:
     """Renders one model; `pose` is camera-to-world, optical convention (x right, y down)."""
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        _gl_context(os.getpid()).make_current()
+        start_gl()
         self._model, self._data = model, data
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
