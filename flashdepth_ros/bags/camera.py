@@ -1,0 +1,135 @@
+"""What a camera's driver publishes, as records: image, camera_info, and true depth and pose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from flashdepth_ros.bags.build import build_message, header, jazzy
+from flashdepth_ros.bags.reader import Record
+from flashdepth_ros.geometry import Intrinsics
+from flashdepth_ros.messages import depth_data
+
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+
+INFO_TOPIC = '/camera/camera_info'
+IMAGE_TOPIC = '/camera/image_raw'
+COMPRESSED_TOPIC = '/camera/image_raw/compressed'
+TRUTH_TOPIC = '/camera/depth_true'
+ODOMETRY_TOPIC = '/odom'
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """
+    One time step of a camera.
+
+    rgb (H, W, 3); depth (H, W) in metres and pose (4, 4), optical frame to world, where known.
+    """
+
+    stamp_ns: int
+    rgb: npt.NDArray[np.uint8]
+    depth: npt.NDArray[np.float32] | None = None
+    pose: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera and how it publishes; `jpeg_quality` 0: images raw, as rgb8."""
+
+    intrinsics: Intrinsics
+    jpeg_quality: int = 0
+    frame_id: str = 'camera_optical_frame'
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Return the type of every topic that a frame with depth and pose takes."""
+        image = {COMPRESSED_TOPIC: COMPRESSED_IMAGE} if self.jpeg_quality else {IMAGE_TOPIC: IMAGE}
+        return {INFO_TOPIC: CAMERA_INFO, **image, TRUTH_TOPIC: IMAGE, ODOMETRY_TOPIC: ODOMETRY}
+
+    def records(self, frame: CameraFrame) -> Iterator[Record]:
+        """
+        Yield the messages of a frame, all of its stamp, the image after its camera_info.
+
+        True depth is 16UC1 in millimetres and half as large as the image each way: every second
+        pixel of every second row.
+        """
+        stamped = {'header': header(frame.stamp_ns, self.frame_id)}
+        yield _record(INFO_TOPIC, frame, CAMERA_INFO, **stamped, **_info(self.intrinsics))
+        if self.jpeg_quality:
+            jpeg = {'format': 'rgb8; jpeg compressed bgr8', 'data': self._jpeg(frame.rgb)}
+            yield _record(COMPRESSED_TOPIC, frame, COMPRESSED_IMAGE, **stamped, **jpeg)
+        else:
+            yield _record(IMAGE_TOPIC, frame, IMAGE, **stamped, **_image('rgb8', frame.rgb))
+        if frame.depth is not None:
+            millimetres = depth_data(frame.depth[1::2, 1::2], '16UC1')
+            yield _record(TRUTH_TOPIC, frame, IMAGE, **stamped, **_image('16UC1', millimetres))
+        if frame.pose is not None:
+            fields = {
+                'header': header(frame.stamp_ns, 'odom'),
+                'child_frame_id': self.frame_id,
+                'pose': {'pose': _pose(frame.pose)},
+            }
+            yield _record(ODOMETRY_TOPIC, frame, ODOMETRY, **fields)
+
+    def _jpeg(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
+        return np.asarray(data, np.uint8).ravel()
+
+
+def with_field_of_view(width: int, height: int, fov_deg: float) -> Intrinsics:
+    """Return an ideal camera of this size in px and this horizontal field of view."""
+    focal = width / 2 / math.tan(math.radians(fov_deg) / 2)
+    return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+def _record(topic: str, frame: CameraFrame, type_name: str, **fields: Any) -> Record:
+    message = build_message(type_name, **fields)
+    data = bytes(jazzy().serialize_cdr(message, type_name))
+    return Record(topic, type_name, frame.stamp_ns, data)
+
+
+def _image(encoding: str, pixels: npt.NDArray[Any]) -> dict[str, Any]:
+    height, width = pixels.shape[:2]
+    return {
+        'height': height,
+        'width': width,
+        'encoding': encoding,
+        'step': pixels.strides[0],
+        'data': np.ascontiguousarray(pixels).view(np.uint8).ravel(),
+    }
+
+
+def _info(intrinsics: Intrinsics) -> dict[str, Any]:
+    matrix = intrinsics.matrix
+    return {
+        'height': intrinsics.height,
+        'width': intrinsics.width,
+        'distortion_model': 'plumb_bob',
+        'd': np.zeros(5),
+        'k': matrix.ravel(),
+        'r': np.eye(3).ravel(),
+        'p': np.hstack((matrix, np.zeros((3, 1)))).ravel(),
+    }
+
+
+def _pose(pose: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return the fields of geometry_msgs/Pose of a rigid transform (4, 4)."""
+    turn = cv2.Rodrigues(pose[:3, :3])[0].ravel()
+    angle = float(np.linalg.norm(turn))
+    # sin(angle / 2) / angle, which is 1/2 where nothing turns.
+    x, y, z = (turn * np.sinc(angle / (2 * math.pi)) / 2).tolist()
+    return {
+        'position': dict(zip('xyz', pose[:3, 3].tolist(), strict=True)),
+        'orientation': {'x': x, 'y': y, 'z': z, 'w': math.cos(angle / 2)},
+    }

@@ -1,0 +1,90 @@
+"""What the demo plays: a recording and the topics in it that matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os.path import commonpath
+from pathlib import Path
+
+from flashdepth_ros.bags import BagReader, Topic, find_depth_topic, find_image_topic
+from flashdepth_ros.bags.camera import CAMERA_INFO
+from flashdepth_ros.bags.find import COMPRESSED_IMAGE
+from flashdepth_ros.bags.join import Track
+from flashdepth_ros.errors import BagError
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A recording with images and, where there are any, their camera_info and true depth.
+
+    :param stamps_ns: of the images' headers.
+    """
+
+    bag: Path
+    image: Topic
+    camera_info: Topic | None
+    truth: Topic | None
+    stamps_ns: tuple[int, ...]
+
+    @property
+    def compressed(self) -> bool:
+        """Whether the images are sensor_msgs/CompressedImage."""
+        return self.image.type == COMPRESSED_IMAGE
+
+    @property
+    def rate_hz(self) -> float:
+        """Return how many images a second were recorded, 1 where there are too few to tell."""
+        span_ns = max(self.stamps_ns) - min(self.stamps_ns)
+        return (len(self.stamps_ns) - 1) * 1e9 / span_ns if span_ns else 1.0
+
+    @property
+    def played_topics(self) -> list[str]:
+        """Return the names of the topics that the depth node listens to."""
+        return [topic.name for topic in (self.image, self.camera_info) if topic is not None]
+
+
+def open_source(path: Path, topic: str = '') -> Source:
+    """
+    Look a recording through.
+
+    :param topic: of the images, where the recording has several.
+    :raises BagError: it cannot be read, or has no images, or several topics of them.
+    """
+    with BagReader(path) as bag:
+        image = find_image_topic(bag, topic)
+        stamps_ns = Track(bag, image.name).stamps_ns
+        return Source(path, image, _camera_info_of(bag, image), _truth(bag), stamps_ns)
+
+
+def sample_recording() -> Path:
+    """
+    Return the recording that ships with the package.
+
+    :raises BagError: it is not there; an installed package leaves it out.
+    """
+    path = Path(__file__).resolve().parents[2] / 'recordings' / 'sample'
+    if not path.is_dir():
+        raise BagError(
+            f'{path}: the sample recording is not here, it ships with the sources alone; '
+            'give --bag BAG or --video FILE'
+        )
+    return path
+
+
+def _camera_info_of(bag: BagReader, image: Topic) -> Topic | None:
+    """Return the camera_info whose name has most in common with the images'."""
+    found = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
+    return max(found, key=lambda topic: len(_shared_namespace(topic, image)), default=None)
+
+
+def _shared_namespace(first: Topic, second: Topic) -> str:
+    # Recordings of ROS 1 may lack the leading slash.
+    return commonpath([f'/{topic.name.lstrip("/")}' for topic in (first, second)])
+
+
+def _truth(bag: BagReader) -> Topic | None:
+    try:
+        return find_depth_topic(bag)
+    except BagError:
+        return None
