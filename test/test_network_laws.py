@@ -164,3 +164,15 @@ def test_context_size_follows_the_short_side():
     assert context_size(2044, 1148, 490) == (868, 490)
     assert context_size(490, 868, 490) == (490, 868)
     assert context_size(364, 644, 490) == (364, 644)
+
+
+def test_whole_model_exports_as_one_graph_with_its_state():
+    model = golden_model(HYBRID)
+    frames = golden_clip(2, *SIZE)
+    _, state = run(model, frames[:, :1])
+    given = frames[:, 1:], StreamState(state.ssm.clone())
+    with torch.no_grad():
+        program = torch.export.export(model, given)
+    (ours, after), (exported, exported_after) = run(model, *given), program.module()(*given)
+    torch.testing.assert_close(exported, ours, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(exported_after.ssm, after.ssm, rtol=1e-4, atol=1e-5)
