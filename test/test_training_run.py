@@ -68,10 +68,10 @@ def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, mon
     assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
 
 
-def test_the_loss_falls_on_one_clip(folder):
+def test_the_loss_falls_on_the_same_clips(folder):
     config = tiny_run(
         folder,
-        phases=[{'steps': 60, 'height': 42, 'width': 56, 'frames': 2, 'batch': 2, 'strides': [1]}],
+        phases=[{'steps': 40, 'height': 42, 'width': 56, 'frames': 2, 'batch': 2, 'strides': [1]}],
         augmentation={'zoom': 1.0, 'flip': False, 'colour': 0.0},
         optimiser={'warmup_steps': 5, 'rates': {'encoder': 1e-3, 'decoder': 1e-3}},
     )

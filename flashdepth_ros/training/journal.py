@@ -63,7 +63,14 @@ class Journal:
         }
         self._terms = []
         self._bar.set_postfix(loss=f'{self._means["loss"]:.4f}')
+        if self._bar.disable:  # no terminal: lines in a log take its place
+            logger.info('%s, loss %.4f', self._progress(), self._means['loss'])
         self.records.show('training', self.trainer.step, self._means)
+
+    def _progress(self) -> str:
+        trainer = self.trainer
+        hours, minutes = divmod(round(trainer.seconds / 60), 60)
+        return f'step {trainer.step} of {trainer.config.steps} after {hours} h {minutes:02} min'
 
     def _validate(self) -> None:
         """Measure, and keep the weights: always the newest, and those with the best score."""
@@ -76,7 +83,7 @@ class Journal:
         logger.info('%s', ', '.join(f'{k} {v:.4g}' for k, v in (row | measured).items()))
         notes = {
             'preset': trainer.config.model,
-            'license': 'Apache-2.0',
+            'license': trainer.model.config.weights_license,
             'origin': f'trained {trainer.step} steps',
         }
         records.export(WEIGHTS, trainer.shown.state_dict(), notes)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import csv
 from pathlib import Path
+import pickle
 from typing import Any
 
 import torch
@@ -79,7 +80,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         return dict(torch.load(path, map_location='cpu', weights_only=True))
-    except (RuntimeError, EOFError, OSError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise CheckpointError(
             f'{path}: damaged ({error}); remove it to start from the beginning'
         ) from error

@@ -76,7 +76,7 @@ def score(inverse_depth: Array, truth: Array) -> dict[str, float]:
     Aligned: by one scale and shift for the whole sequence, fitted in inverse depth. Drift: the
     deviation of the single frames' best scales over their mean.
     """
-    depth, true_depth = _depth(inverse_depth), _depth(truth)
+    depth, true_depth = _depth(inverse_depth), _depth(np.where(truth > 0, truth, np.nan))
     scores = {
         'delta1': metrics.delta1(depth, true_depth),
         'abs_rel': metrics.abs_rel(depth, true_depth),
@@ -96,7 +96,7 @@ def score(inverse_depth: Array, truth: Array) -> dict[str, float]:
 
 
 def _depth(inverse_depth: Array) -> Array:
-    """Return metres; sky and unknown in the truth must not count, predictions always must."""
+    """Return metres, at most `FARTHEST_M`; NaN stays, and does not count."""
     return np.asarray(1.0 / np.maximum(inverse_depth, 1.0 / FARTHEST_M), dtype=np.float32)
 
 
