@@ -67,6 +67,14 @@ def test_a_finished_run_is_left_as_it_is(finished):
     assert (Path(finished.output) / CHECKPOINT).read_bytes() == before
 
 
+def test_a_run_goes_on_at_the_rates_configured_now(finished):
+    optimiser = replace(finished.optimiser, weight_decay=0.5)
+    trainer = Trainer(replace(finished, optimiser=optimiser), ALONE)
+    trainer.restore(read_checkpoint(Path(finished.output)))
+    assert trainer.optimiser.param_groups[0]['weight_decay'] == 0.5
+    assert trainer.optimiser.state_dict()['state'][0]['step'] == 6
+
+
 def test_the_checkpoint_of_another_model_is_refused(finished):
     other = replace(finished, model='flashdepth-tiny-l')
     with pytest.raises(CheckpointError, match='is of another run'):

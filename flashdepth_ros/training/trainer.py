@@ -81,13 +81,19 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """
-        Take over what `state` returned.
+        Take over what `state` returned; rates and decay stay as configured now.
 
         :raises CheckpointError: it is of another model or of other parts of it.
         """
+        groups = [
+            {key: value for key, value in group.items() if key != 'params'}
+            for group in self.optimiser.param_groups
+        ]
         try:
             self.model.load_state_dict(state['model'])
             self.optimiser.load_state_dict(state['optimiser'])
+            for group, configured in zip(self.optimiser.param_groups, groups, strict=True):
+                group.update(configured)
             if self.average:
                 self.average.load_state_dict(state['average'])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
