@@ -21,11 +21,11 @@ from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node.demo_report import Played, write_report
 from flashdepth_ros.node.demo_source import Source, open_source, sample_recording
 from flashdepth_ros.node.processes import Process
-from flashdepth_ros.node.recorder import COLOR_TOPIC, DEPTH_TOPIC, Recorder
+from flashdepth_ros.node.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
 
 START_S = 180.0
 PLAYER_WAIT_S = 20.0
-IMAGE_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC)
+RECORDED_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC, TIMING_TOPIC)
 # How long to wait, once all is played, for what has not come back.
 SILENCE_S = 5.0
 POLL_S = 0.05
@@ -53,7 +53,7 @@ class NodeOptions:
             'points.stride': 2,
             'points.edge_threshold': 0.1,
             # So long is kept what the recorder, short of time on a busy machine, asks for again.
-            **{f'qos_overrides.{topic}.publisher.depth': 30 for topic in IMAGE_TOPICS},
+            **{f'qos_overrides.{topic}.publisher.depth': 30 for topic in RECORDED_TOPICS},
         }
         image = 'image/compressed' if source.compressed else 'image'
         remaps = {image: source.image.name}

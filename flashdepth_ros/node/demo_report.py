@@ -93,10 +93,11 @@ def _summary(played: Played, playback: Playback, outcome: _Outcome) -> str:
     resets = Counter(playback.reset_reasons)
     starts = ', '.join(f'{reason} {count}' for reason, count in resets.items())
     sent = len(played.source.stamps_ns)
+    processed = told.get('processed', len(playback.frames))
     lines = [
         f'{"recording":<11}{played.title}',
         f'{"network":<11}{network}',
-        f'{"frames":<11}{sent} sent, {len(playback.frames)} processed; dropped: {playback.drops}',
+        f'{"frames":<11}{sent} sent, {processed} processed; dropped: {playback.drops}',
         f'{"rate":<11}{played.source.rate_hz * played.rate:.1f} images/s in, '
         f'{playback.rate_hz:.1f} depth images/s out',
         f'{"sequences":<11}{starts}',

@@ -69,7 +69,8 @@ def sample_recording() -> Path:
             f'{path}: the sample recording is not here, it ships with the sources alone; '
             'give --bag BAG or --video FILE'
         )
-    return path
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _camera_info_of(bag: BagReader, image: Topic) -> Topic | None:

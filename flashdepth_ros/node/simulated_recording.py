@@ -13,7 +13,7 @@ from flashdepth_ros.bags.camera import Camera, CameraFrame
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.simulation.clip import Clip, ClipSettings, plan_clip
 
-JPEG_QUALITY = 90
+JPEG_QUALITY = 80
 
 
 def record(clip: Clip, camera: Camera, bag: Path, overwrite: bool = False) -> None:
