@@ -9,16 +9,14 @@ PIP := $(BIN)/pip --disable-pip-version-check install --constraint constraints.t
 # The libraries of a sourced ROS would mix with those of the wheels.
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 
-.PHONY: demo test check lint type colcon install clean
+.PHONY: demo test lint type colcon install clean
 
 demo: $(READY)
 	$(BIN)/flashdepth demo
 
-# LAUNCH: where launch and launch_ros are to be imported from, as .ci/launch_path prints it.
-test: $(READY)
+# LAUNCH: a path from which launch and launch_ros can be imported; see CONTRIBUTING.md.
+test: lint type
 	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest $(PYTEST)
-
-check: lint type test
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchContext, LaunchDescription
 
 SHARE = FindPackageShare('flashdepth_ros')
 BOOLEANS = ['', 'true', 'false']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -16,8 +17,6 @@ from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.substitutions import ExecutableInPackage
-
-from launch import LaunchContext, LaunchDescription
 
 DEPTH = str(Path(__file__).with_name('depth.launch.py'))
 
