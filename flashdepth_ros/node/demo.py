@@ -121,7 +121,7 @@ def _await_active(recorder: Recorder, depth_node: Process, options: NodeOptions)
 def _record(recorder: Recorder, source: Source, depth_node: Process, player: Process) -> None:
     """Record until all is played and has come back, and the node has told of its drops."""
     places = {stamp: index for index, stamp in enumerate(source.stamps_ns, start=1)}
-    _say(f'playing {source.bag} -> DDS -> depth_node -> recorder')
+    _say(f'playing {len(places)} images -> DDS -> depth_node -> recorder')
     with tqdm(total=len(places), unit='frame', file=sys.stderr, dynamic_ncols=True) as bar:
         while not _is_over(recorder, source, player):
             depth_node.check_alive()

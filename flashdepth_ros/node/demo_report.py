@@ -52,13 +52,21 @@ def write_report(played: Played, recorded: Path, output: Path) -> str:
     with BagReader(played.source.bag) as source, BagReader(recorded) as bag:
         playback = read_playback(bag)
         recordings = Recordings(played.source, source, bag)
-        outcome = _Outcome(notes=list(played.notes))
+        outcome = _Outcome(notes=[*played.notes, *_pace_notes(played, playback)])
         _write_pictures(recordings, output, outcome)
         outcome.accuracy = _measured(recordings, outcome)
     table = output / 'timing.csv'
     write_stages(table, playback.stages)
     outcome.files.append(table)
     return _summary(played, playback, outcome)
+
+
+def _pace_notes(played: Played, playback: Playback) -> list[str]:
+    count = len(playback.frames)
+    if count < 2 or count > 0.9 * len(played.source.stamps_ns):
+        return []
+    slower = 0.8 * playback.rate_hz / played.source.rate_hz
+    return [f'this machine is slower than that camera; --rate {slower:.2g} would keep every frame']
 
 
 def _write_pictures(recordings: Recordings, output: Path, outcome: _Outcome) -> None:
