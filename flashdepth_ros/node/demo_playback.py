@@ -22,19 +22,16 @@ class Playback:
     The depth node's messages about a recording that was played to it.
 
     :param frames: the values of `~/timing`, of each frame.
-    :param arrivals_ns: when they arrived.
     :param diagnostics: the values of the last `/diagnostics`, empty without one.
     """
 
     frames: tuple[Mapping[str, str], ...]
-    arrivals_ns: tuple[int, ...]
     diagnostics: Mapping[str, str]
 
     @property
-    def rate_hz(self) -> float:
-        """Return how many frames a second came, NaN where there are too few to tell."""
-        span_ns = self.arrivals_ns[-1] - self.arrivals_ns[0]
-        return (len(self.arrivals_ns) - 1) * 1e9 / span_ns if span_ns else float('nan')
+    def processed(self) -> int:
+        """Return how many frames the node says it has processed, of which a timing may be lost."""
+        return int(self.diagnostics.get('processed', len(self.frames)))
 
     @property
     def stages(self) -> list[StageTime]:
@@ -73,14 +70,12 @@ def read_playback(bag: BagReader) -> Playback:
     """
     if TIMING_TOPIC not in {topic.name for topic in bag.topics}:
         raise BagError('the depth node processed none of the images that were played to it')
-    timings = list(bag.records(TIMING_TOPIC))
     told = [topic for topic in bag.topics if topic.name == DIAGNOSTICS_TOPIC]
     diagnostics: dict[str, str] = {}
     for record in bag.records(DIAGNOSTICS_TOPIC) if told else ():
         diagnostics = _key_values(bag.message(record))
     return Playback(
-        frames=tuple(_key_values(bag.message(record)) for record in timings),
-        arrivals_ns=tuple(record.stamp_ns for record in timings),
+        frames=tuple(_key_values(bag.message(record)) for record in bag.records(TIMING_TOPIC)),
         diagnostics=diagnostics,
     )
 

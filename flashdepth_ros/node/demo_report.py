@@ -62,10 +62,10 @@ def write_report(played: Played, recorded: Path, output: Path) -> str:
 
 
 def _pace_notes(played: Played, playback: Playback) -> list[str]:
-    count = len(playback.frames)
-    if count < 2 or count > 0.9 * len(played.source.stamps_ns):
+    share = playback.processed / len(played.source.stamps_ns)
+    if share > 0.9:
         return []
-    slower = 0.8 * playback.rate_hz / played.source.rate_hz
+    slower = 0.8 * share * played.rate
     return [f'this machine is slower than that camera; --rate {slower:.2g} would keep every frame']
 
 
@@ -101,13 +101,13 @@ def _summary(played: Played, playback: Playback, outcome: _Outcome) -> str:
     resets = Counter(playback.reset_reasons)
     starts = ', '.join(f'{reason} {count}' for reason, count in resets.items())
     sent = len(played.source.stamps_ns)
-    processed = told.get('processed', len(playback.frames))
+    rate_hz = played.source.rate_hz * played.rate
     lines = [
         f'{"recording":<11}{played.title}',
         f'{"network":<11}{network}',
-        f'{"frames":<11}{sent} sent, {processed} processed; dropped: {playback.drops}',
-        f'{"rate":<11}{played.source.rate_hz * played.rate:.1f} images/s in, '
-        f'{playback.rate_hz:.1f} depth images/s out',
+        f'{"frames":<11}{sent} sent, {playback.processed} processed; dropped: {playback.drops}',
+        f'{"rate":<11}{rate_hz:.1f} images/s in, '
+        f'{rate_hz * playback.processed / sent:.1f} depth images/s out',
         f'{"sequences":<11}{starts}',
         *(f'{"note":<11}{note}' for note in outcome.notes),
         '',
