@@ -66,8 +66,6 @@ class Outputs:
             inverse_depth, parameters.depth_scale, parameters.depth_min, parameters.depth_max
         )
         camera = _camera_of(source.camera, depth)
-        if camera is not None and self._camera_info.get_subscription_count():
-            self._camera_info.publish(_camera_info(camera, source))
         if self._depth.get_subscription_count():
             pixels = messages.depth_data(depth, parameters.depth_encoding)
             self._publish_image(self._depth, source, parameters.depth_encoding, pixels)
@@ -76,6 +74,9 @@ class Outputs:
         if self._color.get_subscription_count():
             preview = messages.colorize(depth, parameters.color_min, parameters.color_max)
             self._publish_image(self._color, source, 'rgb8', preview)
+        # Last, because a large message right behind it can push a small one out of the transport.
+        if camera is not None and self._camera_info.get_subscription_count():
+            self._camera_info.publish(_camera_info(camera, source))
 
     def _publish_image(
         self, publisher: Any, source: Source, encoding: str, pixels: npt.NDArray[Any]
