@@ -40,17 +40,15 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
 
 def _start_output(model: FlashDepth, initial: InitialConfig) -> None:
     """
-    Let the last layer say a typical depth, and vary around it.
+    Let the last layer say about a typical depth.
 
     Left at its usual start it would say 0 for half of all inputs, where its ReLU learns nothing.
     """
     assert model.decoder.head is not None
     last = model.decoder.head.conv3
     assert last.bias is not None
-    typical = OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m
     with torch.no_grad():
-        last.weight.mul_(typical)
-        last.bias.fill_(typical)
+        last.bias.fill_(OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m)
 
 
 def _fill(model: FlashDepth, weights: str, prefix: str) -> None:
