@@ -11,6 +11,7 @@ ROS = [
     'rmw-fastrtps-cpp',
     'diagnostic-msgs',
     'lifecycle-msgs',
+    'nav-msgs',
     'rosgraph-msgs',
     'sensor-msgs',
     'std-srvs',
@@ -55,7 +56,7 @@ setup(
         'jazzy': [f'ros-jazzy-{name}' for name in ROS],
         'bags': ['rosbags'],
         'simulation': ['mujoco'],
-        'training': ['tensorboard'],
+        'training': ['h5py', 'openexr', 'tensorboard'],
         # By this `colcon test` knows to run pytest.
         'test': ['pytest'],
     },

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.network.config import PATCH
 
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 _ALIASING = 1.5
 """Shrinking further than this samples between pixels; then each is averaged over its footprint."""
@@ -61,7 +61,7 @@ class Preprocessor:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+        mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (MEAN, STD))
         self._scale, self._offset = 1.0 / (255.0 * std), -mean / std
         self._staging = torch.empty(0, dtype=torch.uint8)
 

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from flashdepth_ros.runtime.preprocess import MEAN, STD
 
 
 def normalised(rgb: Tensor) -> Tensor:
