@@ -1,0 +1,231 @@
+"""The graph of the node's benchmark: a depth node and a camera, two processes, heard from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+import json
+import os
+from pathlib import Path
+import select
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+import rclpy
+from rclpy.context import Context
+from rclpy.signals import SignalHandlerOptions
+
+from flashdepth_ros.errors import FlashDepthError
+from flashdepth_ros.node.benchmark_camera import Sent
+from flashdepth_ros.node.benchmark_figures import Episode
+from flashdepth_ros.node.benchmark_listener import Listener
+from flashdepth_ros.node.benchmark_subject import Subject
+from flashdepth_ros.node.processes import Process
+
+START_S = 180.0
+# How long images are sent, one by one, until the node has accounted for all before them: it sees
+# what was lost only when another arrives.
+_SETTLE_S = 30.0
+_QUIET_S = 0.3
+_POLL_S = 0.02
+# The node tells of itself once a second.
+_DIAGNOSTICS_S = 2.5
+_CONNECT_HZ = 4.0
+_END_S = 5.0
+_TICKS_PER_S = os.sysconf('SC_CLK_TCK')
+
+
+class DepthNode(Process):
+    """The process under test."""
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that all its threads have taken."""
+        fields = Path(f'/proc/{self._running.pid}/stat').read_text().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+class CameraProcess:
+    """The camera: told by its standard input what to send; a context manager."""
+
+    def __init__(self, subject: Subject, log: Path) -> None:
+        self._words = json.dumps(asdict(subject))
+        self._log = log
+        self._child: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> CameraProcess:
+        with self._log.open('wb') as log:
+            self._child = subprocess.Popen(
+                [sys.executable, '-m', 'flashdepth_ros.node.benchmark_camera', self._words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                text=True,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        child = self._running
+        try:
+            child.communicate(timeout=0.0 if kind else _END_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+
+    def start(self, rate: float, frames: int) -> None:
+        """Let it send so many frames at that rate."""
+        assert self._running.stdin is not None
+        self._running.stdin.write(f'{rate} {frames}\n')
+        self._running.stdin.flush()
+
+    def answer(self) -> Sent | None:
+        """
+        Return what it has sent, None while it still sends; do not wait.
+
+        :raises FlashDepthError: it ended; with what it said.
+        """
+        assert self._running.stdout is not None
+        if not select.select([self._running.stdout], [], [], 0)[0]:
+            return None
+        line = self._running.stdout.readline()
+        if not line:
+            said = self._log.read_text(encoding='utf-8', errors='replace')
+            raise FlashDepthError(
+                f'the camera of the benchmark ended: {said or "it said nothing"}'
+            )
+        return Sent(**json.loads(line))
+
+    @property
+    def _running(self) -> subprocess.Popen[str]:
+        if self._child is None:
+            raise FlashDepthError("the camera is not started; use it as in 'with CameraProcess()'")
+        return self._child
+
+
+class Graph:
+    """Camera -> depth node -> listener, running."""
+
+    def __init__(self, depth_node: DepthNode, camera: CameraProcess, listener: Listener) -> None:
+        self.listener = listener
+        self._depth_node, self._camera = depth_node, camera
+
+    def play(self, rate: float, frames: int) -> Episode:
+        """
+        Send so many frames, then one or more that show what was lost; return what was seen.
+
+        :raises FlashDepthError: a process ended.
+        """
+        listener, counted = self.listener, self.listener.counts()
+        listener.forget()
+        start_s, start_cpu_s = time.monotonic(), self._depth_node.cpu_s()
+        sent = self._send(rate, frames)
+        sending_s = time.monotonic() - start_s
+        sending_cpu_s = self._depth_node.cpu_s() - start_cpu_s
+        all_sent, counts = self._settled(counted, frames)
+        return Episode(
+            sent=all_sent,
+            playback_rate=sent.rate,
+            counts=counts,
+            # Of the frames at that rate alone.
+            arrivals_ns=[each for each in listener.arrivals_ns if each[0] <= sent.last_ns],
+            clouds=sum(stamp_ns <= sent.last_ns for stamp_ns in listener.cloud_stamps_ns),
+            stages=[stages for stamp_ns, stages in listener.stages if stamp_ns <= sent.last_ns],
+            sending_s=sending_s,
+            sending_cpu_s=sending_cpu_s,
+            cpu_s=self._depth_node.cpu_s() - start_cpu_s,
+        )
+
+    def connect(self) -> None:
+        """
+        Send an image now and then until the node counts them: it runs, and is connected.
+
+        :raises FlashDepthError: a process ended, or it took too long.
+        """
+        end_s = time.monotonic() + START_S
+        while not sum(self.listener.counts().values()):
+            if time.monotonic() > end_s:
+                said = self._depth_node.last_lines()
+                raise FlashDepthError(f'no image reached depth_node in {START_S:g} s: {said}')
+            self._send(_CONNECT_HZ, 1)
+            self.listener.spin_for(1 / _CONNECT_HZ)
+        # Until those that arrived have been counted, and those that were lost.
+        self.listener.spin_for(_DIAGNOSTICS_S)
+        self._settled(self.listener.counts(), 0)
+
+    def _send(self, rate: float, frames: int) -> Sent:
+        self._camera.start(rate, frames)
+        while (sent := self._camera.answer()) is None:
+            self._depth_node.check_alive()
+            self.listener.spin_for(_POLL_S)
+        return sent
+
+    def _settled(self, before: Mapping[str, int], sent: int) -> tuple[int, dict[str, int]]:
+        """Send single frames until one arrives, and return how many were sent, and the account."""
+        end_s = time.monotonic() + _SETTLE_S
+        while True:
+            self.listener.spin_for(_QUIET_S)
+            self._send(_CONNECT_HZ, 1)
+            sent += 1
+            counts = self._counted(before, sent)
+            if sum(counts.values()) >= sent or time.monotonic() > end_s:
+                return sent, counts
+
+    def _counted(self, before: Mapping[str, int], sent: int) -> dict[str, int]:
+        """Return how the node accounts for what was sent, once complete, or after a while."""
+        end_s = time.monotonic() + _DIAGNOSTICS_S
+        while True:
+            now = self.listener.counts()
+            counts = {name: now[name] - before[name] for name in now}
+            if sum(counts.values()) >= sent or time.monotonic() > end_s:
+                return counts
+            self._depth_node.check_alive()
+            self.listener.spin_for(_POLL_S)
+
+
+@contextmanager
+def running_graph(subject: Subject, folder: Path) -> Iterator[Graph]:
+    """
+    Start camera and depth node, and yield them connected; nobody subscribes to the node yet.
+
+    :param folder: for what the processes say.
+    :raises FlashDepthError: a process ended, or they did not connect.
+    """
+    words = [sys.executable, '-m', 'flashdepth_ros.node.depth_node', *_parameters(subject)]
+    context = Context()
+    # Python's own Ctrl-C leaves the context whole until the block ends.
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    listener = Listener(context)
+    depth_node = DepthNode('depth_node', words, os.environ, folder / 'depth_node.log')
+    try:
+        with depth_node, CameraProcess(subject, folder / 'camera.log') as camera:
+            graph = Graph(depth_node, camera, listener)
+            graph.connect()
+            yield graph
+    finally:
+        listener.close()
+        rclpy.shutdown(context=context)
+
+
+def _parameters(subject: Subject) -> list[str]:
+    parameters = {
+        'model': subject.model,
+        'weights': subject.weights,
+        'device': subject.device,
+        'precision': subject.precision,
+        'engine': subject.engine,
+        'inference.short_side': subject.short_side,
+    }
+    if subject.reliable:
+        parameters['qos_overrides./image.subscription.reliability'] = 'reliable'
+    words = ['--ros-args']
+    for name, value in parameters.items():
+        words += ['-p', f'{name}:={value}']
+    return words
