@@ -18,6 +18,7 @@ from flashdepth_ros.runtime.engine import EngineChoice, create_engine
 from flashdepth_ros.runtime.preprocess import (
     InferenceSize,
     Preprocessor,
+    all_finite,
     check_rgb,
     download,
 )
@@ -186,8 +187,5 @@ class DepthEstimator:
         return maps
 
     def _is_finite(self, maps: Tensor) -> bool:
-        # A sum is finite only where every part is, and costs a tenth of asking each.
-        total = maps.sum()
-        if self._state is not None:
-            total = total + self._state.ssm.sum()
-        return bool(total.isfinite())
+        parts = [maps] if self._state is None else [maps, self._state.ssm]
+        return all_finite(parts)

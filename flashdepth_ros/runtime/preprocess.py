@@ -1,6 +1,7 @@
 """From uint8 RGB to the network's input, on its device; from its output back to arrays."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -73,9 +74,8 @@ class Preprocessor:
         and are resized there.
         """
         if self.device.type == 'cpu':
-            pixels = resize_on_cpu(rgb, size)
-        else:
-            pixels = resize_on_device(self._upload(rgb), size)
+            return normalise_on_cpu(resize_on_cpu(rgb, size))
+        pixels = resize_on_device(self._upload(rgb), size)
         return torch.addcmul(self._offset, pixels, self._scale).unsqueeze(0)
 
     def _upload(self, rgb: npt.NDArray[np.uint8]) -> Tensor:
@@ -86,13 +86,29 @@ class Preprocessor:
         return self._staging.to(self.device, non_blocking=True)
 
 
-def resize_on_cpu(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """Resize an image (H, W, 3) uint8 to (1, 3, h, w) float32; six times as fast as torch here."""
-    pixels = rgb.astype(np.float32)
-    if rgb.shape[:2] != size:
-        method = cv2.INTER_AREA if _aliases(rgb.shape, size) else cv2.INTER_CUBIC
-        pixels = np.asarray(cv2.resize(pixels, size[::-1], interpolation=method), np.float32)
-    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)
+def resize_on_cpu(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Resize an image (H, W, 3) uint8 to (h, w, 3) float32; six times as fast as torch here."""
+    pixels = rgb.astype(np.float32, order='C')
+    if rgb.shape[:2] == size:
+        return pixels
+    method = cv2.INTER_AREA if _aliases(rgb.shape, size) else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=method), np.float32)
+
+
+def normalise_on_cpu(pixels: npt.NDArray[np.float32]) -> Tensor:
+    """Normalise (h, w, 3) in place and return it as (1, 1, 3, h, w), of the same memory."""
+    height, width, _ = pixels.shape
+    rows = pixels.reshape(height, -1)  # whole rows: numpy is slow over a last axis of three
+    scale, offset = _row_constants(width)
+    np.multiply(rows, scale, out=rows)
+    np.add(rows, offset, out=rows)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None, None]
+
+
+@cache
+def _row_constants(width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
+    return np.tile(1 / (255 * std), width), np.tile(-mean / std, width)
 
 
 def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
@@ -108,6 +124,14 @@ def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
 def _aliases(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
     """Tell whether shrinking goes so far that pixels between the samples would be lost."""
     return max(shape[0] / size[0], shape[1] / size[1]) > _ALIASING
+
+
+def all_finite(parts: list[Tensor]) -> bool:
+    """Tell whether no number is NaN or infinite: a sum is finite only where every part is."""
+    if parts[0].device.type == 'cpu':
+        return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
+    total = torch.stack([part.sum() for part in parts]).sum()
+    return bool(total.isfinite())
 
 
 def download(maps: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
