@@ -19,13 +19,13 @@ class Command:
 
 
 COMMANDS = {
-    'demo': Command('node.demo', 'play a recording or a video through the real node; show it'),
+    'demo': Command('node.demo.command', 'play a recording or video through the real node'),
     'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
     'train': Command('training.command', 'train a network'),
     'bench': Command('runtime.benchmark', 'time the network alone, and its temporal part'),
-    'bench-node': Command('node.benchmark', 'time the whole node over ROS'),
+    'bench-node': Command('node.benchmark.command', 'time the whole node over ROS'),
     'models': Command('runtime.models', 'list the models, check and convert their weights'),
     'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),
 }

@@ -18,7 +18,7 @@ from flashdepth_ros.bags import BagWriter
 from flashdepth_ros.bags.camera import Camera, CameraFrame, with_field_of_view
 from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
-from flashdepth_ros.node.demo import graph_environment
+from flashdepth_ros.node.demo.command import graph_environment
 
 ROOT = Path(__file__).parents[1]
 FRAMES = 15

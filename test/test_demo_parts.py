@@ -9,7 +9,7 @@ from flashdepth_ros.bags.join import Track, joined
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.messages import depth_data, read_compressed, read_intrinsics
-from flashdepth_ros.node.demo_accuracy import measure
+from flashdepth_ros.node.demo.accuracy import measure
 
 MS = 1_000_000
 

@@ -10,9 +10,10 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo
 
 from flashdepth_ros.errors import ConfigError, FlashDepthError
-from flashdepth_ros.node import benchmark, cdr
-from flashdepth_ros.node.benchmark_camera import Sent, stamp_of, stamped
-from flashdepth_ros.node.benchmark_figures import (
+from flashdepth_ros.node import cdr
+from flashdepth_ros.node.benchmark import command as benchmark
+from flashdepth_ros.node.benchmark.camera import Sent, stamp_of, stamped
+from flashdepth_ros.node.benchmark.figures import (
     COUNTS,
     DROPS,
     OVERHEAD,

@@ -12,8 +12,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image, PointCloud2
 
-from flashdepth_ros.node.benchmark_camera import stamp_of
-from flashdepth_ros.node.benchmark_figures import COUNTS
+from flashdepth_ros.node.benchmark.camera import stamp_of
+from flashdepth_ros.node.benchmark.figures import COUNTS
 from flashdepth_ros.node.statistics import STAGES
 
 _QUEUE = 100

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.node.benchmark_subject import PRELOADED, Subject, images
+from flashdepth_ros.node.benchmark.subject import PRELOADED, Subject, images
 from flashdepth_ros.runtime import DepthEstimator, DepthFrame
 
 FRAMES_MIN = 5

@@ -10,16 +10,16 @@ from pathlib import Path
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.bags.join import Track
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.node.demo_accuracy import Accuracy, measure
-from flashdepth_ros.node.demo_files import (
+from flashdepth_ros.node.demo.accuracy import Accuracy, measure
+from flashdepth_ros.node.demo.files import (
     Recordings,
     write_cloud,
     write_contact_sheet,
     write_film,
 )
-from flashdepth_ros.node.demo_playback import Playback, read_playback
-from flashdepth_ros.node.demo_source import Source
-from flashdepth_ros.node.recorder import DEPTH_TOPIC
+from flashdepth_ros.node.demo.playback import Playback, read_playback
+from flashdepth_ros.node.demo.recorder import DEPTH_TOPIC
+from flashdepth_ros.node.demo.source import Source
 from flashdepth_ros.presentation import DepthRange, format_stages, write_stages
 
 

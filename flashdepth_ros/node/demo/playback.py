@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.errors import BagError
-from flashdepth_ros.node.recorder import DIAGNOSTICS_TOPIC, TIMING_TOPIC
+from flashdepth_ros.node.demo.recorder import DIAGNOSTICS_TOPIC, TIMING_TOPIC
 from flashdepth_ros.presentation import StageTime, stage_times
 
 _DROPS = ('transport', 'stale', 'bad')

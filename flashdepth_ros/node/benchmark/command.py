@@ -28,8 +28,8 @@ from flashdepth_ros.errors import CheckpointError, ConfigError, FlashDepthError
 from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.network.config import preset
-from flashdepth_ros.node.benchmark_bare import Bare
-from flashdepth_ros.node.benchmark_figures import (
+from flashdepth_ros.node.benchmark.bare import Bare
+from flashdepth_ros.node.benchmark.figures import (
     DROP_SHARE_MAX,
     account,
     highest_rate,
@@ -37,8 +37,8 @@ from flashdepth_ros.node.benchmark_figures import (
     table,
     throughput,
 )
-from flashdepth_ros.node.benchmark_graph import Graph, running_graph
-from flashdepth_ros.node.benchmark_subject import Subject
+from flashdepth_ros.node.benchmark.graph import Graph, running_graph
+from flashdepth_ros.node.benchmark.subject import Subject
 from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.weights import find_weights
 
@@ -161,7 +161,7 @@ def _peak(graph: Graph, bare_rate: float) -> float | None:
 
 def _bare(subject: Subject, seconds: float) -> Bare:
     _say('the bare estimator ...')
-    module = 'flashdepth_ros.node.benchmark_bare'
+    module = 'flashdepth_ros.node.benchmark.bare'
     command = [sys.executable, '-m', module, json.dumps(asdict(subject)), str(seconds)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:

@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
 from flashdepth_ros.node import cdr
-from flashdepth_ros.node.benchmark_subject import Subject, images
+from flashdepth_ros.node.benchmark.subject import Subject, images
 from flashdepth_ros.node.wiring import output_qos
 
 FRAME_ID = 'camera'

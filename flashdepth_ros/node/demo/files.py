@@ -16,9 +16,9 @@ from flashdepth_ros.bags.find import COMPRESSED_IMAGE
 from flashdepth_ros.bags.join import Track, joined
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import colorize, read_compressed, read_depth, read_rgb
-from flashdepth_ros.node.demo_accuracy import TOLERANCE_NS
-from flashdepth_ros.node.demo_source import Source
-from flashdepth_ros.node.recorder import COLOR_TOPIC, POINTS_TOPIC
+from flashdepth_ros.node.demo.accuracy import TOLERANCE_NS
+from flashdepth_ros.node.demo.recorder import COLOR_TOPIC, POINTS_TOPIC
+from flashdepth_ros.node.demo.source import Source
 from flashdepth_ros.presentation import (
     DepthRange,
     Film,

@@ -19,10 +19,10 @@ from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
 from flashdepth_ros.errors import FlashDepthError
-from flashdepth_ros.node.benchmark_camera import Sent
-from flashdepth_ros.node.benchmark_figures import Episode
-from flashdepth_ros.node.benchmark_listener import Listener
-from flashdepth_ros.node.benchmark_subject import Subject
+from flashdepth_ros.node.benchmark.camera import Sent
+from flashdepth_ros.node.benchmark.figures import Episode
+from flashdepth_ros.node.benchmark.listener import Listener
+from flashdepth_ros.node.benchmark.subject import Subject
 from flashdepth_ros.node.processes import Process
 
 START_S = 180.0
@@ -58,7 +58,7 @@ class CameraProcess:
     def __enter__(self) -> CameraProcess:
         with self._log.open('wb') as log:
             self._child = subprocess.Popen(
-                [sys.executable, '-m', 'flashdepth_ros.node.benchmark_camera', self._words],
+                [sys.executable, '-m', 'flashdepth_ros.node.benchmark.camera', self._words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flashdepth_ros.errors import FlashDepthError
-from flashdepth_ros.node.benchmark_bare import Bare
+from flashdepth_ros.node.benchmark.bare import Bare
 from flashdepth_ros.node.statistics import STAGES
 
 DROPS = ('dropped_transport', 'dropped_stale', 'dropped_bad', 'unwanted', 'foreign')
