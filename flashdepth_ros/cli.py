@@ -23,6 +23,7 @@ COMMANDS = {
     'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
+    'film': Command('training.filming', 'film clips of the simulator, for training'),
     'train': Command('training.command', 'train a network'),
     'bench': Command('runtime.benchmark', 'time the network alone, and its temporal part'),
     'bench-node': Command('node.benchmark.command', 'time the whole node over ROS'),

@@ -19,7 +19,7 @@ ROOMS = {
     'presentation': CORE,
     'bags': MODEL,
     'simulation': MODEL,
-    'training': MODEL,
+    'training': MODEL | {'simulation'},
     'evaluation': MODEL | {'presentation', 'bags'},
     'node': MODEL | {'presentation', 'bags', 'simulation'},
     'cli': {'errors'},

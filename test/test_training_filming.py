@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from flashdepth_ros.cli import main
+from flashdepth_ros.errors import SimulationError
+from flashdepth_ros.simulation.clip import ClipSettings, plan_clip
+from flashdepth_ros.simulation.renderer import start_gl
+from flashdepth_ros.training.clips import find_clips
+
+
+@pytest.fixture(autouse=True)
+def gl():
+    try:
+        start_gl()
+    except SimulationError as error:
+        pytest.skip(str(error))
+
+
+def test_filmed_clips_hold_what_the_simulator_shows(tmp_path):
+    words = ['film', str(tmp_path), '--seeds', '8:10', '--frames', '3', '--size', '84x56']
+    assert main(words) == 0
+    (clip, _) = found = find_clips(tmp_path)
+    assert [each.length for each in found] == [3, 3]
+    settings = ClipSettings(
+        width=84, height=56, frames=3, rate_hz=10.0, supersampling=2, shadow_share=0.25
+    )
+    shown = list(plan_clip(8, settings).frames())
+    window = clip.read([0, 1, 2])
+    truth = np.stack([1.0 / frame.depth for frame in shown])
+    error = np.abs(np.asarray(window.inverse_depth) - truth)
+    assert error.max() < 1e-3 * truth.max()
+    colour = np.abs(np.asarray(window.rgb, float) - np.stack([frame.rgb for frame in shown]))
+    assert colour.mean() < 6
+    assert clip.camera().stamps_ns == [frame.stamp_ns for frame in shown]
+    before = clip.path.stat().st_mtime_ns
+    assert main(words) == 0
+    assert clip.path.stat().st_mtime_ns == before
+
+
+def test_seeds_that_cannot_be_read_are_refused(tmp_path, capsys):
+    assert main(['film', str(tmp_path), '--seeds', 'all']) == 1
+    assert "two numbers with ':'" in capsys.readouterr().err
