@@ -77,3 +77,11 @@ def test_middleware_without_numbers_is_simply_followed():
     arrivals = feed(PublisherWatch(), [None, None, None])
     assert all(arrival.followed for arrival in arrivals)
     assert not any(arrival.restarted or arrival.lost for arrival in arrivals)
+
+
+def test_killed_publisher_that_is_still_in_the_graph_is_replaced_whatever_the_number():
+    watch = PublisherWatch()
+    for sequence in range(1, 6):
+        watch.see_message(sequence, None, 1, 0.1 * sequence)
+    arrival = watch.see_message(20, None, 2, 3.0)
+    assert (arrival.followed, arrival.restarted, arrival.lost) == (True, True, 0)

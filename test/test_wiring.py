@@ -99,19 +99,19 @@ def test_missing_images_are_explained_by_what_exists(graph):
     node = graph.node('depth')
     Transport(raw=True).subscribe(node, Image, 'image', print, print)
     wiring.create_output(node, Image, 'depth/image')
-    alone = wiring.describe_missing_images(node, 'image', 5.0)
+    alone = wiring.describe_missing_images(node, 'image', '/image', 5.0)
     assert alone.startswith('no images on /image for 5 s; it has 0 publisher(s)')
     assert 'ROS_DOMAIN_ID' in alone
     camera = graph.node('camera')
     camera.create_publisher(Image, 'front/image_raw', 1)
     camera.create_publisher(CompressedImage, 'front/image_raw/compressed', 1)
     graph.spin_until(lambda: node.count_publishers('/front/image_raw/compressed'))
-    elsewhere = wiring.describe_missing_images(node, 'image', 5.0)
+    elsewhere = wiring.describe_missing_images(node, 'image', '/image', 5.0)
     assert 'image topics: /front/image_raw, /front/image_raw/compressed;' in elsewhere
     assert '-r image:=/front/image_raw' in elsewhere
     camera.create_publisher(Image, 'image', 1)
     graph.spin_until(lambda: node.count_publishers('/image'))
-    silent = wiring.describe_missing_images(node, 'image', 5.0)
+    silent = wiring.describe_missing_images(node, 'image', '/image', 5.0)
     assert 'has 1 publisher(s), but nothing arrives' in silent
 
 

@@ -7,13 +7,14 @@ parameters, services and reset reasons are listed in the README.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
-from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -71,8 +72,11 @@ class DepthNode(LifecycleNode):
         except (FlashDepthError, RuntimeError, MemoryError) as error:
             self.get_logger().error(f'not configured: {error}')
             return _FAILURE
+        # Simulated time may stand still; what the node tells of itself must not.
         self._diagnostics_timer = self.create_timer(
-            parameters.diagnostics_period, self._tell_diagnostics
+            parameters.diagnostics_period,
+            self._tell_diagnostics,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.get_logger().info(f'configured: {running}')
         return super().on_configure(state)
@@ -157,6 +161,8 @@ class DepthNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is shut down; return the exit status."""
+    # What was imported stays: to walk all of torch takes long, amid work and at the end.
+    gc.freeze()
     # The context must outlive the inference thread, so the signals are ours and not rclpy's.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -7,6 +7,7 @@ import os
 import time
 from typing import Protocol
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.utilities import get_rmw_implementation_identifier
@@ -21,6 +22,8 @@ from flashdepth_ros.node.wiring import describe_missing_images, large_message_ad
 from flashdepth_ros.node.worker import Received
 
 _GRAPH_PERIOD_S = 0.2
+_REST_AFTER_S = 2.0
+"""Images that nobody has wanted for this long are no longer subscribed to."""
 _WARN_EVERY_S = 10.0
 
 
@@ -41,46 +44,64 @@ class Taker(Protocol):
 
 
 class Intake:
-    """Subscribes to the images of one publisher at a time."""
+    """
+    Subscribes to the images of one publisher at a time.
+
+    While images arrive that nobody wants, it rests: to receive large images costs much, even to
+    throw them away.
+    """
 
     def __init__(self, node: Node, transport: Transport, statistics: Statistics) -> None:
         self._node, self._logger = node, node.get_logger()
         self._transport, self._statistics = transport, statistics
         self._watch = PublisherWatch()
+        self._topic = ''
         self._publishers = 0
         self._subscription: Subscription | None = None
         self._compressed = False
         self._taker: Taker | None = None
+        self._unwanted_since_s: float | None = None
         self._told_missing = self._told_large = False
-        node.create_timer(_GRAPH_PERIOD_S, self._look_at_graph)
+        # Not the node's clock: simulated time may stand still, and the wait for Ctrl-C with it.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_GRAPH_PERIOD_S, self._look_at_graph, clock=steady)
 
     @property
     def topic(self) -> str:
-        """The resolved name of the image topic."""
-        base = self._node.resolve_topic_name('image')
-        return _compressed_topic(self._node, base) if self._compressed else base
+        """The resolved name of the image topic; '' until it is open."""
+        return self._topic
 
     def open(self, compressed: bool) -> None:
         """Subscribe, once; another transport than before replaces the subscription."""
-        if self._subscription is not None:
-            if compressed == self._compressed:
-                return
-            self._node.destroy_subscription(self._subscription)
+        if self._topic and compressed == self._compressed:
+            return
+        self._rest()
         self._compressed = compressed
-        self._watch = PublisherWatch()
-        self._subscription = self._transport.subscribe(
-            self._node,
-            CompressedImage if compressed else Image,
-            self.topic,
-            self._receive,
-            self._reject,
-        )
+        base = self._node.resolve_topic_name('image')
+        self._topic = _compressed_topic(self._node, base) if compressed else base
+        self._listen()
 
     def serve(self, taker: Taker | None) -> None:
         """Hand images to `taker` from now on; None: to nobody, and nothing is counted."""
         self._taker = taker
         self._told_missing = False
         self._statistics.watch_anew()
+
+    def _listen(self) -> None:
+        # What passed meanwhile was not lost in transport.
+        self._watch, self._unwanted_since_s = PublisherWatch(), None
+        self._subscription = self._transport.subscribe(
+            self._node,
+            CompressedImage if self._compressed else Image,
+            self._topic,
+            self._receive,
+            self._reject,
+        )
+
+    def _rest(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
 
     def _receive(self, image: AnyImage, info: MessageInfo) -> None:
         self._admit(info, lambda taker: taker.put(_received(image, info)))
@@ -92,16 +113,21 @@ class Intake:
 
     def _admit(self, info: MessageInfo, hand_on: Callable[[Taker], None]) -> None:
         """Judge by publisher, count, and hand on where there is somebody who wants it."""
+        self._publishers = self._node.count_publishers(self._topic)
         arrival = self._watch.see_message(
             info.publication_sequence, info.publisher_gid, self._publishers, time.monotonic()
         )
         taker = self._taker
+        if taker is None or not taker.wants():
+            self._unwanted_since_s = self._unwanted_since_s or time.monotonic()
+        else:
+            self._unwanted_since_s = None
         if taker is None:
             return
         if not arrival.followed:
             self._statistics.drop('foreign')
             self._logger.warning(
-                f'{self.topic} has {self._publishers} publishers: following the first, ignoring '
+                f'{self._topic} has {self._publishers} publishers: following the first, ignoring '
                 'the others; remap one of them',
                 throttle_duration_sec=_WARN_EVERY_S,
             )
@@ -109,20 +135,32 @@ class Intake:
         if arrival.restarted:
             taker.restart()
         self._statistics.arrive(arrival.lost)
-        if taker.wants():
+        if self._unwanted_since_s is None:
             hand_on(taker)
         else:
             self._statistics.drop('unwanted')
 
     def _look_at_graph(self) -> None:
-        if self._subscription is None:
+        if not self._topic:
             return
-        self._publishers = self._node.count_publishers(self.topic)
+        self._rest_or_listen()
+        self._publishers = self._node.count_publishers(self._topic)
         self._watch.see_count(self._publishers)
         silence_s = self._statistics.silence_s()
         if self._taker is not None and silence_s > SILENCE_S and not self._told_missing:
             self._told_missing = True
-            self._logger.warning(describe_missing_images(self._node, self.topic, SILENCE_S))
+            name = 'image/compressed' if self._compressed else 'image'
+            advice = describe_missing_images(self._node, name, self._topic, SILENCE_S)
+            self._logger.warning(advice)
+
+    def _rest_or_listen(self) -> None:
+        since_s = self._unwanted_since_s
+        if self._subscription is None:
+            self._statistics.watch_anew()
+            if self._taker is not None and self._taker.wants():
+                self._listen()
+        elif since_s is not None and time.monotonic() - since_s > _REST_AFTER_S:
+            self._rest()
 
     def _advise_on_transport(self, size_bytes: int) -> None:
         rmw = get_rmw_implementation_identifier()

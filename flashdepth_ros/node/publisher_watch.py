@@ -67,18 +67,20 @@ class PublisherWatch:
             return Arrival(followed=True)
         if self._left:
             return Arrival(followed=True, restarted=True)
-        if self._continues(sequence, gid, publishers):
+        silent = now_s - self._arrived_s > max(_TAKEOVER_S, 3 * self._period_s)
+        ambiguous = gid is None and publishers > 1
+        # A killed publisher stays in the graph for a while, beside the one that replaces it.
+        replaced = ambiguous and silent and self._period_s > 0
+        if self._continues(sequence, gid, ambiguous) and not replaced:
             return Arrival(followed=True, lost=self._step(sequence) - 1)
-        silence_s = now_s - self._arrived_s
-        if publishers <= 1 or silence_s > max(_TAKEOVER_S, 3 * self._period_s):
+        if publishers <= 1 or silent:
             return Arrival(followed=True, restarted=True)
         return Arrival(followed=False)
 
-    def _continues(self, sequence: int | None, gid: bytes | None, publishers: int) -> bool:
+    def _continues(self, sequence: int | None, gid: bytes | None, ambiguous: bool) -> bool:
         """Tell whether a message can be the followed publisher's next."""
         if gid is not None and self._gid is not None and gid != self._gid:
             return False
-        ambiguous = gid is None and publishers > 1
         step = self._step(sequence)
         return step > 0 and not (ambiguous and step > _WINDOW)
 

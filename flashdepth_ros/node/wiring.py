@@ -82,9 +82,13 @@ def create_output(node: Node, message_type: type, topic: str) -> Publisher:
     )
 
 
-def describe_missing_images(node: Node, topic: str, silence_s: float) -> str:
-    """Return what a user needs to find the right topic when ``topic`` stays silent."""
-    resolved = node.resolve_topic_name(topic)
+def describe_missing_images(node: Node, topic: str, resolved: str, silence_s: float) -> str:
+    """
+    Return what a user needs to find the right topic when one stays silent.
+
+    :param topic: its name in this package, which remapping rules start from.
+    :param resolved: where that leads to now.
+    """
     publishers = node.count_publishers(resolved)
     start = f'no images on {resolved} for {silence_s:g} s; it has {publishers} publisher(s)'
     if publishers:
