@@ -1,0 +1,28 @@
+"""A camera driver as a process of its own: `camera_process.py TOPIC WIDTH HEIGHT HZ FIRST_S`."""
+
+import sys
+import time
+
+import numpy as np
+import rclpy
+from sensor_msgs.msg import Image
+
+
+def main():
+    topic, width, height, rate_hz, first_s = sys.argv[1], *map(int, sys.argv[2:])
+    rclpy.init()
+    publisher = rclpy.create_node('driver').create_publisher(Image, topic, 5)
+    image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+    image.header.frame_id = 'camera'
+    pixels = np.random.default_rng(0).integers(0, 256, image.step * height, np.uint8)
+    image.data.frombytes(pixels.tobytes())
+    began_s = time.monotonic()
+    for index in range(sys.maxsize):
+        stamp_ns = first_s * 10**9 + index * 10**9 // rate_hz
+        image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+        publisher.publish(image)
+        time.sleep(max(0.0, began_s + (index + 1) / rate_hz - time.monotonic()))
+
+
+if __name__ == '__main__':
+    main()
