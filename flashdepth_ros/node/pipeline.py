@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rclpy.node import Node
 
 from flashdepth_ros.errors import InputError
@@ -11,7 +13,7 @@ from flashdepth_ros.node.intake import Intake
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
-from flashdepth_ros.node.worker import Publishers, Received, Worker
+from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
 from flashdepth_ros.runtime.memory import resident_bytes
 
@@ -32,6 +34,7 @@ class Pipeline:
         self.enabled = True
         self._estimator: DepthEstimator | None = None
         self._worker: Worker | None = None
+        self._restart = Restart()
         transport = choose_transport(node.get_logger())
         self._cameras = Cameras(node)
         self._publishers = Publishers(node, transport)
@@ -70,7 +73,7 @@ class Pipeline:
         self._worker = Worker(
             self._node, self._estimator, self._cameras, self._publishers, self.statistics
         )
-        self._worker.parameters = self.parameters
+        self._worker.parameters, self._worker.restart = self.parameters, self._restart
         self._worker.start()
         self._intake.serve(self)
 
@@ -94,9 +97,8 @@ class Pipeline:
             self._worker.parameters = parameters
 
     def reset(self, reason: ResetReason) -> None:
-        """Let the next image start a new sequence."""
-        if self._estimator is not None:
-            self._estimator.reset(reason)
+        """Let the next image that arrives start a new sequence."""
+        self._restart = Restart(self._restart.number + 1, reason)
 
     def wants(self) -> bool:
         """Tell whether an image that arrives now is of use."""
@@ -105,7 +107,7 @@ class Pipeline:
     def put(self, received: Received) -> None:
         """Hand an image to the inference thread."""
         if self._worker is not None:
-            self._worker.put(received)
+            self._worker.put(replace(received, restart=self._restart))
 
     def reject(self, error: InputError) -> None:
         """Count an image that cannot be read."""

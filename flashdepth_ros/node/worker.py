@@ -26,6 +26,19 @@ WARN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """
+    How many new sequences were asked for so far, and why the last one.
+
+    It travels with the images: one that waited in the mailbox when a sequence was asked for does
+    not start it, and one that is dropped there does not take it along.
+    """
+
+    number: int = 0
+    reason: ResetReason = ResetReason.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """An image on its way through the node."""
 
@@ -34,6 +47,7 @@ class Received:
     """From the publisher's call to ours, as the middleware stamped both."""
     received_s: float
     """When the executor took it, by `time.perf_counter`."""
+    restart: Restart = Restart()
 
 
 class Publishers:
@@ -76,6 +90,7 @@ class Worker:
         self.estimator = estimator
         self._cameras, self._publishers, self._statistics = cameras, publishers, statistics
         self.parameters = Parameters()
+        self.restart = Restart()
         self._thread = Thread(target=self._run, name='inference', daemon=True)
 
     def start(self) -> None:
@@ -120,6 +135,9 @@ class Worker:
 
     def _process(self, received: Received) -> None:
         parameters, image = self.parameters, received.image
+        if received.restart != self.restart:
+            self.restart = received.restart
+            self.estimator.reset(received.restart.reason)
         taken_s = time.perf_counter()
         if parameters.max_frame_age and self._age_s(image) > parameters.max_frame_age:
             self._statistics.drop('stale')
