@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-CHUNK = 128
+CHUNK = 64
 
 
 def segment_sums(values: Tensor) -> Tensor:

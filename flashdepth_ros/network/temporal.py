@@ -86,9 +86,14 @@ class Temporal(nn.Module):
             tokens, after = block(tokens, before)
             states.append(after)
         change = tokens.flatten(0, 1).transpose(1, 2).unflatten(2, size)
-        change = resize(change, (height, width)).permute(0, 2, 3, 1)
-        change = self.output(F.gelu(change)).permute(0, 3, 1, 2)
-        return path + change, StreamState(torch.stack(states, dim=1))
+        change = F.gelu(resize(change.contiguous(), (height, width)))
+        return self._added(path, change), StreamState(torch.stack(states, dim=1))
+
+    def _added(self, path: Tensor, change: Tensor) -> Tensor:
+        """Return the path plus the last layer of the change: one product that adds as it goes."""
+        weight = self.output.weight.expand(len(path), -1, -1)
+        added = torch.baddbmm(path.flatten(2), weight, change.flatten(2))
+        return added.add_(self.output.bias.unsqueeze(-1)).unflatten(2, path.shape[-2:])
 
     def start(self, batch: int, device: torch.device) -> StreamState:
         """Return the state of `batch` streams that have seen nothing."""
@@ -106,3 +111,4 @@ class Temporal(nn.Module):
                 f'state of shape {came} given, {expected} expected: '
                 'pass the state that this same model returned for these streams, or None'
             )
+
