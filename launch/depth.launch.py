@@ -16,10 +16,10 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from flashdepth_ros.node.environment import transport_environment
+
 SHARE = FindPackageShare('flashdepth_ros')
 BOOLEANS = ['', 'true', 'false']
-TRANSPORT = 'FASTDDS_BUILTIN_TRANSPORTS'
-PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 STRING_PARAMETERS = ('image_transport', 'model', 'weights', 'device')
 BOOLEAN_PARAMETERS = ('autostart', 'use_sim_time')
 
@@ -77,9 +77,8 @@ def _choose_transport(context: LaunchContext) -> list[SetEnvironmentVariable]:
 
     It holds for whatever this launch starts afterwards: sender and receiver both need it.
     """
-    if any(name in context.environment for name in (TRANSPORT, *PROFILES)):
-        return []
-    return [SetEnvironmentVariable(TRANSPORT, 'LARGE_DATA')]
+    added = transport_environment(context.environment)
+    return [SetEnvironmentVariable(name, value) for name, value in added.items()]
 
 
 def _nodes(context: LaunchContext) -> list[Node]:

@@ -5,7 +5,9 @@ import os
 
 import pytest
 
-os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
+from flashdepth_ros.node.environment import transport_environment
+
+os.environ.update(transport_environment(os.environ))
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 

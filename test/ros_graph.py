@@ -5,6 +5,9 @@ import time
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import ReliabilityPolicy
+
+from flashdepth_ros.node import wiring
 
 
 class Graph:
@@ -41,3 +44,8 @@ class Graph:
 
 def warnings_in(capfd):
     return [line for line in capfd.readouterr().err.splitlines() if 'WARN' in line]
+
+
+def best_effort(message_type, topic='image'):
+    """What the depth node subscribes to while it knows of no publisher."""
+    return wiring.Input(message_type, topic, wiring.image_qos(ReliabilityPolicy.BEST_EFFORT))

@@ -148,9 +148,8 @@ def launched(install, file, arguments, folder, **variables):
     [('depth.launch.py', set()), ('replay.launch.py', {'bag', 'rate', 'loop', 'wait'})],
 )
 def test_every_argument_is_listed_and_described(file, own):
-    from launch.launch_description_sources import PythonLaunchDescriptionSource
-
     from launch import LaunchContext
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
 
     source = PythonLaunchDescriptionSource(str(ROOT / 'launch' / file))
     arguments = source.get_launch_description(LaunchContext()).get_launch_arguments()

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
 
+from flashdepth_ros.node.environment import PROFILES, TRANSPORTS
+
 DRIVER = Path(__file__).with_name('camera_process.py')
 IDLE_S = 3.0
 IDLE_SHARE = 0.05
@@ -78,7 +80,7 @@ def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, 
         '__ns:=/robot',
         'image:=cam/image_raw',
         namespace='/robot',
-        environment={'FASTDDS_BUILTIN_TRANSPORTS': ''},
+        environment=dict.fromkeys((TRANSPORTS, *PROFILES), ''),
         image_transport='compressed',
         **{'model': 'flashdepth-tiny-s', 'weights': weights},
     ) as bench:

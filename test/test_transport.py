@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from ros_graph import warnings_in
+from ros_graph import best_effort, warnings_in
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from flashdepth_ros.errors import InputError
@@ -20,7 +20,10 @@ def test_an_image_arrives_as_it_was_sent(graph, sends_raw, receives_raw):
     node = graph.node('camera')
     arrived, bad = [], []
     Transport(receives_raw).subscribe(
-        node, Image, 'image', lambda *item: arrived.append(item), lambda *item: bad.append(item)
+        node,
+        best_effort(Image),
+        lambda *item: arrived.append(item),
+        lambda *item: bad.append(item),
     )
     publisher = wiring.create_output(node, Image, 'image')
     graph.spin_until(publisher.get_subscription_count)
@@ -41,7 +44,9 @@ def test_an_image_arrives_as_it_was_sent(graph, sends_raw, receives_raw):
 def test_a_cloud_arrives_as_it_was_sent(graph, raw):
     node = graph.node('camera')
     arrived = []
-    wiring.create_input(node, PointCloud2, 'points', arrived.append, wiring.info_qos())
+    wiring.create_input(
+        node, wiring.Input(PointCloud2, 'points', wiring.info_qos()), arrived.append
+    )
     publisher = wiring.create_output(node, PointCloud2, 'points')
     graph.spin_until(publisher.get_subscription_count)
     points = np.random.default_rng(0).normal(size=(3, 4, 3)).astype(np.float32)
@@ -60,8 +65,7 @@ def test_damaged_bytes_are_reported_and_the_next_message_is_read(graph, message_
     arrived, bad = [], []
     Transport(raw=True).subscribe(
         node,
-        message_type,
-        'in',
+        best_effort(message_type, 'in'),
         lambda *item: arrived.append(item),
         lambda *item: bad.append(item),
     )

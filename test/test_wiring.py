@@ -3,7 +3,7 @@
 import pytest
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_graph import warnings_in
+from ros_graph import best_effort, warnings_in
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from flashdepth_ros.node import wiring
@@ -12,7 +12,7 @@ from flashdepth_ros.node.transport import Transport
 
 def test_qos_is_what_the_contract_says_and_can_be_overridden(graph):
     plain = graph.node('plain')
-    image = Transport(raw=True).subscribe(plain, Image, 'image', print, print)
+    image = Transport(raw=True).subscribe(plain, best_effort(Image), print, print)
     output = wiring.create_output(plain, Image, 'depth/image')
     assert image.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
     assert image.qos_profile.depth == 1
@@ -50,7 +50,7 @@ def test_a_publisher_that_offers_too_little_is_explained_once(graph, capfd, poli
     override = f'qos_overrides./image.subscription.{policy}'
     node = graph.node('depth', **{override: ours.name.lower()})
     camera = graph.node('camera')
-    Transport(raw=True).subscribe(node, Image, 'image', print, print)
+    Transport(raw=True).subscribe(node, best_effort(Image), print, print)
     for _ in range(2):
         camera.create_publisher(Image, 'image', QoSProfile(depth=1, **{policy: theirs}))
         graph.spin_for(0.3)
@@ -85,7 +85,9 @@ def test_a_subscription_that_asks_too_much_is_explained_once(graph, capfd, polic
 def test_the_advice_of_the_warning_connects_the_two(graph, capfd):
     node = graph.node('depth', **{'qos_overrides./image.subscription.reliability': 'best_effort'})
     arrived = []
-    Transport(raw=True).subscribe(node, Image, 'image', lambda *item: arrived.append(item), print)
+    Transport(raw=True).subscribe(
+        node, best_effort(Image), lambda *item: arrived.append(item), print
+    )
     publisher = graph.node('camera').create_publisher(
         Image, 'image', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     )
@@ -97,7 +99,7 @@ def test_the_advice_of_the_warning_connects_the_two(graph, capfd):
 
 def test_missing_images_are_explained_by_what_exists(graph):
     node = graph.node('depth')
-    Transport(raw=True).subscribe(node, Image, 'image', print, print)
+    Transport(raw=True).subscribe(node, best_effort(Image), print, print)
     wiring.create_output(node, Image, 'depth/image')
     alone = wiring.describe_missing_images(node, 'image', '/image', 5.0)
     assert alone.startswith('no images on /image for 5 s; it has 0 publisher(s)')

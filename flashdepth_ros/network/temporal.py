@@ -111,4 +111,3 @@ class Temporal(nn.Module):
                 f'state of shape {came} given, {expected} expected: '
                 'pass the state that this same model returned for these streams, or None'
             )
-

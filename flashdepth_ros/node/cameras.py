@@ -11,7 +11,7 @@ from flashdepth_ros.errors import InputError
 from flashdepth_ros.geometry import Intrinsics
 from flashdepth_ros.messages import read_intrinsics
 from flashdepth_ros.node.cdr import CompressedImageView, ImageView
-from flashdepth_ros.node.wiring import create_input, info_qos
+from flashdepth_ros.node.wiring import Input, create_input, info_qos
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cameras:
         self._logger = node.get_logger()
         self._camera: Camera | None = None
         self._warned: set[str] = set()
-        create_input(node, CameraInfo, 'camera_info', self._receive, info_qos())
+        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self._receive)
 
     def matching(
         self, image: ImageView | CompressedImageView, height: int, width: int

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
@@ -16,14 +17,22 @@ from sensor_msgs.msg import CompressedImage, Image
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.node.diagnostics import SILENCE_S
 from flashdepth_ros.node.publisher_watch import PublisherWatch
+from flashdepth_ros.node.reliability import Reliability
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import AnyImage, MessageInfo, Transport
-from flashdepth_ros.node.wiring import describe_missing_images, large_message_advice
+from flashdepth_ros.node.wiring import (
+    Input,
+    describe_missing_images,
+    image_qos,
+    large_message_advice,
+)
 from flashdepth_ros.node.worker import Received
 
 _GRAPH_PERIOD_S = 0.2
 _REST_AFTER_S = 2.0
 """Images that nobody has wanted for this long are no longer subscribed to."""
+_OVERLAP_S = 1.0
+"""For so long a subscription stays beside the one that replaces it, so that none is missed."""
 _WARN_EVERY_S = 10.0
 
 
@@ -58,6 +67,10 @@ class Intake:
         self._topic = ''
         self._publishers = 0
         self._subscription: Subscription | None = None
+        self._policy = ReliabilityPolicy.BEST_EFFORT
+        self._reliability: Reliability | None = None
+        self._retired: list[tuple[float, Subscription]] = []
+        self._last_seen: tuple[int | None, int | None] = (None, None)
         self._compressed = False
         self._taker: Taker | None = None
         self._unwanted_since_s: float | None = None
@@ -79,6 +92,7 @@ class Intake:
         self._compressed = compressed
         base = self._node.resolve_topic_name('image')
         self._topic = _compressed_topic(self._node, base) if compressed else base
+        self._reliability = Reliability(self._node, self._topic)
         self._listen()
 
     def serve(self, taker: Taker | None) -> None:
@@ -90,18 +104,40 @@ class Intake:
     def _listen(self) -> None:
         # What passed meanwhile was not lost in transport.
         self._watch, self._unwanted_since_s = PublisherWatch(), None
-        self._subscription = self._transport.subscribe(
-            self._node,
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        assert self._reliability is not None
+        self._policy = self._reliability.now()
+        automatic = self._reliability.is_automatic
+        what = Input(
             CompressedImage if self._compressed else Image,
             self._topic,
-            self._receive,
-            self._reject,
+            image_qos(self._policy),
+            settled=frozenset({QoSPolicyKind.RELIABILITY} if automatic else ()),
         )
+        self._subscription = self._transport.subscribe(
+            self._node, what, self._receive, self._reject
+        )
+
+    def _follow_reliability(self) -> None:
+        """Subscribe anew where the publishers have changed; for a while beside the old one."""
+        now_s = time.monotonic()
+        for retired in [each for each in self._retired if now_s - each[0] > _OVERLAP_S]:
+            self._retired.remove(retired)
+            self._node.destroy_subscription(retired[1])
+        assert self._reliability is not None
+        if self._subscription is not None and self._reliability.now() != self._policy:
+            self._retired.append((now_s, self._subscription))
+            self._subscribe()
 
     def _rest(self) -> None:
         if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
+            self._retired.append((0.0, self._subscription))
             self._subscription = None
+        for _, subscription in self._retired:
+            self._node.destroy_subscription(subscription)
+        self._retired.clear()
 
     def _receive(self, image: AnyImage, info: MessageInfo) -> None:
         self._admit(info, lambda taker: taker.put(_received(image, info)))
@@ -113,6 +149,10 @@ class Intake:
 
     def _admit(self, info: MessageInfo, hand_on: Callable[[Taker], None]) -> None:
         """Judge by publisher, count, and hand on where there is somebody who wants it."""
+        seen = info.source_timestamp_ns, info.publication_sequence
+        if self._retired and seen == self._last_seen:
+            return
+        self._last_seen = seen
         self._publishers = self._node.count_publishers(self._topic)
         arrival = self._watch.see_message(
             info.publication_sequence, info.publisher_gid, self._publishers, time.monotonic()
@@ -144,6 +184,7 @@ class Intake:
         if not self._topic:
             return
         self._rest_or_listen()
+        self._follow_reliability()
         self._publishers = self._node.count_publishers(self._topic)
         self._watch.see_count(self._publishers)
         silence_s = self._statistics.silence_s()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.node import cdr
-from flashdepth_ros.node.wiring import create_input, image_qos
+from flashdepth_ros.node.wiring import Input, create_input
 
 AnyImage = cdr.ImageView | cdr.CompressedImageView
 _SECOND_NS = 1_000_000_000
@@ -62,13 +62,12 @@ class Transport:
     def subscribe(
         self,
         node: Node,
-        message_type: type[Image] | type[CompressedImage],
-        topic: str,
+        what: Input,
         on_image: Callable[[AnyImage, MessageInfo], None],
         on_bad: Callable[[InputError, MessageInfo], None],
     ) -> Subscription:
         """Subscribe to images; what cannot be read goes to ``on_bad`` and nothing is raised."""
-        read = _READERS[self.raw, message_type]
+        read = _READERS[self.raw, what.message_type]
 
         def receive(message: Any, info: MessageInfo) -> None:
             try:
@@ -78,7 +77,7 @@ class Transport:
             else:
                 on_image(image, info)
 
-        return create_input(node, message_type, topic, _with_info(receive), image_qos(), self.raw)
+        return create_input(node, replace(what, raw=self.raw), _with_info(receive))
 
     def publish_image(self, publisher: Publisher, image: cdr.ImageView) -> None:
         """Publish on a sensor_msgs/Image publisher."""

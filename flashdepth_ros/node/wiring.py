@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -10,6 +11,8 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+
+from flashdepth_ros.node.environment import PROFILES
 
 LARGE_MESSAGE_BYTES = 256 * 1024
 
@@ -26,12 +29,11 @@ _WEAK_AND_STRONG = {
     QoSPolicyKind.DURABILITY: (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
 }
 _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-_PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
-def image_qos() -> QoSProfile:
-    """Return best effort, keep last 1: it hears every publisher and never queues old images."""
-    return _keep_last(1, ReliabilityPolicy.BEST_EFFORT)
+def image_qos(reliability: ReliabilityPolicy) -> QoSProfile:
+    """Return keep last 1, which never queues old images."""
+    return _keep_last(1, reliability)
 
 
 def info_qos() -> QoSProfile:
@@ -44,24 +46,32 @@ def output_qos() -> QoSProfile:
     return _keep_last(2, ReliabilityPolicy.RELIABLE)
 
 
-def create_input(
-    node: Node,
-    message_type: type,
-    topic: str,
-    callback: Callable[..., None],
-    qos: QoSProfile,
-    raw: bool = False,
-) -> Subscription:
+@dataclass(frozen=True)
+class Input:
+    """What to subscribe to, and how."""
+
+    message_type: type
+    topic: str
+    qos: QoSProfile
+    raw: bool = False
+    """Whether the callback gets the serialised bytes."""
+    settled: frozenset[QoSPolicyKind] = frozenset()
+    """Policies that the caller sees to: no parameter for them, and no advice."""
+
+
+def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subscription:
     """Subscribe with ``qos_overrides`` parameters and advice on publishers that do not match."""
-    warning = _IncompatibleQos(node, topic, 'subscription')
+    warning = _IncompatibleQos(node, what.topic, 'subscription', what.settled)
     return node.create_subscription(
-        message_type,
-        topic,
+        what.message_type,
+        what.topic,
         callback,
-        qos,
+        what.qos,
         event_callbacks=_events().SubscriptionEventCallbacks(incompatible_qos=warning),
-        qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
-        raw=raw,
+        qos_overriding_options=QoSOverridingOptions(
+            [policy for policy in _OVERRIDABLE if policy not in what.settled]
+        ),
+        raw=what.raw,
     )
 
 
@@ -112,7 +122,7 @@ def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) 
     :param rmw: ``rclpy.get_rmw_implementation_identifier()``; other middlewares are not judged.
     """
     transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', '')
-    chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, _PROFILE_VARIABLES))
+    chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, PROFILES))
     if size_bytes <= LARGE_MESSAGE_BYTES or 'fastrtps' not in rmw or chosen:
         return None
     return (
@@ -150,11 +160,17 @@ def _foreign_image_topics(node: Node) -> list[str]:
 class _IncompatibleQos:
     """Turns incompatible-QoS events of one topic into one warning for each policy."""
 
-    def __init__(self, node: Node, topic: str, endpoint: str) -> None:
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        endpoint: str,
+        settled: frozenset[QoSPolicyKind] = frozenset(),
+    ) -> None:
         self._node = node
         self._topic = node.resolve_topic_name(topic)
         self._endpoint = endpoint
-        self._warned: set[QoSPolicyKind] = set()
+        self._warned = set(settled)
 
     def __call__(self, event: Any) -> None:
         policy = QoSPolicyKind(event.last_policy_kind)

@@ -1,11 +1,11 @@
 """Where the weights of a preset lie on this machine."""
 
-from collections.abc import Iterator
 import os
 from pathlib import Path
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network.config import ModelConfig
+from flashdepth_ros.shipped import shipped_folders
 
 _FLASHDEPTH = 'Hugging Face, Eyeline-Research/FlashDepth: '
 _DEPTH_ANYTHING = 'Hugging Face, depth-anything/Depth-Anything-V2-'
@@ -27,7 +27,7 @@ def find_weights(config: ModelConfig) -> Path:
     :raises CheckpointError: there is none; the message says where to get them and where to put
         them, and under which license they are.
     """
-    places = [*_shipped_folders(), cache_folder()]
+    places = [*shipped_folders('models'), cache_folder()]
     for folder in places:
         for suffix in ('.safetensors', '.pth'):
             path = folder / (config.name + suffix)
@@ -45,11 +45,3 @@ def cache_folder() -> Path:
     """Return the user's folder of downloaded weights."""
     cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(cache) / 'flashdepth_ros'
-
-
-def _shipped_folders() -> Iterator[Path]:
-    """Yield `models/` beside the package (a checkout), then under a prefix's `share/`."""
-    package = Path(__file__).resolve().parents[1]
-    yield package.parent / 'models'
-    for parent in package.parents:
-        yield parent / 'share' / 'flashdepth_ros' / 'models'

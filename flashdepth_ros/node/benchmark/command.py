@@ -39,6 +39,7 @@ from flashdepth_ros.node.benchmark.figures import (
 )
 from flashdepth_ros.node.benchmark.graph import Graph, running_graph
 from flashdepth_ros.node.benchmark.subject import Subject
+from flashdepth_ros.node.environment import transport_environment
 from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.weights import find_weights
 
@@ -204,7 +205,7 @@ def _private_graph() -> Iterator[None]:
     # The middleware reads its settings from the environment, here and in the processes.
     os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'LARGE_DATA'
+    os.environ.update(transport_environment(os.environ))
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
 from flashdepth_ros.node.demo.report import Played, write_report
 from flashdepth_ros.node.demo.source import Source, open_source, sample_recording
+from flashdepth_ros.node.environment import transport_environment
 from flashdepth_ros.node.processes import Process
 
 START_S = 180.0
@@ -72,7 +73,7 @@ def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         'ROS_DOMAIN_ID': str(os.getpid() % 100 + 1),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA',
+        **transport_environment(environment),
         **environment,
     }
 

@@ -11,6 +11,7 @@ from flashdepth_ros.bags.camera import CAMERA_INFO
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE
 from flashdepth_ros.bags.join import Track
 from flashdepth_ros.errors import BagError
+from flashdepth_ros.shipped import shipped_file
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,13 @@ def sample_recording() -> Path:
 
     :raises BagError: it is not there; an installed package leaves it out.
     """
-    path = Path(__file__).resolve().parents[2] / 'recordings' / 'sample'
-    if not path.is_dir():
+    metadata = shipped_file('recordings/sample', 'metadata.yaml')
+    if metadata is None:
         raise BagError(
-            f'{path}: the sample recording is not here, it ships with the sources alone; '
+            'the sample recording is not here, it ships with the sources alone; '
             'give --bag BAG or --video FILE'
         )
+    path = metadata.parent
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 

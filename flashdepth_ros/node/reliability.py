@@ -1,0 +1,48 @@
+"""Whether the image subscription has lost messages sent again: as far as its publishers can."""
+
+from __future__ import annotations
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+
+AUTOMATIC = 'automatic'
+_POLICIES = {
+    'reliable': ReliabilityPolicy.RELIABLE,
+    'best_effort': ReliabilityPolicy.BEST_EFFORT,
+}
+
+
+class Reliability:
+    """
+    The standard parameter `qos_overrides./topic.subscription.reliability`, with one value more.
+
+    'automatic', its default, is best effort, which hears every publisher, until all publishers of
+    the topic are seen to be reliable: best effort loses about half of the images that do not fit
+    the shared memory of the sender.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic = node, topic
+        name = f'qos_overrides.{topic}.subscription.reliability'
+        if not node.has_parameter(name):
+            text = f'of the image subscription: {AUTOMATIC}, {" or ".join(_POLICIES)}'
+            node.declare_parameter(
+                name, AUTOMATIC, ParameterDescriptor(description=text, read_only=True)
+            )
+        self._fixed = _POLICIES.get(node.get_parameter(name).value)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether it follows the publishers."""
+        return self._fixed is None
+
+    def now(self) -> ReliabilityPolicy:
+        """Return the policy that suits the publishers that the graph knows now."""
+        if self._fixed is not None:
+            return self._fixed
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        policies = {each.qos_profile.reliability for each in publishers}
+        if policies == {ReliabilityPolicy.RELIABLE}:
+            return ReliabilityPolicy.RELIABLE
+        return ReliabilityPolicy.BEST_EFFORT
