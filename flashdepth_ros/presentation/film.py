@@ -73,7 +73,7 @@ class Film:
         if not writer.isOpened():
             raise InputError(
                 f'{self.path}: this OpenCV {cv2.__version__} cannot write {_CODEC} video of '
-                f'{size[0]} x {size[1]} px; install opencv-python-headless from PyPI'
+                f'{size[0]} x {size[1]} px; install the wheel opencv-python-headless'
             )
         return writer
 

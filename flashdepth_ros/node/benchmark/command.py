@@ -47,6 +47,8 @@ from flashdepth_ros.runtime.weights import find_weights
 _BARE, _FULL, _PACED, _IDLE = 0.15, 0.25, 0.25, 0.1
 _FULL_RATE, _PACED_RATE = 1.5, 0.7
 """Of the bare estimator's: more than it can process, and so little that none waits."""
+_REST_S = 3.0
+"""After which the node has seen that nobody wants the images."""
 _IDLE_HZ = 30.0
 _FRAMES_MIN = 8
 _TRIALS, _TRIAL_FRAMES = 5, 40
@@ -130,6 +132,7 @@ def _measured_node(
     """Return the figures of the node, from idle to overload."""
     seconds = arguments.seconds
     _say('the node, with images but no subscribers ...')
+    graph.play(_IDLE_HZ, _frames(_IDLE_HZ, _REST_S))
     idle = graph.play(_IDLE_HZ, _frames(_IDLE_HZ, _IDLE * seconds))
     graph.listener.listen()
     graph.play(_PACED_RATE * bare_rate, _FRAMES_MIN)
