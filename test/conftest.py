@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 import os
+import signal
 
 import pytest
 
 from flashdepth_ros.node.environment import transport_environment
 
 os.environ.update(transport_environment(os.environ))
+# A shell's background job ignores Ctrl-C, and what it starts would; the tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 

@@ -7,6 +7,7 @@ import torch
 
 from flashdepth_ros.cli import COMMANDS, main
 from flashdepth_ros.network import PRESETS
+from flashdepth_ros.node.environment import PROFILES
 
 STUDENT = 'flashdepth-tiny-s'
 
@@ -67,6 +68,8 @@ def test_errors_are_one_line_and_status_1(tmp_path, capsys):
 
 
 def test_doctor_tells_the_cure(monkeypatch, capsys):
+    for name in PROFILES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
     assert main(['doctor']) == 1
     assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in capsys.readouterr().out

@@ -103,7 +103,8 @@ def test_ordinary_frames_jitter_and_drops_go_on(bench):
     last = bench.timing_of(image)
     assert {each['reset_reason'] for each in (first, *others, last)} == {''}
     assert last['sequence_id'] == first['sequence_id']
-    assert int(last['frames_since_reset']) >= int(first['frames_since_reset']) + len(others) + 1
+    # The image after the one whose stamp was there already may have overtaken it.
+    assert int(last['frames_since_reset']) >= int(first['frames_since_reset']) + len(others)
     assert bench.summary()['resets'] == resets
 
 

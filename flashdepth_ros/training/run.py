@@ -66,6 +66,8 @@ def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample
                 batch_sampler=sampler,
                 num_workers=config.workers,
                 worker_init_fn=_start_worker,
+                # A fork inherits the locks of OpenCV's threads, and may wait for one for ever.
+                multiprocessing_context='spawn' if config.workers else None,
                 pin_memory=world.device.type == 'cuda',
                 prefetch_factor=4 if config.workers else None,
             )
