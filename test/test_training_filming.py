@@ -5,6 +5,7 @@ from flashdepth_ros.cli import main
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
+from flashdepth_ros.training.augmentation import cropped
 from flashdepth_ros.training.clips import find_clips
 
 
@@ -35,6 +36,23 @@ def test_filmed_clips_hold_what_the_simulator_shows(tmp_path):
     before = clip.path.stat().st_mtime_ns
     assert main(words) == 0
     assert clip.path.stat().st_mtime_ns == before
+
+
+def test_copies_are_the_same_clips_at_another_size(tmp_path):
+    large, small = tmp_path / 'large', tmp_path / 'small'
+    words = ['film', str(large), '--seeds', '8:9', '--frames', '2', '--size', '84x56']
+    assert main(words) == 0
+    assert main([*words, '--copies', f'28x28:{small}']) == 0
+    (filmed,), (copy,) = find_clips(large), find_clips(small)
+    expected = cropped(filmed.read([0, 1]), (28, 28))
+    window, camera = copy.read([0, 1]), copy.camera()
+    step = expected.inverse_depth.max() / 65534
+    np.testing.assert_allclose(window.inverse_depth, expected.inverse_depth, atol=0.51 * step)
+    assert np.abs(window.rgb.astype(int) - expected.rgb).mean() < 6
+    focal = filmed.camera().intrinsics[0] / 2
+    assert camera.intrinsics == pytest.approx((focal, focal, 13.5, 13.5))
+    assert camera.stamps_ns == filmed.camera().stamps_ns
+    np.testing.assert_array_equal(camera.poses, filmed.camera().poses)
 
 
 def test_seeds_that_cannot_be_read_are_refused(tmp_path, capsys):

@@ -96,7 +96,7 @@ _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
 _VIT_TINY_L = EncoderConfig(dim=256, depth=8, heads=8, taps=(1, 3, 5, 7), position_grid=16)
 _DPT_TINY_S = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
-_DPT_TINY_L = DecoderConfig(width=64, channels=(48, 96, 128, 192), head_channels=16)
+_DPT_TINY_L = DecoderConfig(width=48, channels=(32, 48, 96, 128), head_channels=16)
 _TEMPORAL_TINY_S = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
 _TEMPORAL_TINY_L = TemporalConfig(level=3, expand=2, head_dim=16, state_dim=128)
 
@@ -124,11 +124,11 @@ _PRESETS = (
         _VIT_TINY_S,
         _DPT_TINY_S,
         _TEMPORAL_TINY_S,
-        FusionConfig(ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=196)),
+        FusionConfig(ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140), level=3),
         short_side=448,
     ),
     ModelConfig('flashdepth-tiny-s', _VIT_TINY_S, _DPT_TINY_S, _TEMPORAL_TINY_S, short_side=448),
-    ModelConfig('flashdepth-tiny-l', _VIT_TINY_L, _DPT_TINY_L, _TEMPORAL_TINY_L, short_side=196),
+    ModelConfig('flashdepth-tiny-l', _VIT_TINY_L, _DPT_TINY_L, _TEMPORAL_TINY_L, short_side=140),
 )
 PRESETS = {config.name: config for config in _PRESETS}
 """Every model by its name; `-tiny-s` and `-tiny-l` are the two branches of `-tiny` alone."""

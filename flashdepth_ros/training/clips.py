@@ -39,6 +39,16 @@ class Camera(NamedTuple):
     """(T, 4, 4), camera to world; the camera looks along z with y down."""
     stamps_ns: list[int]
 
+    def resized(self, old: tuple[int, ...], new: tuple[int, int]) -> 'Camera':
+        """Return this camera after its images (height, width) were resized, cut at the middle."""
+        fx, fy, cx, cy = self.intrinsics
+        scale = min(old[0] / new[0], old[1] / new[1])
+        across, down = (
+            (where - (whole - 1) / 2) / scale + (part - 1) / 2
+            for where, whole, part in ((cx, old[1], new[1]), (cy, old[0], new[0]))
+        )
+        return self._replace(intrinsics=(fx / scale, fy / scale, across, down))
+
 
 @dataclass(frozen=True)
 class Clip:

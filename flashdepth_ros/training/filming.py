@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 import sys
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -10,7 +11,9 @@ from tqdm import tqdm
 from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.simulation.clip import Clip, ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
+from flashdepth_ros.training.augmentation import cropped
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
+from flashdepth_ros.training.clips import Clip as StoredClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--frames', type=int, default=24, help='of each clip (default 24)')
     parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='default 10')
     parser.add_argument('--size', default='252x196', metavar='WxH', help='default 252x196')
+    parser.add_argument(
+        '--copies',
+        metavar='WxH:FOLDER',
+        help='also write each clip resized, which is quicker to read for training at that size',
+    )
     parser.add_argument(
         '--kind', default='any', choices=('any', 'indoor', 'outdoor', 'mixed'), help='of world'
     )
@@ -49,13 +57,42 @@ def run(arguments: argparse.Namespace) -> int:
         supersampling=arguments.sampling,
         shadow_share=arguments.shadows,
     )
+    copies = _copies(arguments.copies)
     start_gl()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for seed in tqdm(range(first, last), unit='clip', file=sys.stderr):
         path = arguments.folder / f'{seed:06d}{SUFFIX}'
         if not path.exists():
             _film(path, seed, settings)
+        if copies and path.exists() and not (copies.folder / path.name).exists():
+            copies.add(path)
     return 0
+
+
+class Copies(NamedTuple):
+    """Where the same clips go at another size."""
+
+    folder: Path
+    width: int
+    height: int
+
+    def add(self, path: Path) -> None:
+        """Write the clip at `path` once more, resized and cut at its middle."""
+        clip = StoredClip.open(path)
+        size = (self.height, self.width)
+        window = clip.read(range(clip.length))
+        camera = clip.camera().resized(window.rgb.shape[1:3], size)
+        rgb, inverse_depth = cropped(window, size)
+        with np.errstate(divide='ignore'):
+            write_clip(self.folder / path.name, rgb, 1.0 / inverse_depth, camera)
+
+
+def _copies(text: str | None) -> Copies | None:
+    if text is None:
+        return None
+    size, _, folder = text.partition(':')
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Copies(Path(folder), *_numbers(size, 'x'))
 
 
 def _film(path: Path, seed: int, settings: ClipSettings) -> None:

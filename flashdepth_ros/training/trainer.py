@@ -28,7 +28,9 @@ class Trainer:
         self.world = world
         self.step = 0
         self.seconds = 0.0
-        self.model = initial_model(config).to(world.device).train()
+        # Channels last: on two cores a step then takes two thirds of the time.
+        model = initial_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: FlashDepth = model.to(world.device).train()
         self.optimiser = make_optimiser(self.model, config.optimiser)
         decay = config.optimiser.average
         self.average = make_average(self.model, decay) if decay else None
