@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from flashdepth_ros import messages
+from flashdepth_ros.cameras import Camera
 from flashdepth_ros.geometry import (
     Intrinsics,
     back_project,
@@ -22,7 +23,6 @@ from flashdepth_ros.geometry import (
     rays,
 )
 from flashdepth_ros.node import cdr
-from flashdepth_ros.node.cameras import Camera
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.transport import Transport
 from flashdepth_ros.node.wiring import create_output

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
 
+from flashdepth_ros.cameras import Cameras
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.node.cameras import Cameras
 from flashdepth_ros.node.diagnostics import Situation
 from flashdepth_ros.node.intake import Intake
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
+from flashdepth_ros.node.wiring import Input, create_input, info_qos
 from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
 from flashdepth_ros.runtime.memory import resident_bytes
@@ -36,7 +38,8 @@ class Pipeline:
         self._worker: Worker | None = None
         self._restart = Restart()
         transport = choose_transport(node.get_logger())
-        self._cameras = Cameras(node)
+        self._cameras = Cameras(node.get_logger().warning)
+        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self._cameras.receive)
         self._publishers = Publishers(node, transport)
         self._intake = Intake(node, transport, self.statistics)
 

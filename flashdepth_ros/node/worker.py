@@ -9,9 +9,9 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
+from flashdepth_ros.cameras import Cameras
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
-from flashdepth_ros.node.cameras import Camera, Cameras
 from flashdepth_ros.node.cdr import ImageView
 from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.mailbox import Mailbox
@@ -144,8 +144,9 @@ class Worker:
             return
         rgb = read_rgb(image) if isinstance(image, ImageView) else read_compressed(image)
         decoded_s = time.perf_counter()
-        camera = self._cameras.matching(image, *rgb.shape[:2])
-        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, _matrix(camera))
+        camera = self._cameras.matching(image.frame_id, *rgb.shape[:2])
+        matrix = None if camera is None else camera.matrix
+        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, matrix)
         estimated_s = time.perf_counter()
         source = Source(image.stamp_ns, image.frame_id, rgb, camera)
         self._publishers.outputs.publish(frame.inverse_depth, source, parameters)
@@ -166,9 +167,3 @@ class Worker:
 
     def _age_s(self, image: AnyImage) -> float:
         return (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9
-
-
-def _matrix(camera: Camera | None) -> tuple[float, ...] | None:
-    if camera is None:
-        return None
-    return tuple(camera.intrinsics.matrix.ravel().tolist())
