@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
 import re
 from typing import Any, TypeVar
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS
 from flashdepth_ros.network import PRESETS
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.engine import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
 from flashdepth_ros.runtime.sequence import SequencePolicy
+from flashdepth_ros.runtime.weights import find_weights
 
 FAR_M = 1e6
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
@@ -172,6 +175,15 @@ def create_estimator(settings: Settings) -> DepthEstimator:
         output_size=settings.depth_size,
         policy=policy_of(settings),
     )
+
+
+def weights_of(settings: Settings) -> Path:
+    """
+    Return the file of weights that `create_estimator` loads.
+
+    :raises CheckpointError: none is named and there is none of the preset's own.
+    """
+    return Path(settings.weights) if settings.weights else find_weights(preset(settings.model))
 
 
 def _typed(name: str, value: Any, expected: type) -> Any:
