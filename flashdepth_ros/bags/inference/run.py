@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,12 +72,13 @@ class Outcome:
             self.resets[depth.reset_reason] += 1
 
 
-def infer(options: InferOptions) -> Outcome:
+def infer(options: InferOptions, watch: Callable[[DepthFrame], None] = lambda _: None) -> Outcome:
     """
     Write the depth of a recording; where something stops it, of the frames before that.
 
     SIGTERM and Ctrl-C stop it behind the frame at hand. A process that dies leaves no bag.
 
+    :param watch: called with every frame's depth when it is written.
     :raises BagError: not one frame could be done, or the new bag cannot be written; none is left.
     :raises KeyboardInterrupt: interrupted before the first frame.
     """
@@ -92,7 +93,7 @@ def infer(options: InferOptions) -> Outcome:
             BagWriter(options.output, options.storage, options.compress, options.overwrite)
         )
         run = _Run(options, frames, target, stack)
-        run.go()
+        run.go(watch)
         outcome = run.outcome
         if not outcome.done and outcome.stopped == INTERRUPTED:
             raise KeyboardInterrupt
@@ -121,7 +122,7 @@ class _Run:
         self._estimator = create_estimator(options.settings)
         self.outcome = Outcome(len(frames))
 
-    def go(self) -> None:
+    def go(self, watch: Callable[[DepthFrame], None]) -> None:
         """Write frame after frame, until all are or something stops it."""
         outcome, frames = self.outcome, self._frames
         bar = tqdm(total=len(frames), unit='frame', file=sys.stderr, dynamic_ncols=True)
@@ -129,6 +130,7 @@ class _Run:
             try:
                 for depth in self._written():
                     outcome.add(depth)
+                    watch(depth)
                     bar.update(outcome.done + frames.skipped - bar.n)
                     if interruption.requested:
                         outcome.stopped = INTERRUPTED
