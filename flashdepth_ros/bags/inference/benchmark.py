@@ -106,20 +106,22 @@ def measure(bag: Path, output: Path, settings: Settings) -> Iterator[str]:
     infer(InferOptions(bag, output, settings), watch.see)
     after = _bare(preloaded, bare_count, settings)
     bare_rate = (before.rate + after.rate) / 2
+    both = f'{before.rate:.2f} before, {after.rate:.2f} after'
     height, width = preloaded[0].rgb.shape[:2]
     grown, share = watch.growth
     yield f'{settings.model}, {len(watch.times_s)} frames of {width}x{height}'
-    yield f'{"bare estimator":16} {bare_rate:8.2f} frames/s'
+    yield f'{"bare estimator":16} {bare_rate:8.2f} frames/s ({both})'
     yield f'{"infer":16} {watch.rate:8.2f} frames/s, {100 * watch.rate / bare_rate:5.1f} %'
     yield f'{"memory":16} {watch.resident[-1] / 2**20:8.0f} MiB'
     yield f'{"memory, growth":16} {grown / 2**20:8.1f} MiB, {100 * share:.2f} %'
 
 
 def _bare(preloaded: list[Frame], count: int, settings: Settings) -> Watch:
-    """Estimate preloaded frames over and over, in a thread as `infer` does."""
-    estimator, watch = create_estimator(settings), Watch()
+    """Estimate preloaded frames over and over, in a thread of its own as `infer` does."""
+    watch = Watch()
 
     def estimate() -> None:
+        estimator = create_estimator(settings)
         for index, frame in enumerate(islice(cycle(preloaded), count)):
             watch.see(estimator.estimate(frame.rgb, index * _STEP_NS))
 

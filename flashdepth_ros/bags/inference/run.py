@@ -11,7 +11,7 @@ import sys
 
 from tqdm import tqdm
 
-from flashdepth_ros.bags.frames import Frames, estimated
+from flashdepth_ros.bags.frames import Frame, Frames, estimated
 from flashdepth_ros.bags.inference.depth_bag import DepthBag, OutputChoice
 from flashdepth_ros.bags.inference.originals import Originals
 from flashdepth_ros.bags.inference.provenance import provenance
@@ -119,7 +119,7 @@ class _Run:
         if options.choice.points and frames.camera_info is None:
             _warn(f'{options.bag}: no camera_info, so no camera_info of depth and no points')
         self._depths = DepthBag(target, options.choice, options.settings)
-        self._estimator = create_estimator(options.settings)
+        self._provenance: dict[str, str] = {}
         self.outcome = Outcome(len(frames))
 
     def go(self, watch: Callable[[DepthFrame], None]) -> None:
@@ -143,16 +143,17 @@ class _Run:
 
     def note(self) -> None:
         """Keep in the new bag how it came about."""
-        notes = provenance(self._options.settings, self._estimator)
-        notes['image'] = self._frames.image.name
-        notes['frames'] = f'{self.outcome.done} of {self.outcome.frames}'
-        notes['stopped'] = self.outcome.stopped
-        for key, value in notes.items():
+        notes = {
+            'image': self._frames.image.name,
+            'frames': f'{self.outcome.done} of {self.outcome.frames}',
+            'stopped': self.outcome.stopped,
+        }
+        for key, value in (self._provenance | notes).items():
             self._target.note(key, value)
 
     def _written(self) -> Iterator[DepthFrame]:
         """Yield every frame's depth when it is written, with what was recorded before it."""
-        with closing(prefetched(estimated(self._frames, self._estimator), BEHIND)) as depths:
+        with closing(prefetched(self._estimated(), BEHIND)) as depths:
             for frame, depth in depths:
                 if self._originals is not None:
                     self._originals.copy_until(frame.recorded_ns)
@@ -160,6 +161,14 @@ class _Run:
                 yield depth
         if self._originals is not None:
             self._originals.copy_rest()
+
+    def _estimated(self) -> Iterator[tuple[Frame, DepthFrame]]:
+        # The model is loaded in the very thread that runs it: OpenMP gives every calling thread
+        # its own team, and where all teams together outnumber the cores they wait asleep.
+        settings = self._options.settings
+        estimator = create_estimator(settings)
+        self._provenance = provenance(settings, estimator)
+        yield from estimated(self._frames, estimator)
 
     def _refuse_clash(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics
