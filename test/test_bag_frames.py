@@ -101,6 +101,9 @@ def test_prefetching_is_bounded_and_ends_with_its_consumer():
     time.sleep(0.05)
     assert len(taken) <= 5 + 3
     items.close()
+    nested = prefetched(prefetched(iter(range(9)), 2), 2)
+    assert next(nested) == 0
+    nested.close()
     assert not [each for each in threading.enumerate() if each.name.startswith('prefetch')]
     behind = len(taken)
     time.sleep(0.02)

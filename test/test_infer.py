@@ -1,5 +1,7 @@
 """`flashdepth infer`: what it writes of a recording, and that foreign readers understand it."""
 
+import re
+
 import foreign_recordings
 from mcap.reader import make_reader
 from node_process import golden_weights
@@ -204,3 +206,15 @@ def plain(weights, tmp_path_factory):
     assert main(['infer', str(bag), '-o', str(folder / 'out'), *model]) == 0
     with BagReader(folder / 'out') as result:
         return list(result.records())
+
+
+def test_the_benchmark_compares_infer_with_the_bare_estimator(weights, capsys):
+    command = ['bench-infer', '--frames', '12', '--size', '56x42', '--model', MODEL]
+    assert main([*command, '--weights', str(weights)]) == 0
+    title, *rows = capsys.readouterr().out.splitlines()
+    assert title == f'{MODEL}, 12 frames of 56x42'
+    bare, infer, resident, _ = (float(re.search(r'\d+\.?\d*', row)[0]) for row in rows)
+    assert infer == pytest.approx(bare * float(re.search(r'([\d.]+) %', rows[1])[1]) / 100, 0.05)
+    assert resident > 100
+    assert main([*command, '--weights', str(weights), '--frames', '3']) == 1
+    assert '3 frames are too few' in capsys.readouterr().err

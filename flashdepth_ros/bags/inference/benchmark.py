@@ -19,6 +19,7 @@ from flashdepth_ros.bags.camera import Camera, CameraFrame, with_field_of_view
 from flashdepth_ros.bags.frames import Frame, Frames
 from flashdepth_ros.bags.inference.run import InferOptions, infer
 from flashdepth_ros.bags.reader import BagReader
+from flashdepth_ros.bags.sample import sample_recording
 from flashdepth_ros.bags.writer import BagWriter
 from flashdepth_ros.errors import BagError, ConfigError
 from flashdepth_ros.runtime import DepthFrame
@@ -26,7 +27,6 @@ from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.options import add_settings, settings_of
 from flashdepth_ros.runtime.settings import Settings, create_estimator
-from flashdepth_ros.shipped import shipped_file
 
 _PRELOADED = 32
 _BARE_MAX = 100
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     with TemporaryDirectory(prefix='flashdepth-') as name:
         folder = Path(name)
-        bag = arguments.bag or _sample()
+        bag = arguments.bag or sample_recording()
         if arguments.frames is not None:
             bag = _made_up(folder / 'made_up', arguments.frames, parse_size(arguments.size))
         for line in measure(bag, folder / 'depth', settings):
@@ -103,7 +103,9 @@ def measure(bag: Path, output: Path, settings: Settings) -> Iterator[str]:
     bare_count = min(count, _BARE_MAX)
     before = _bare(preloaded, bare_count, settings)
     watch = Watch()
-    infer(InferOptions(bag, output, settings), watch.see)
+    outcome = infer(InferOptions(bag, output, settings), watch.see)
+    if outcome.stopped:
+        raise BagError(f'no figures, infer was stopped: {outcome.stopped}')
     after = _bare(preloaded, bare_count, settings)
     bare_rate = (before.rate + after.rate) / 2
     both = f'{before.rate:.2f} before, {after.rate:.2f} after'
@@ -144,10 +146,3 @@ def _made_up(path: Path, frames: int, size: tuple[int, int]) -> Path:
             for record in camera.records(CameraFrame(index * _STEP_NS, rgb)):
                 bag.write_cdr(record.topic, record.type, record.data, record.stamp_ns)
     return path
-
-
-def _sample() -> Path:
-    metadata = shipped_file('recordings/sample', 'metadata.yaml')
-    if metadata is None:
-        raise BagError('the sample recording ships with the sources alone; give --bag BAG')
-    return metadata.parent
