@@ -133,8 +133,10 @@ class _Run:
                     watch(depth)
                     bar.update(outcome.done + frames.skipped - bar.n)
                     if interruption.requested:
-                        outcome.stopped = INTERRUPTED
                         break
+                if self._originals is not None:
+                    self._originals.copy_rest(lambda: interruption.requested)
+                outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
             bar.update(outcome.done + frames.skipped - bar.n)
@@ -159,8 +161,6 @@ class _Run:
                     self._originals.copy_until(frame.recorded_ns)
                 self._depths.write(frame, depth)
                 yield depth
-        if self._originals is not None:
-            self._originals.copy_rest()
 
     def _estimated(self) -> Iterator[tuple[Frame, DepthFrame]]:
         # The model is loaded in the very thread that runs it: OpenMP gives every calling thread
