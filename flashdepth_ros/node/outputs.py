@@ -16,7 +16,6 @@ from std_msgs.msg import Header
 from flashdepth_ros import messages
 from flashdepth_ros.geometry import (
     Intrinsics,
-    back_project,
     depth_from_inverse,
     edge_mask,
     rays,
@@ -90,13 +89,12 @@ class Outputs:
         stride = parameters.points_stride
         sampled = depth[::stride, ::stride]
         if parameters.points_edge_threshold > 0:
-            edges = edge_mask(depth, parameters.points_edge_threshold)[::stride, ::stride]
-            sampled = np.where(edges, np.float32(np.nan), sampled)
-        points = back_project(sampled, self._rays_of(intrinsics, stride))
+            sampled = sampled.copy()
+            sampled[edge_mask(depth, parameters.points_edge_threshold, stride)] = np.nan
         rgb = None
         if parameters.points_color:
             rgb = _resized(source.rgb, depth.shape)[::stride, ::stride]
-        packed = messages.cloud_data(points, rgb)
+        packed = messages.cloud_data(sampled, self._rays_of(intrinsics, stride), rgb)
         fields = tuple(field.name for field in messages.CLOUD_FIELDS[: packed.shape[2]])
         cloud = cdr.PointCloud(source.stamp_ns, source.frame_id, fields, packed)
         self._transport.publish_cloud(self._points, cloud)
