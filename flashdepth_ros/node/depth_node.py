@@ -28,7 +28,7 @@ from std_srvs.srv import SetBool, Trigger
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node import parameters as parameter_list
 from flashdepth_ros.node.diagnostics import diagnostics_message
-from flashdepth_ros.node.pipeline import Pipeline
+from flashdepth_ros.node.pipeline import Load, Pipeline, load_estimator
 from flashdepth_ros.runtime import ResetReason
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -39,11 +39,11 @@ _LEAST_JUMP = Duration(nanoseconds=10_000_000)
 class DepthNode(LifecycleNode):
     """The pipeline's life in ROS: states, parameters, services, diagnostics."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load = load_estimator) -> None:
         super().__init__('flashdepth')
         self.finished = Future()
         parameter_list.declare(self)
-        self.pipeline = Pipeline(self)
+        self.pipeline = Pipeline(self, load)
         self.add_on_set_parameters_callback(self._set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer: Timer | None = None
@@ -159,7 +159,7 @@ class DepthNode(LifecycleNode):
         self._diagnostics.publish(message)
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, load: Load = load_estimator) -> int:
     """Run the node until it is shut down; return the exit status."""
     # What was imported stays: to walk all of torch takes long, amid work and at the end.
     gc.freeze()
@@ -169,7 +169,7 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     node = None
     try:
-        node = DepthNode()
+        node = DepthNode(load)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if not node.start():

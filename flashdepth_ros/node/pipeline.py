@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from rclpy.node import Node
@@ -17,6 +18,7 @@ from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
 from flashdepth_ros.runtime.memory import resident_bytes
 
+Load = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
 
 
@@ -25,10 +27,12 @@ class Pipeline:
     Subscriptions and publishers that stay, and the estimator and its thread, which come and go.
 
     Empty, then `configure`d with a model, then `activate`d with a thread, and back.
+
+    :param load: makes the estimator that the parameters name.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, load: Load) -> None:
+        self._node, self._load = node, load
         self.statistics = Statistics()
         self.parameters = Parameters()
         self.enabled = True
@@ -56,7 +60,7 @@ class Pipeline:
 
         :raises FlashDepthError: the parameters name what is not there.
         """
-        estimator = _estimator(parameters)
+        estimator = self._load(parameters)
         estimator.warm_up(*_WARM_UP_SIZE)
         self.parameters, self._estimator = parameters, estimator
         self._intake.open(parameters.image_transport == 'compressed')
@@ -143,7 +147,12 @@ def _policy(parameters: Parameters) -> SequencePolicy:
     return SequencePolicy(parameters.reset_max_gap, parameters.reset_backward_tolerance)
 
 
-def _estimator(parameters: Parameters) -> DepthEstimator:
+def load_estimator(parameters: Parameters) -> DepthEstimator:
+    """
+    Return the estimator that the parameters name.
+
+    :raises FlashDepthError: they name what is not there.
+    """
     return DepthEstimator(
         parameters.model,
         parameters.weights,
