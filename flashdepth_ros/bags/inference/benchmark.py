@@ -52,8 +52,8 @@ class Watch:
 
     @property
     def rate(self) -> float:
-        """Return the frames per second, the first few not counted."""
-        return (len(self.times_s) - 1 - _WARM) / (self.times_s[-1] - self.times_s[_WARM])
+        """Return the frames per second by the median frame, the first few not counted."""
+        return 1 / float(np.median(np.diff(self.times_s[_WARM:])))
 
     @property
     def growth(self) -> tuple[int, float]:
