@@ -1,5 +1,6 @@
 """Bring two maps of one view to the same pixels, without mixing what lies beside an edge."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.geometry import Float32
+from flashdepth_ros.geometry import Float32, Intrinsics
 
 #: How far the proportions of two pictures of one view may differ; rounding to pixels does that.
 _PROPORTIONS = 0.03
@@ -49,3 +50,19 @@ def sampled(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
         for count, size in zip(shape, inverse_depth.shape, strict=True)
     )
     return inverse_depth[np.ix_(rows, columns)]
+
+
+def thinned_intrinsics(intrinsics: Intrinsics, stride: int) -> Intrinsics:
+    """Return the intrinsics of the picture that `thinned` makes."""
+    width, height = (
+        len(range(stride // 2, size, stride)) for size in (intrinsics.width, intrinsics.height)
+    )
+    return replace(
+        intrinsics,
+        width=width,
+        height=height,
+        fx=intrinsics.fx / stride,
+        fy=intrinsics.fy / stride,
+        cx=(intrinsics.cx - stride // 2) / stride,
+        cy=(intrinsics.cy - stride // 2) / stride,
+    )
