@@ -20,6 +20,7 @@ class Command:
 
 COMMANDS = {
     'demo': Command('node.demo.command', 'play a recording or video through the real node'),
+    'infer': Command('bags.inference.command', 'write the depth of a bag into a new bag'),
     'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
     'evaluate': Command('evaluation.command', 'judge models on bags with truth, and report'),
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),

@@ -15,7 +15,7 @@ from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic, f
 from flashdepth_ros.bags.prefetch import prefetched
 from flashdepth_ros.bags.reader import BagReader, Record
 from flashdepth_ros.cameras import Camera, Cameras
-from flashdepth_ros.errors import BagError, InputError
+from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def estimated(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame
     A frame that the estimator refuses counts as skipped.
 
     :raises BagError: at the place where the recording is damaged.
+    :raises FlashDepthError: the engine failed, most likely for want of memory.
     """
     for frame in frames:
         matrix = None if frame.camera is None else frame.camera.matrix
@@ -145,5 +146,7 @@ def estimated(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame
             depth = estimator.estimate(frame.rgb, frame.stamp_ns, frame.frame_id, matrix)
         except InputError as error:
             frames.skip(error)
+        except (RuntimeError, MemoryError) as error:
+            raise FlashDepthError(f'inference failed: {error}') from error
         else:
             yield frame, depth

@@ -16,8 +16,9 @@ from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
 from flashdepth_ros.node.wiring import Input, create_input, info_qos
 from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
-from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
+from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
+from flashdepth_ros.runtime.settings import create_estimator, policy_of
 
 _WARM_UP_SIZE = (480, 640)
 
@@ -59,7 +60,7 @@ class Pipeline:
 
         :raises FlashDepthError: the parameters name what is not there.
         """
-        estimator = _estimator(parameters)
+        estimator = create_estimator(parameters)
         estimator.warm_up(*_WARM_UP_SIZE)
         self.parameters, self._estimator = parameters, estimator
         self._intake.open(parameters.image_transport == 'compressed')
@@ -95,7 +96,7 @@ class Pipeline:
         """Go on with other values of the dynamic parameters, from the next image on."""
         self.parameters = parameters
         if self._estimator is not None:
-            self._estimator.sequence.policy = _policy(parameters)
+            self._estimator.sequence.policy = policy_of(parameters)
         if self._worker is not None:
             self._worker.parameters = parameters
 
@@ -140,22 +141,3 @@ class Pipeline:
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
         }
-
-
-def _policy(parameters: Parameters) -> SequencePolicy:
-    return SequencePolicy(parameters.reset_max_gap, parameters.reset_backward_tolerance)
-
-
-def _estimator(parameters: Parameters) -> DepthEstimator:
-    return DepthEstimator(
-        parameters.model,
-        parameters.weights,
-        parameters.device,
-        parameters.precision,
-        parameters.engine,
-        parameters.temporal,
-        parameters.inference_short_side,
-        long_side_max=parameters.inference_long_side_max,
-        output_size=parameters.depth_size,
-        policy=_policy(parameters),
-    )
