@@ -10,7 +10,7 @@ import numpy.typing as npt
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.geometry import Float32, Intrinsics
 
-#: How far the proportions of two pictures of one view may differ; rounding to pixels does that.
+#: By this share, or one pixel, the proportions of two pictures of one view may differ: rounding.
 _PROPORTIONS = 0.03
 
 Pixel = TypeVar('Pixel', np.float32, np.uint8)
@@ -37,7 +37,7 @@ def sampled(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
     :raises InputError: the proportions differ, so it is another view.
     """
     height, width = inverse_depth.shape
-    if abs(height * shape[1] / (width * shape[0]) - 1) > _PROPORTIONS:
+    if abs(height * shape[1] / width - shape[0]) > max(1.0, _PROPORTIONS * shape[0]):
         raise InputError(
             f'depth of {width} x {height} px and true depth of {shape[1]} x {shape[0]} px have '
             'other proportions, so they are of different cameras'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,8 @@ class Task:
     """Of the candidates that are models, by label; each is used for one bag after the other."""
     scratch: Path
     """A folder for the maps of one bag: truth, image and predictions at the truth's size."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked before every frame."""
     progress: bool = True
 
 
@@ -45,8 +47,9 @@ def evaluate_bag(path: Path, task: Task) -> BagResult:
     result = BagResult(path.name)
     try:
         with BagReader(path) as bag, TemporaryDirectory(dir=task.scratch) as folder:
-            scene = Scene.prepare(bag, task.topics, task.protocol, Path(folder))
+            scene = Scene.paired(bag, task.topics, task.protocol, Path(folder))
             try:
+                scene.read()
                 _describe(scene, result)
                 for candidate in task.candidates:
                     result.candidates.append(_judged(candidate, scene, task, Path(folder)))
@@ -63,7 +66,8 @@ def _judged(candidate: Candidate, scene: Scene, task: Task, folder: Path) -> Can
     result = CandidateResult(candidate.label)
     predictions = Stack(folder / 'prediction', scene.truth.shape, np.float32)
     try:
-        store(_predicted(candidate, scene, task, result), scene, predictions, result)
+        predicted = _until(task.stop, _predicted(candidate, scene, task, result), result)
+        store(predicted, scene, predictions, result)
         if len(predictions):
             Judgement(scene, predictions, result, task.protocol).run()
         elif not result.failure:
@@ -80,6 +84,15 @@ def _predicted(
         estimator = task.estimators[candidate.label]
         return estimated_by(estimator, scene, task.progress, result)
     return recorded_in(candidate, scene, task.protocol)
+
+
+def _until(stop: Callable[[], bool], predicted: Predicted, result: CandidateResult) -> Predicted:
+    for each in predicted:
+        if stop():
+            result.interrupted = True
+            result.failure = f'interrupted after {len(result.frames)} frames'
+            return
+        yield each
 
 
 def _describe(scene: Scene, result: BagResult) -> None:

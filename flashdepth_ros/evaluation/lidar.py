@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.geometry import Float32, Float64, Intrinsics, project
@@ -76,9 +75,12 @@ def depth_of_points(
         depth, (rows[inside], columns[inside]), points[seen, 2][inside].astype(np.float32)
     )
     reach = 2 * max(1, round(_NEARBY * shape[1])) + 1
-    nearest = _smallest_around(depth, reach)
-    return np.where(depth <= _HIDDEN * nearest, depth, np.nan).astype(np.float32)
+    nearest = spread(depth, reach)
+    visible = np.isfinite(depth) & (depth <= _HIDDEN * nearest)
+    return np.where(visible, depth, np.nan).astype(np.float32)
 
 
-def _smallest_around(depth: Float32, size: int) -> npt.NDArray[np.float32]:
-    return np.asarray(cv2.erode(depth, np.ones((size, size), np.uint8)), np.float32)
+def spread(depth: Float32, size: int) -> Float32:
+    """Return the smallest depth (H, W) around each pixel, in a square of this size, px."""
+    square = np.ones((size, size), np.uint8)
+    return np.asarray(cv2.erode(depth, square, borderType=cv2.BORDER_REPLICATE), np.float32)

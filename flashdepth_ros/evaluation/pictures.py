@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.evaluation.lidar import spread
 from flashdepth_ros.geometry import Float32, edge_mask
 from flashdepth_ros.messages import colorize
 
@@ -112,8 +113,8 @@ def _thickened(depth: Float32) -> Float32:
     """Let a lidar's points cover their neighbours, so that they can be seen."""
     size = 2 * max(1, depth.shape[1] // 200) + 1
     near = np.where(np.isnan(depth), np.inf, depth).astype(np.float32)
-    spread = cv2.erode(near, np.ones((size, size), np.uint8))
-    return np.where(np.isinf(spread), np.nan, spread).astype(np.float32)
+    thick = spread(near, size)
+    return np.where(np.isinf(thick), np.nan, thick).astype(np.float32)
 
 
 def _fitted(picture: UInt8) -> UInt8:

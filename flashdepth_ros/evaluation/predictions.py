@@ -42,9 +42,6 @@ def store(predicted: Predicted, scene: Scene, into: Stack, result: CandidateResu
             result.frames.append(frame)
     except FlashDepthError as error:
         result.failure = f'stopped after {len(result.frames)} frames: {error}'
-    except KeyboardInterrupt:
-        result.failure = f'interrupted after {len(result.frames)} frames'
-        result.interrupted = True
 
 
 def estimated_by(

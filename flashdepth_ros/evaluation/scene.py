@@ -36,13 +36,12 @@ class Scene:
     poses_from: str
 
     @staticmethod
-    def prepare(bag: BagReader, topics: Topics, protocol: Protocol, folder: Path) -> Scene:
+    def paired(bag: BagReader, topics: Topics, protocol: Protocol, folder: Path) -> Scene:
         """
-        Pair the frames of a bag with its truth, and read both.
+        Pair the frames of a bag with its truth; `read` must follow.
 
         :param folder: for the maps; the caller removes it.
-        :raises BagError: a topic is missing, nothing pairs within the tolerance, or no truth lies
-            within the limits.
+        :raises BagError: a topic is missing, or nothing pairs within the tolerance.
         """
         frames = Frames(bag, topics.image, topics.camera_info, warn=lambda _: None)
         view = View.of(frames)
@@ -54,7 +53,7 @@ class Scene:
         if camera is not None and any(camera.distortion):
             poses_from, camera = 'none: the pictures are distorted, rectify them', None
         scorer = Scorer(protocol, truth.shape, camera, truth.dense)
-        scene = Scene(
+        return Scene(
             path=bag.path,
             frames=frames,
             view=view,
@@ -66,19 +65,14 @@ class Scene:
             poses=poses,
             poses_from=poses_from,
         )
-        scene._read(protocol)
-        return scene
 
-    def index(self) -> dict[int, int]:
-        """Return the number of the pair that each frame's stamp belongs to."""
-        return {pair.frame_ns: number for number, pair in enumerate(self.pairs)}
+    def read(self) -> None:
+        """
+        Read truth and pictures.
 
-    def close(self) -> None:
-        """Let go of the files."""
-        self.truths.close()
-        self.images.close()
-
-    def _read(self, protocol: Protocol) -> None:
+        :raises BagError: no truth lies within the limits, or nothing says where the lidar is.
+        """
+        protocol = self.scorer.protocol
         for number, depth in self.truth.maps(self.pairs):
             known = limited(depth, protocol)
             if np.isfinite(known).any():
@@ -94,6 +88,15 @@ class Scene:
             if frame.stamp_ns in index:
                 picture = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
                 self.images[index[frame.stamp_ns]] = np.asarray(picture, np.uint8)
+
+    def index(self) -> dict[int, int]:
+        """Return the number of the pair that each frame's stamp belongs to."""
+        return {pair.frame_ns: number for number, pair in enumerate(self.pairs)}
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.truths.close()
+        self.images.close()
 
 
 def limited(depth: Float32, protocol: Protocol) -> Float32:

@@ -12,7 +12,7 @@ from flashdepth_ros.evaluation.results import RangeErrors
 from flashdepth_ros.geometry import Float32, Float64, Intrinsics
 from flashdepth_ros.sampling import stride_within, thinned, thinned_intrinsics
 
-_EDGES_M = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0)
+_EDGES_M = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class LidarPoints:
         if view.camera is None:
             raise BagError(
                 f'{bag.path}: no camera_info that fits the pictures, by which to project '
-                f'{topic.name}; name it with --camera-info'
+                f'{topic.name}; name it with --info-topic'
             )
         self.bag = bag
         self.topic = topic
@@ -182,5 +182,5 @@ def find_truth(
         return DepthImages(bag, find_depth_topic(bag, topics.depth), view, protocol)
     except BagError as error:
         clouds = [topic.name for topic in bag.topics if topic.type == POINT_CLOUD]
-        advice = f'; or name a lidar with --lidar: {", ".join(clouds)}' if clouds else ''
+        advice = f'; or name a lidar with --lidar-topic: {", ".join(clouds)}' if clouds else ''
         raise BagError(f'true depth: {error}{advice}') from error

@@ -114,7 +114,7 @@ def _column(metric: Metric, alignment: str, summaries: list[Summary]) -> list[Ce
     ]
     texts = [metric.text(value) for value in values]
     known = [value for value in values if np.isfinite(value)]
-    if len(summaries) < 2 or not known:
+    if len(set(texts)) < 2 or not known:
         return [Cell(text) for text in texts]
     best = metric.text(max(known) if metric.larger_is_better else min(known))
     return [Cell(text, best=text == best) for text in texts]

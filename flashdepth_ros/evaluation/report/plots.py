@@ -70,8 +70,11 @@ def range_plot(evaluation: Evaluation) -> str:
     for number, (place, ranges) in enumerate(found.items()):
         x = np.arange(len(ranges.pixels)) + width * (number - (len(found) - 1) / 2)
         axes.bar(x, np.nan_to_num(ranges.abs_rel), width, color=_colour(place))
-    for ranges in list(found.values())[:1]:
-        axes.set_xticks(range(len(ranges.pixels)), list(_range_names(ranges)), fontsize=7.5)
+    total = next((ranges for ranges in found.values() if ranges.pixels.any()), None)
+    if total is not None:
+        inside = np.flatnonzero(total.pixels)
+        axes.set_xticks(range(len(total.pixels)), list(_range_names(total)), fontsize=9)
+        axes.set_xlim(inside[0] - 0.6, inside[-1] + 0.6)
     axes.grid(visible=False, axis='x')
     return _svg(figure, 'ranges')
 
