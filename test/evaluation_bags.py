@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags import BagWriter, build_message, header
+from flashdepth_ros.geometry import Intrinsics
 
 WIDTH, HEIGHT, FOCAL = 64, 48, 50.0
 STEP_NS = 10**8
 FRAMES = 6
 CAMERA = 'camera_optical_frame'
+CAMERA_64 = Intrinsics(WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
 NORMAL, OFFSET = np.array([0.2, -0.1, 1.0]), 4.0
 
 Float64 = npt.NDArray[np.float64]
@@ -71,10 +73,10 @@ def write_bag(
     return path
 
 
-def write_predictions(path: Path, predicted) -> Path:
+def write_predictions(path: Path, predicted, frames: int = FRAMES) -> Path:
     """Write the depth that `predicted` returns for every frame."""
     with BagWriter(path) as bag:
-        for index in range(FRAMES):
+        for index in range(frames):
             stamp = stamp_ns(index)
             bag.write('/depth/image', depth_image(predicted(index), stamp), stamp)
     return path
@@ -107,4 +109,24 @@ def odometry(index: int):
         header=header(stamp_ns(index), 'odom'),
         child_frame_id=CAMERA,
         pose={'pose': pose},
+    )
+
+
+def cloud(points, frame_id: str = 'lidar', stamp: int = 0):
+    """Return a PointCloud2 of points (N, 3), whose fields begin with another than x."""
+    data = np.zeros(len(points), [('intensity', 'f4'), ('x', 'f4'), ('y', 'f4'), ('z', 'f4')])
+    data['x'], data['y'], data['z'] = points.T
+    fields = [
+        {'name': name, 'offset': 4 * place, 'datatype': 7, 'count': 1}
+        for place, name in enumerate(data.dtype.names)
+    ]
+    return build_message(
+        'sensor_msgs/msg/PointCloud2',
+        header=header(stamp, frame_id),
+        height=1,
+        width=len(points),
+        fields=[build_message('sensor_msgs/msg/PointField', **field) for field in fields],
+        point_step=16,
+        row_step=16 * len(points),
+        data=data.tobytes(),
     )

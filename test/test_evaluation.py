@@ -1,41 +1,24 @@
 """`flashdepth evaluate` on recordings whose truth is known by geometry; no network runs."""
 
-import csv
-import json
-import os
-import subprocess
-import sys
-
-from evaluation_bags import FRAMES, STEP_NS, wall_depth, write_bag, write_predictions
+from evaluation_bags import (
+    CAMERA,
+    CAMERA_64,
+    FRAMES,
+    cloud,
+    stamp_ns,
+    wall_depth,
+    write_bag,
+    write_predictions,
+)
+from evaluation_runs import evaluate, frames, noisy, report, scores
 import numpy as np
 import pytest
+from torchrun import torchrun
 
-from flashdepth_ros import cli
+from flashdepth_ros.bags import BagReader, BagWriter
+from flashdepth_ros.geometry import back_project, rays
 
 ALIGNED = ('scale', 'scale_shift', 'frame')
-
-
-def noisy(index):
-    rng = np.random.default_rng(index)
-    depth = wall_depth(index)
-    return (depth * np.exp(rng.normal(0.0, 0.2, depth.shape))).astype(np.float32)
-
-
-def evaluate(output, *arguments):
-    return cli.main(['evaluate', *map(str, arguments), '-o', str(output)])
-
-
-def report(output):
-    return json.loads((output / 'report.json').read_text())
-
-
-def scores(output, label='predicted'):
-    return report(output)['summary'][label]['scores']
-
-
-def frames(output):
-    with (output / 'frames.csv').open(newline='') as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture
@@ -178,55 +161,22 @@ def test_candidates_stand_side_by_side(tmp_path):
     assert 'https://' not in page
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'options', 'says'),
-    [
-        ([], {'offset_ns': STEP_NS * 100}, 'within 0.025 s; the nearest is 9.500 s away'),
-        ([], {'truth': None}, 'true depth: '),
-        ([], {'images': False}, 'no topic of'),
-        (['--depth-topic', '/nowhere'], {}, "no topic '/nowhere'"),
-        (['--depth-min', '50'], {}, 'has no depth between 50 and 100 m'),
-        (['--lidar-topic', '/odom'], {}, 'is not of use; wanted sensor_msgs/msg/PointCloud2'),
-        (['--odometry-topic', '/gone'], {}, "no topic '/gone'"),
-        (['--model', 'flashdepth-huge'], {}, "'flashdepth-huge' is not allowed"),
-        (['--model', 'flashdepth-tiny,speed=9'], {}, "no setting 'speed'"),
-        (['--model', 'flashdepth-tiny,temporal=maybe'], {}, "temporal 'maybe'"),
-        (['--predictions', 'nothing'], {}, 'no such bag or folder'),
-        (['--depth-max', '0.01'], {}, 'depth limits'),
-        (['--lidar-pose=1,2,3'], {}, 'seven numbers'),
-    ],
-)
-def test_what_is_missing_is_one_line(tmp_path, capsys, arguments, options, says):
-    bag = write_bag(tmp_path / 'bag', **options)
+def test_a_lidar_is_truth_too(tmp_path):
+    bag = tmp_path / 'bag'
+    write_bag(tmp_path / 'without', truth=None)
+    points = back_project(wall_depth(0), rays(CAMERA_64)).reshape(-1, 3)[::7]
+    with BagReader(tmp_path / 'without') as source, BagWriter(bag) as writer:
+        for record in source.records():
+            writer.write_cdr(record.topic, record.type, record.data, record.stamp_ns)
+        writer.write('/lidar', cloud(points, CAMERA, stamp_ns(0)), stamp_ns(FRAMES))
     predictions = write_predictions(tmp_path / 'predicted', wall_depth)
-    assert evaluate(tmp_path / 'out', bag, '--predictions', predictions, *arguments) == 1
-    error = capsys.readouterr().err
-    assert error.startswith('flashdepth evaluate: ')
-    assert says in error
-    assert error.count('\n') == 1
-    assert not (tmp_path / 'out' / 'report.html').exists()
-
-
-def test_frames_done_are_kept_where_others_fail(tmp_path, capsys):
-    good, bad = write_bag(tmp_path / 'good'), write_bag(tmp_path / 'bad', truth=None)
-    predictions = write_predictions(tmp_path / 'predicted', wall_depth)
-    assert evaluate(tmp_path / 'out', bad, good, '--predictions', predictions) == 1
-    assert capsys.readouterr().err.startswith('flashdepth evaluate: bad: ')
-    assert report(tmp_path / 'out')['summary']['predicted']['frames'] == FRAMES
-    assert 'Not everything was done' in (tmp_path / 'out' / 'report.html').read_text()
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
-        'frames.csv',
-        'report.html',
-        'report.json',
-    ]
-
-
-def test_a_report_is_not_replaced_unasked(judged, tmp_path, capsys):
-    output = judged(wall_depth)
-    arguments = (tmp_path / 'bag', '--predictions', tmp_path / 'predicted')
-    assert evaluate(output, *arguments) == 1
-    assert '--overwrite' in capsys.readouterr().err
-    assert evaluate(output, *arguments, '--overwrite') == 0
+    arguments = (bag, '--predictions', predictions, '--lidar-topic', '/lidar')
+    assert evaluate(tmp_path / 'out', *arguments) == 0
+    found = report(tmp_path / 'out')
+    assert found['bags'][0]['truth'].startswith('lidar points')
+    assert scores(tmp_path / 'out')['none']['abs_rel'] == pytest.approx(0.0, abs=1e-5)
+    assert scores(tmp_path / 'out')['none']['boundary_f1'] is None
+    assert frames(tmp_path / 'out')[0]['pixels'] == str(len(points))
 
 
 def test_processes_share_the_bags_and_get_the_same(tmp_path):
@@ -236,23 +186,10 @@ def test_processes_share_the_bags_and_get_the_same(tmp_path):
         write_predictions(tmp_path / 'predicted' / name, predicted)
     arguments = [*map(str, bags), '--predictions', str(tmp_path / 'predicted')]
     assert evaluate(tmp_path / 'one', *arguments) == 0
-    torchrun(*arguments, '-o', str(tmp_path / 'two'))
+    torchrun('flashdepth_ros.cli', 'evaluate', *arguments, '-o', str(tmp_path / 'two'))
     one, two = report(tmp_path / 'one'), report(tmp_path / 'two')
     assert two['machine']['processes'] == '2'
     for part in ('summary', 'bags', 'candidates', 'protocol'):
         assert one[part] == two[part]
     name = 'frames.csv'
     assert (tmp_path / 'one' / name).read_text() == (tmp_path / 'two' / name).read_text()
-
-
-def torchrun(*arguments):
-    command = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
-    done = subprocess.run(
-        [sys.executable, *command, '-m', 'flashdepth_ros.cli', 'evaluate', *arguments],
-        env=os.environ | {'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

@@ -50,6 +50,7 @@ def evaluate_bag(path: Path, task: Task) -> BagResult:
             scene = Scene.paired(bag, task.topics, task.protocol, Path(folder))
             try:
                 scene.read()
+                result.failure = scene.damage
                 _describe(scene, result)
                 for candidate in task.candidates:
                     result.candidates.append(_judged(candidate, scene, task, Path(folder)))

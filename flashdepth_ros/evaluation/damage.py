@@ -15,7 +15,7 @@ def undamaged(items: Iterator[Item]) -> Iterator[Item]:
     """
     Yield what lies before the damage and end there in silence.
 
-    For all but the images: each candidate meets the damage among these, and tells it once.
+    For all but the pictures, among which the damage is met once more, and told.
     """
     try:
         yield from items

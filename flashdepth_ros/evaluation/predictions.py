@@ -21,7 +21,7 @@ from flashdepth_ros.evaluation.stack import Stack
 from flashdepth_ros.geometry import Float32, invert
 from flashdepth_ros.messages import read_depth
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.sampling import sampled
+from flashdepth_ros.sampling import sampled, thinned
 
 Predicted = Iterator[tuple[FrameResult, Float32]]
 
@@ -37,7 +37,8 @@ def store(predicted: Predicted, scene: Scene, into: Stack, result: CandidateResu
         for frame, inverse_depth in predicted:
             number = index.get(frame.stamp_ns, -1)
             if number in scene.truths and number not in into:
-                into[number] = sampled(inverse_depth, scene.truth.shape)
+                full = sampled(inverse_depth, scene.truth.full_shape)
+                into[number] = thinned(full, scene.truth.stride)
                 frame.truth_ns = scene.pairs[number].truth_ns
             result.frames.append(frame)
     except FlashDepthError as error:

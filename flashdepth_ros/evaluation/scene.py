@@ -10,7 +10,7 @@ import numpy as np
 
 from flashdepth_ros.bags import BagReader, Frames
 from flashdepth_ros.errors import BagError
-from flashdepth_ros.evaluation.damage import header_stamps, undamaged
+from flashdepth_ros.evaluation.damage import header_stamps
 from flashdepth_ros.evaluation.pairing import Pair, paired
 from flashdepth_ros.evaluation.protocol import Protocol, Topics
 from flashdepth_ros.evaluation.scoring import Scorer
@@ -34,6 +34,8 @@ class Scene:
     scorer: Scorer
     poses: list[Float64 | None]
     poses_from: str
+    damage: str = ''
+    """Where the recording is damaged: what was found there; all before it can be judged."""
 
     @staticmethod
     def paired(bag: BagReader, topics: Topics, protocol: Protocol, folder: Path) -> Scene:
@@ -84,10 +86,13 @@ class Scene:
             )
         index = self.index()
         size = (self.truth.shape[1], self.truth.shape[0])
-        for frame in undamaged(iter(self.frames)):
-            if frame.stamp_ns in index:
-                picture = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
-                self.images[index[frame.stamp_ns]] = np.asarray(picture, np.uint8)
+        try:
+            for frame in self.frames:
+                if frame.stamp_ns in index:
+                    picture = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+                    self.images[index[frame.stamp_ns]] = np.asarray(picture, np.uint8)
+        except BagError as error:
+            self.damage = str(error)
 
     def index(self) -> dict[int, int]:
         """Return the number of the pair that each frame's stamp belongs to."""

@@ -52,6 +52,9 @@ class Truth(Interface):
     """Whether neighbouring pixels have truth, as boundaries and alignment over time need."""
     camera: Intrinsics | None
     """Of these maps."""
+    full_shape: tuple[int, int]
+    """Before they were thinned by `stride`, so that what is compared is thinned alike."""
+    stride: int
 
     @property
     def stamps_ns(self) -> tuple[int, ...]:
@@ -70,13 +73,14 @@ class DepthImages:
         self.bag = bag
         self.topic = topic
         first = read_depth(bag.message(next(bag.records(topic.name))))
-        self._stride = stride_within(first.shape, protocol.pixels_max)
-        thin = thinned(first, self._stride)
+        self.stride = stride_within(first.shape, protocol.pixels_max)
+        thin = thinned(first, self.stride)
+        self.full_shape = (first.shape[0], first.shape[1])
         self.shape = (thin.shape[0], thin.shape[1])
         self.camera: Intrinsics | None = None
         if view.camera is not None:
             height, width = first.shape
-            self.camera = thinned_intrinsics(view.camera.resized(width, height), self._stride)
+            self.camera = thinned_intrinsics(view.camera.resized(width, height), self.stride)
 
     @property
     def stamps_ns(self) -> tuple[int, ...]:
@@ -91,7 +95,7 @@ class DepthImages:
             if index is None:
                 continue
             try:
-                depth = thinned(read_depth(self.bag.message(record)), self._stride)
+                depth = thinned(read_depth(self.bag.message(record)), self.stride)
             except (BagError, InputError):
                 continue
             if depth.shape == self.shape:
@@ -113,9 +117,10 @@ class LidarPoints:
         self.topic = topic
         self._full = view.camera
         self._camera_frame = view.frame_id
-        self._stride = stride_within(view.shape, protocol.pixels_max)
-        thin = thinned_intrinsics(view.camera, self._stride)
+        self.stride = stride_within(view.shape, protocol.pixels_max)
+        thin = thinned_intrinsics(view.camera, self.stride)
         self.camera: Intrinsics | None = thin
+        self.full_shape = view.shape
         self.shape = (thin.height, thin.width)
         self._tree = TransformTree()
         self._fixed: Float64 | None = None
@@ -150,7 +155,7 @@ class LidarPoints:
             to_camera = self._to_camera(cloud.header.frame_id, pair)
             if to_camera is not None:
                 moved = points @ to_camera[:3, :3].T + to_camera[:3, 3]
-                yield index, depth_of_points(moved, self._full, self.shape, self._stride)
+                yield index, depth_of_points(moved, self._full, self.shape, self.stride)
 
     def _to_camera(self, lidar_frame: str, pair: Pair) -> Float64 | None:
         """Return the transform from the lidar at its time to the camera at its own."""

@@ -49,9 +49,10 @@ def measure(truth: Track, depth: Track) -> Accuracy | None:
     for index, (known, estimated) in enumerate(joined(truth, depth, TOLERANCE_NS)):
         if index % step == 0:
             true = read_depth(truth.bag.message(known))
-            true = thinned(true, stride_within(true.shape, _PIXELS_MAX))
             inverse = invert(read_depth(depth.bag.message(estimated)))
-            frames.append((true, invert(sampled(inverse, true.shape))))
+            stride = stride_within(true.shape, _PIXELS_MAX)
+            pair = (true, invert(sampled(inverse, true.shape)))
+            frames.append([thinned(each, stride) for each in pair])
     if not frames:
         return None
     true_depth, predicted = (np.stack(depths) for depths in zip(*frames, strict=True))
