@@ -99,4 +99,7 @@ def test_a_report_is_not_replaced_unasked(tmp_path, capsys):
     assert evaluate(output, *arguments) == 0
     assert evaluate(output, *arguments) == 1
     assert '--overwrite' in capsys.readouterr().err
+    # A run that was killed leaves its maps.
+    (output / '.scratch-old').mkdir()
     assert evaluate(output, *arguments, '--overwrite') == 0
+    assert not list(output.glob('.*'))

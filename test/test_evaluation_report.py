@@ -5,6 +5,7 @@ import json
 from browser import find_browser, opened
 from evaluation_bags import FRAMES, wall_depth, write_bag, write_predictions
 import pytest
+from training_scenes import one_thread
 
 from flashdepth_ros import cli
 
@@ -38,7 +39,8 @@ def folder(tmp_path_factory):
         write_predictions(root / 'earlier' / bag.name, lambda index: 1.2 * wall_depth(index))
     arguments = ['--model', 'flashdepth-tiny', '--model', 'flashdepth-tiny,temporal=off,label=off']
     arguments += ['--short-side', '28', '--predictions', str(root / 'earlier')]
-    status = cli.main(['evaluate', *map(str, bags), *arguments, '-o', str(root / 'out')])
+    with one_thread():
+        status = cli.main(['evaluate', *map(str, bags), *arguments, '-o', str(root / 'out')])
     assert status == 1
     return root / 'out'
 

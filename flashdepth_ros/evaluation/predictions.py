@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
+import sys
 
 import numpy as np
 from tqdm import tqdm
@@ -60,7 +62,7 @@ def estimated_by(
         frames.bag,
         frames.image.name,
         frames.camera_info.name if frames.camera_info else '',
-        warn=tqdm.write,
+        warn=partial(tqdm.write, file=sys.stderr),
     )
     shown = tqdm(
         estimated(again, estimator),
