@@ -29,6 +29,7 @@ COMMANDS = {
     'train': Command('training.command', 'train a network'),
     'bench': Command('runtime.benchmark', 'time the network alone, and its temporal part'),
     'bench-node': Command('node.benchmark.command', 'time the whole node over ROS'),
+    'bench-infer': Command('bags.inference.benchmark', 'time infer beside the bare estimator'),
     'models': Command('runtime.models', 'list the models, check and convert their weights'),
     'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),
 }

@@ -8,48 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from flashdepth_ros.bags import BagReader, BagWriter, Frames, build_message, header
+from flashdepth_ros.bags import BagReader, Frames
 from flashdepth_ros.bags.prefetch import prefetched
 from flashdepth_ros.errors import BagError
-
-IMAGE = 'sensor_msgs/msg/Image'
-STEP_NS = 10**8
-LATER_NS = 3 * 10**6
-RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
-
-
-def stamp_of(index):
-    return 7 * 10**9 + index * STEP_NS
-
-
-def image(index, **changes):
-    fields = {'height': 6, 'width': 8, 'encoding': 'rgb8', 'step': 24, 'data': (RGB + index)}
-    fields |= changes
-    fields['data'] = np.ravel(fields['data'])
-    return build_message(IMAGE, header=header(stamp_of(index), 'camera'), **fields)
-
-
-def jpeg(index, data=None):
-    if data is None:
-        data = cv2.imencode('.png', (RGB + np.uint8(index))[..., ::-1])[1].tobytes()
-    head = header(stamp_of(index), 'camera')
-    return build_message('sensor_msgs/msg/CompressedImage', header=head, format='png', data=data)
-
-
-def info(index, focal=5.0, **changes):
-    fields = {'height': 6, 'width': 8, 'k': [focal, 0, 4, 0, focal, 3, 0, 0, 1]} | changes
-    head = header(stamp_of(index), 'camera')
-    return build_message('sensor_msgs/msg/CameraInfo', header=head, **fields)
-
-
-def write(path, *topics, **options):
-    """Write (topic, message) pairs, recorded shortly after their stamps."""
-    with BagWriter(path, **options) as bag:
-        for topic, message in topics:
-            stamp = message.header.stamp
-            recorded_ns = stamp.sec * 10**9 + stamp.nanosec + LATER_NS
-            bag.write(topic, message, recorded_ns)
-    return path
+from recordings import LATER_NS, RGB, compressed, image, info, stamp_of, write
 
 
 def read(path, **options):
@@ -59,7 +21,7 @@ def read(path, **options):
         return list(frames), frames.skipped, told
 
 
-@pytest.mark.parametrize('make', [image, jpeg])
+@pytest.mark.parametrize('make', [image, compressed])
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_every_frame_comes_in_order_with_its_header(tmp_path, make, storage):
     messages = [('/cam', make(index)) for index in range(12)]
@@ -85,7 +47,7 @@ def test_broken_frames_are_counted_and_told_and_the_others_come(tmp_path):
 
 def test_a_picture_cut_off_is_one_broken_frame(tmp_path):
     whole = cv2.imencode('.jpg', RGB)[1].tobytes()
-    messages = [jpeg(0), jpeg(1, whole[:-2]), jpeg(2, b''), jpeg(3)]
+    messages = [compressed(0), compressed(1, whole[:-2]), compressed(2, b''), compressed(3)]
     frames, skipped, _ = read(write(tmp_path / 'bag', *(('/cam', each) for each in messages)))
     assert [frame.stamp_ns for frame in frames] == [stamp_of(0), stamp_of(3)]
     assert skipped == 2
@@ -119,8 +81,7 @@ def test_the_camera_info_in_force_is_the_last_valid_one(tmp_path):
 
 def test_damage_ends_the_frames_behind_those_before_it(tmp_path):
     noise = np.random.default_rng(1).integers(0, 256, (30, 200, 200, 3), np.uint8)
-    size = {'height': 200, 'width': 200, 'step': 600}
-    messages = [('/cam', image(index, **size, data=noise[index])) for index in range(30)]
+    messages = [('/cam', image(index, rgb)) for index, rgb in enumerate(noise)]
     path = write(tmp_path / 'bag', *messages, compress=True)
     storage = path / 'bag.mcap'
     content = bytearray(storage.read_bytes())
@@ -140,6 +101,9 @@ def test_prefetching_is_bounded_and_ends_with_its_consumer():
     time.sleep(0.05)
     assert len(taken) <= 5 + 3
     items.close()
+    nested = prefetched(prefetched(iter(range(9)), 2), 2)
+    assert next(nested) == 0
+    nested.close()
     assert not [each for each in threading.enumerate() if each.name.startswith('prefetch')]
     behind = len(taken)
     time.sleep(0.02)

@@ -25,6 +25,8 @@ def prefetched(items: Iterator[Item], ahead: int) -> Generator[Item]:
             yield found[0]
     finally:
         thread.shutdown(cancel_futures=True)
+        if isinstance(items, Generator):
+            items.close()
 
 
 def _next(thread: ThreadPoolExecutor, items: Iterator[Item]) -> Future[tuple[Item] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flashdepth_ros.bags.reader import BagReader
 from flashdepth_ros.bags.writer import BagWriter
@@ -34,13 +34,13 @@ class Originals:
         while self._next is not None and self._next.stamp_ns <= recorded_ns:
             self._copy()
 
-    def copy_rest(self) -> None:
+    def copy_rest(self, stops: Callable[[], bool]) -> None:
         """
-        Copy all that is left.
+        Copy all that is left, unless something stops it.
 
         :raises BagError: at the place where the recording is damaged.
         """
-        while self._next is not None:
+        while self._next is not None and not stops():
             self._copy()
 
     def _copy(self) -> None:

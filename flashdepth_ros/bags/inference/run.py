@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ import sys
 
 from tqdm import tqdm
 
-from flashdepth_ros.bags.frames import Frames, estimated
+from flashdepth_ros.bags.frames import Frame, Frames, estimated
 from flashdepth_ros.bags.inference.depth_bag import DepthBag, OutputChoice
 from flashdepth_ros.bags.inference.originals import Originals
 from flashdepth_ros.bags.inference.provenance import provenance
@@ -72,12 +72,13 @@ class Outcome:
             self.resets[depth.reset_reason] += 1
 
 
-def infer(options: InferOptions) -> Outcome:
+def infer(options: InferOptions, watch: Callable[[DepthFrame], None] = lambda _: None) -> Outcome:
     """
     Write the depth of a recording; where something stops it, of the frames before that.
 
     SIGTERM and Ctrl-C stop it behind the frame at hand. A process that dies leaves no bag.
 
+    :param watch: called with every frame's depth when it is written.
     :raises BagError: not one frame could be done, or the new bag cannot be written; none is left.
     :raises KeyboardInterrupt: interrupted before the first frame.
     """
@@ -92,7 +93,7 @@ def infer(options: InferOptions) -> Outcome:
             BagWriter(options.output, options.storage, options.compress, options.overwrite)
         )
         run = _Run(options, frames, target, stack)
-        run.go()
+        run.go(watch)
         outcome = run.outcome
         if not outcome.done and outcome.stopped == INTERRUPTED:
             raise KeyboardInterrupt
@@ -118,10 +119,10 @@ class _Run:
         if options.choice.points and frames.camera_info is None:
             _warn(f'{options.bag}: no camera_info, so no camera_info of depth and no points')
         self._depths = DepthBag(target, options.choice, options.settings)
-        self._estimator = create_estimator(options.settings)
+        self._provenance: dict[str, str] = {}
         self.outcome = Outcome(len(frames))
 
-    def go(self) -> None:
+    def go(self, watch: Callable[[DepthFrame], None]) -> None:
         """Write frame after frame, until all are or something stops it."""
         outcome, frames = self.outcome, self._frames
         bar = tqdm(total=len(frames), unit='frame', file=sys.stderr, dynamic_ncols=True)
@@ -129,10 +130,13 @@ class _Run:
             try:
                 for depth in self._written():
                     outcome.add(depth)
+                    watch(depth)
                     bar.update(outcome.done + frames.skipped - bar.n)
                     if interruption.requested:
-                        outcome.stopped = INTERRUPTED
                         break
+                if self._originals is not None:
+                    self._originals.copy_rest(lambda: interruption.requested)
+                outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
             bar.update(outcome.done + frames.skipped - bar.n)
@@ -141,23 +145,30 @@ class _Run:
 
     def note(self) -> None:
         """Keep in the new bag how it came about."""
-        notes = provenance(self._options.settings, self._estimator)
-        notes['image'] = self._frames.image.name
-        notes['frames'] = f'{self.outcome.done} of {self.outcome.frames}'
-        notes['stopped'] = self.outcome.stopped
-        for key, value in notes.items():
+        notes = {
+            'image': self._frames.image.name,
+            'frames': f'{self.outcome.done} of {self.outcome.frames}',
+            'stopped': self.outcome.stopped,
+        }
+        for key, value in (self._provenance | notes).items():
             self._target.note(key, value)
 
     def _written(self) -> Iterator[DepthFrame]:
         """Yield every frame's depth when it is written, with what was recorded before it."""
-        with closing(prefetched(estimated(self._frames, self._estimator), BEHIND)) as depths:
+        with closing(prefetched(self._estimated(), BEHIND)) as depths:
             for frame, depth in depths:
                 if self._originals is not None:
                     self._originals.copy_until(frame.recorded_ns)
                 self._depths.write(frame, depth)
                 yield depth
-        if self._originals is not None:
-            self._originals.copy_rest()
+
+    def _estimated(self) -> Iterator[tuple[Frame, DepthFrame]]:
+        # The model is loaded in the very thread that runs it: OpenMP gives every calling thread
+        # its own team, and where all teams together outnumber the cores they wait asleep.
+        settings = self._options.settings
+        estimator = create_estimator(settings)
+        self._provenance = provenance(settings, estimator)
+        yield from estimated(self._frames, estimator)
 
     def _refuse_clash(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics

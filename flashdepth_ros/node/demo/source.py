@@ -9,7 +9,6 @@ from flashdepth_ros.bags import BagReader, Topic, find_depth_topic, find_image_t
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic
 from flashdepth_ros.bags.join import Track
 from flashdepth_ros.errors import BagError
-from flashdepth_ros.shipped import shipped_file
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,6 @@ def open_source(path: Path, topic: str = '') -> Source:
         image = find_image_topic(bag, topic)
         stamps_ns = Track(bag, image.name).stamps_ns
         return Source(path, image, find_camera_info_topic(bag, image), _truth(bag), stamps_ns)
-
-
-def sample_recording() -> Path:
-    """
-    Return the recording that ships with the package.
-
-    :raises BagError: it is not there; an installed package leaves it out.
-    """
-    metadata = shipped_file('recordings/sample', 'metadata.yaml')
-    if metadata is None:
-        raise BagError(
-            'the sample recording is not here, it ships with the sources alone; '
-            'give --bag BAG or --video FILE'
-        )
-    path = metadata.parent
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _truth(bag: BagReader) -> Topic | None:
