@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from flashdepth_ros.evaluation.alignment import Fit, fit_scale, fit_scale_shift, fitted
 from flashdepth_ros.evaluation.pictures import (
@@ -20,6 +22,8 @@ from flashdepth_ros.evaluation.scoring import Instant
 from flashdepth_ros.evaluation.stack import Stack
 from flashdepth_ros.geometry import Float32, invert
 from flashdepth_ros.metrics import Moments
+
+Pixel = TypeVar('Pixel', np.float32, np.uint8)
 
 EXHIBITS = 2
 """So many of the best and of the worst frames are shown of each candidate and bag."""
@@ -136,16 +140,16 @@ class Judgement:
                 columns.append(np.full(self.scene.truth.shape[0], np.nan, np.float32))
             else:
                 depth = self._instant(frame, fit).depth
-                columns.append(depth[:, depth.shape[1] // 2])
+                columns.append(_middle(depth))
         return depth_slice(columns, slice_range(self.scene))
 
 
 def scene_slices(scene: Scene) -> dict[str, bytes]:
     """Return the middle column of the image over time and, of dense truth, that of the truth."""
-    numbers, middle = slice_numbers(scene), scene.truth.shape[1] // 2
-    slices = {'image': image_slice([image_at(scene, n)[:, middle] for n in numbers])}
+    numbers = slice_numbers(scene)
+    slices = {'image': image_slice([_middle(image_at(scene, number)) for number in numbers])}
     if scene.truth.dense:
-        columns = [scene.truths[number][:, middle] for number in numbers]
+        columns = [_middle(scene.truths[number]) for number in numbers]
         slices['truth'] = depth_slice(columns, slice_range(scene))
     return slices
 
@@ -162,8 +166,13 @@ def slice_range(scene: Scene) -> Range:
     return Range.of(np.stack([scene.truths[number] for number in some]))
 
 
-def image_at(scene: Scene, number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def image_at(scene: Scene, number: int) -> npt.NDArray[np.uint8]:
     """Return the picture of a pair at the truth's size; black where it could not be read."""
     if number in scene.images:
         return scene.images[number]
     return np.zeros(scene.images.shape, np.uint8)
+
+
+def _middle(picture: npt.NDArray[Pixel]) -> npt.NDArray[Pixel]:
+    """Return the middle column, as a copy: a view would keep the whole picture in memory."""
+    return picture[:, picture.shape[1] // 2].copy()
