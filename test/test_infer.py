@@ -209,7 +209,7 @@ def plain(weights, tmp_path_factory):
 
 
 def test_the_benchmark_compares_infer_with_the_bare_estimator(weights, capsys):
-    command = ['bench-infer', '--frames', '12', '--size', '56x42', '--model', MODEL]
+    command = ['bench', '--infer', '--frames', '12', '--size', '56x42', '--model', MODEL]
     assert main([*command, '--weights', str(weights)]) == 0
     title, *rows = capsys.readouterr().out.splitlines()
     assert title == f'{MODEL}, 12 frames of 56x42'

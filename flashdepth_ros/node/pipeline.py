@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from rclpy.node import Node
@@ -18,8 +19,9 @@ from flashdepth_ros.node.wiring import Input, create_input, info_qos
 from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
-from flashdepth_ros.runtime.settings import create_estimator, policy_of
+from flashdepth_ros.runtime.settings import policy_of
 
+Load = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
 
 
@@ -28,10 +30,12 @@ class Pipeline:
     Subscriptions and publishers that stay, and the estimator and its thread, which come and go.
 
     Empty, then `configure`d with a model, then `activate`d with a thread, and back.
+
+    :param load: makes the estimator that the parameters name.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, load: Load) -> None:
+        self._node, self._load = node, load
         self.statistics = Statistics()
         self.parameters = Parameters()
         self.enabled = True
@@ -60,7 +64,7 @@ class Pipeline:
 
         :raises FlashDepthError: the parameters name what is not there.
         """
-        estimator = create_estimator(parameters)
+        estimator = self._load(parameters)
         estimator.warm_up(*_WARM_UP_SIZE)
         self.parameters, self._estimator = parameters, estimator
         self._intake.open(parameters.image_transport == 'compressed')

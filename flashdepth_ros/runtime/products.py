@@ -14,7 +14,6 @@ from flashdepth_ros import messages
 from flashdepth_ros.cameras import Camera
 from flashdepth_ros.geometry import (
     Intrinsics,
-    back_project,
     depth_from_inverse,
     edge_mask,
     rays,
@@ -104,13 +103,12 @@ class Products:
         stride, threshold = self.settings.points_stride, self.settings.points_edge_threshold
         sampled = self.depth[::stride, ::stride]
         if threshold > 0:
-            edges = edge_mask(self.depth, threshold)[::stride, ::stride]
-            sampled = np.where(edges, np.float32(np.nan), sampled)
-        points = back_project(sampled, self.rays.of(self.camera.intrinsics, stride))
+            sampled = sampled.copy()
+            sampled[edge_mask(self.depth, threshold, stride)] = np.nan
         rgb = None
         if self.settings.points_color:
             rgb = _resized(self.picture.rgb, self.depth.shape)[::stride, ::stride]
-        return messages.cloud_data(points, rgb)
+        return messages.cloud_data(sampled, self.rays.of(self.camera.intrinsics, stride), rgb)
 
     @property
     def preview(self) -> UInt8:

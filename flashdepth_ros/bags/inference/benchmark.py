@@ -1,4 +1,4 @@
-"""`flashdepth bench-infer`: what reading and writing cost `infer`, and whether memory stays."""
+"""`flashdepth bench --infer`: what reading and writing cost `infer`, and whether memory stays."""
 
 from __future__ import annotations
 
