@@ -28,6 +28,7 @@ COMMANDS = {
     'demo': Command('node.demo.command', 'play a recording or video through the real node'),
     'infer': Command('bags.inference.command', 'write the depth of a bag into a new bag'),
     'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
+    'evaluate': Command('evaluation.command', 'judge models on bags with truth, and report'),
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
     'film': Command('training.filming', 'film clips of the simulator, for training'),
