@@ -63,6 +63,12 @@ class Parameters:
     inference_long_side_max: int = _parameter(
         2044, "cap of the long side of the network's input, px", low=14, high=8192
     )
+    target_rate: float = _parameter(
+        0.0,
+        "the network's input shrinks as far as needed to keep it, Hz; 0 = off",
+        high=1e3,
+        dynamic=True,
+    )
     image_transport: str = _parameter(
         'raw', 'which of image and image/compressed is read', choices=('raw', 'compressed')
     )
