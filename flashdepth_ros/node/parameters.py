@@ -27,6 +27,12 @@ class Parameters(Settings):
     :raises ConfigError: two of them contradict each other.
     """
 
+    target_rate: float = setting(
+        0.0,
+        "the network's input shrinks as far as needed to keep it, Hz; 0 = off",
+        high=1e3,
+        dynamic=True,
+    )
     image_transport: str = setting(
         'raw', 'which of image and image/compressed is read', choices=('raw', 'compressed')
     )

@@ -129,7 +129,12 @@ class Pipeline:
     def situation(self) -> Situation:
         """Return what diagnostics tell beside the statistics."""
         return Situation(
-            self._node.get_name(), self.active, self.enabled, self.wants(), self._facts()
+            self._node.get_name(),
+            self.active,
+            self.enabled,
+            self.wants(),
+            self._facts(),
+            self.parameters.target_rate,
         )
 
     def _facts(self) -> dict[str, str]:
@@ -144,4 +149,5 @@ class Pipeline:
             'temporal': str(self._estimator.temporal).lower(),
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
+            **({} if self._worker is None else self._worker.resolution.facts),
         }
