@@ -55,6 +55,9 @@ setup(
         # On a machine with ROS 2 installed, these come from its own packages.
         'jazzy': [f'ros-jazzy-{name}' for name in ROS],
         'bags': ['rosbags'],
+        # The fastest engine on a CPU; nncf makes the networks of precision int8.
+        'openvino': ['openvino'],
+        'int8': ['nncf', 'openvino'],
         'simulation': ['mujoco'],
         'training': ['h5py', 'openexr', 'tensorboard'],
         # By this `colcon test` knows to run pytest.

@@ -64,7 +64,7 @@ class FlashDepth(nn.Module):
             the state to pass with the next frames (None where the model has no temporal module).
         :raises InputError: a shape that does not fit, or a state of another model.
         """
-        state = self._checked(frames, state)
+        state = self.checked(frames, state)
         batch, time, _, height, width = frames.shape
         images = frames.flatten(0, 1)
         context = self.context(images) if self.context else None
@@ -81,7 +81,7 @@ class FlashDepth(nn.Module):
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
         return raw.view(batch, time, height, width) / OUTPUT_PER_INVERSE_METRE, state
 
-    def _checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
+    def checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
         """Return the state to start from, or say what does not fit."""
         if frames.ndim != 5 or frames.shape[2] != 3:
             raise InputError(

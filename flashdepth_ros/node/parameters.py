@@ -13,10 +13,10 @@ from rclpy.node import Node
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.runtime.engine import ENGINES, PRECISIONS
+from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES
 
-_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?|intel_gpu')
 _FAR_M = 1e6
 
 
@@ -51,7 +51,9 @@ class Parameters:
     weights: str = _parameter(
         '', "a .pth or .safetensors file; empty: the preset's own in models/, else in the cache"
     )
-    device: str = _parameter('auto', 'where the network runs: auto, cpu, cuda or cuda:N')
+    device: str = _parameter(
+        'auto', 'where the network runs: auto, cpu, cuda, cuda:N or intel_gpu'
+    )
     precision: str = _parameter(
         'auto', 'numbers the network computes with', choices=('auto', *PRECISIONS)
     )
@@ -190,7 +192,9 @@ def _check(name: str, value: Any, description: Description) -> None:
         allowed = ', '.join(description.choices)
         raise ConfigError(f'{name} {value!r} is not allowed; one of {allowed}')
     if name == 'device' and not _DEVICE.fullmatch(value):
-        raise ConfigError(f'device {value!r} is not allowed; one of auto, cpu, cuda, cuda:N')
+        raise ConfigError(
+            f'device {value!r} is not allowed; one of auto, cpu, cuda, cuda:N, intel_gpu'
+        )
     if description.high and not description.low <= value <= description.high:
         raise ConfigError(
             f'{name} {value} is not allowed; {description.low:g} to {description.high:g}'
