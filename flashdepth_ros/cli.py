@@ -25,7 +25,7 @@ COMMANDS = {
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
     'film': Command('training.filming', 'film clips of the simulator, for training'),
     'train': Command('training.command', 'train a network'),
-    'bench': Command('runtime.benchmark', 'time the network alone, and its temporal part'),
+    'bench': Command('runtime.benchmark', 'time the network by engine, precision and size'),
     'bench-node': Command('node.benchmark.command', 'time the whole node over ROS'),
     'models': Command('runtime.models', 'list the models, check and convert their weights'),
     'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),

@@ -1,5 +1,6 @@
 """FlashDepth (arXiv 2504.07093): the whole model on one screen."""
 
+import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.errors import InputError
@@ -67,8 +68,7 @@ class FlashDepth(nn.Module):
         state = self.checked(frames, state)
         batch, time, _, height, width = frames.shape
         images = frames.flatten(0, 1)
-        context = self.context(images) if self.context else None
-        pyramid = self.encoder(images)
+        context, pyramid = self._branches(images)
         path = None
         for level, tapped in zip(LEVELS, reversed(pyramid), strict=True):
             path = self.decoder.merge(level, path, tapped)
@@ -80,6 +80,21 @@ class FlashDepth(nn.Module):
         assert self.decoder.head is not None
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
         return raw.view(batch, time, height, width) / OUTPUT_PER_INVERSE_METRE, state
+
+    def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        """Return the context's path and the encoder's maps; a GPU computes both at once."""
+        if self.context is None:
+            return None, self.encoder(images)
+        if not images.is_cuda or torch.is_grad_enabled():
+            return self.context(images), self.encoder(images)
+        here, beside = torch.cuda.current_stream(images.device), torch.cuda.Stream(images.device)
+        beside.wait_stream(here)
+        with torch.cuda.stream(beside):
+            context = self.context(images)
+        pyramid = self.encoder(images)
+        here.wait_stream(beside)
+        context.record_stream(here)
+        return context, pyramid
 
     def checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
         """Return the state to start from, or say what does not fit."""

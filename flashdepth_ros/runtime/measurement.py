@@ -17,7 +17,7 @@ from flashdepth_ros.runtime.work import count_flops, peak_flops, synchronise
 
 _PRELOADED = 8
 """Different frames in memory; more of them are the same again."""
-_COMPARED = 8
+_COMPARED = 3
 _WARM_UP = 3
 """Frames until memory has settled; the paper warms up with one."""
 

@@ -4,17 +4,16 @@ from functools import cache
 import time
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.engines.torch_engine import DTYPES
 
 _SIDE = 2048
-_TRIES = 8
+_TRIES = 10
 
 
-def count_flops(model: FlashDepth, frame: Tensor) -> int:
+def count_flops(model: nn.Module, frame: Tensor) -> int:
     """Return the multiplications and additions of one frame, those of attention included."""
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     counter = FlopCounterMode(display=False, custom_mapping={attention: _attention_flops})

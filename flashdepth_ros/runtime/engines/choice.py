@@ -8,6 +8,7 @@ import torch
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.engines.engine import Engine
+from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.engines.openvino_engine import (
     OpenVinoEngine,
     cpu_precision,
@@ -51,6 +52,8 @@ def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:
     engine: Engine
     if resolved.engine == 'openvino':
         engine = OpenVinoEngine(model, resolved.precision, 'GPU' if resolved.intel_gpu else 'CPU')
+    elif resolved.device.type == 'cuda':
+        engine = GraphEngine(model, resolved.device, resolved.precision)
     else:
         engine = TorchEngine(model, resolved.device, resolved.precision)
     engine.why = resolved.why

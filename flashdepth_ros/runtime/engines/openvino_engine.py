@@ -29,9 +29,9 @@ class OpenVinoEngine:
     """
     Runs compiled forms of one model.
 
-    Where it is not int8, the first shape is waited for. A later one is compiled beside: until it is there PyTorch runs
-    the frames of that shape, and goes on to where it cannot be compiled. In int8 PyTorch also runs
-    the first frames of a shape, which then tell the ranges of numbers that 8 bits must hold.
+    The first shape is waited for. A later one is compiled beside: until it is there PyTorch runs
+    the frames of that shape, and goes on to where it cannot be compiled. In int8 no shape is
+    waited for: PyTorch runs its first frames, which tell the ranges that 8 bits must hold.
 
     :param model: left as it is; its weights are not to change.
     :param target: 'CPU' or 'GPU', as OpenVINO names devices.
