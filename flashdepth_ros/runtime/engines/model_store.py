@@ -1,5 +1,6 @@
 """Compiled networks on disk: each compiled once on a machine, by a process of its own."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 import hashlib
 import logging
@@ -70,30 +71,33 @@ class ModelStore:
         words = (self._name, str(weights), str(path), kind.device, kind.precision)
         module = 'flashdepth_ros.runtime.engines.compiler'
         shape = (str(side) for side in kind.shape)
-        process = subprocess.Popen(
-            [sys.executable, '-m', module, *words, *shape],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        return Compilation(process, path, weights)
+        said = weights.with_suffix('.log')  # a pipe that nobody reads would fill up and hold it
+        with said.open('wb') as log:
+            process = subprocess.Popen(
+                [sys.executable, '-m', module, *words, *shape],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        return Compilation(process, path, weights, said)
 
     def used(self, path: Path) -> None:
         """Note that a file is of use, and let go of those that have not been for longest."""
-        path.touch()
-        files = sorted(self.folder.glob('*.blob'), key=_age)
-        for each in files[: max(0, len(files) - KEPT)]:
-            each.unlink(missing_ok=True)
+        with suppress(OSError):  # a cache may be there to be read only
+            path.touch()
+            files = sorted(self.folder.glob('*.blob'), key=_age)
+            for each in files[: max(0, len(files) - KEPT)]:
+                each.unlink(missing_ok=True)
 
 
 @dataclass
 class Compilation:
     """A network that is being compiled; killed with `end`."""
 
-    process: 'subprocess.Popen[str]'
+    process: 'subprocess.Popen[bytes]'
     path: Path
     weights: Path
+    said: Path
 
     @property
     def done(self) -> bool:
@@ -106,17 +110,23 @@ class Compilation:
 
         :raises FlashDepthError: nothing came of it; the message is the compiler's own.
         """
-        _, said = self.process.communicate()
-        self.weights.unlink(missing_ok=True)
-        if self.process.returncode:
-            last = said.strip().splitlines()[-1:] or [f'status {self.process.returncode}']
-            raise FlashDepthError(f'{self.path.stem} could not be compiled: {last[0]}')
+        status = self.process.wait()
+        said = self.said.read_text(errors='replace').strip().splitlines()
+        self._clean_up()
+        if status:
+            last = said[-1] if said else f'status {status}'
+            raise FlashDepthError(f'{self.path.stem} could not be compiled: {last}')
 
     def end(self) -> None:
         """Stop it where it still runs."""
         self.process.kill()
-        self.process.communicate()
-        self.weights.unlink(missing_ok=True)
+        self.process.wait()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        partial = self.path.with_suffix(f'.{self.process.pid}.partial')
+        for path in (self.weights, self.said, partial):
+            path.unlink(missing_ok=True)
 
 
 def fingerprint(weights: dict[str, Tensor]) -> str:

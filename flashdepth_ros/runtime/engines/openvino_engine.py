@@ -52,6 +52,8 @@ class OpenVinoEngine:
         self._meanwhile = TorchEngine(model, self.device, cpu_precision(), keep=True)
         self._loaded: OrderedDict[_Shape, _Request] = OrderedDict()
         self._failed: set[_Shape] = set()
+        self._spoiled: set[_Shape] = set()
+        """Those whose file could not be used once; twice, and they have failed."""
         self._seen: dict[_Shape, list[Tensor]] = {}
         """Frames to calibrate by, until there are enough."""
         self._awaited: dict[_Shape, Compilation] = {}
@@ -136,7 +138,11 @@ class OpenVinoEngine:
             compiled = self._core.import_model(
                 path.read_bytes(), self._target, settings(self._target, self.precision)
             )
-        except RuntimeError:  # cut off, or of a plugin that differs under the same version
+        except (OSError, RuntimeError) as error:  # cut off, or let go by another process
+            if shape in self._spoiled:
+                self._give_up(shape, error)
+                return False
+            self._spoiled.add(shape)
             _LOG.warning('%s cannot be used, it is compiled again', path.name)
             path.unlink(missing_ok=True)
             return False
