@@ -14,7 +14,7 @@ from flashdepth_ros.evaluation.candidates import (
     told_apart,
 )
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS, Protocol, Topics
-from flashdepth_ros.runtime.engine import ENGINES, PRECISIONS
+from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.settings import Settings, update
 
 _TOPICS = {

@@ -69,8 +69,9 @@ class Pipeline:
         self.parameters, self._estimator = parameters, estimator
         self._intake.open(parameters.image_transport == 'compressed')
         engine = estimator.engine
+        why = f' ({engine.why})' if engine.why else ''
         return (
-            f'{parameters.model}, {engine.name} on {engine.device} in {engine.precision}, '
+            f'{parameters.model}, {engine.name}{why} on {engine.device} in {engine.precision}, '
             f'images from {self._intake.topic}'
         )
 

@@ -17,13 +17,13 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.config import preset
-from flashdepth_ros.runtime.engine import ENGINES, PRECISIONS
+from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
 from flashdepth_ros.runtime.sequence import SequencePolicy
 from flashdepth_ros.runtime.weights import find_weights
 
 FAR_M = 1e6
-_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?|intel_gpu')
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Settings:
     weights: str = setting(
         '', "a .pth or .safetensors file; empty: the preset's own in models/, else in the cache"
     )
-    device: str = setting('auto', 'where the network runs: auto, cpu, cuda or cuda:N')
+    device: str = setting('auto', 'where the network runs: auto, cpu, cuda, cuda:N or intel_gpu')
     precision: str = setting(
         'auto', 'numbers the network computes with', choices=('auto', *PRECISIONS)
     )
@@ -200,7 +200,9 @@ def _check(name: str, value: Any, description: Description) -> None:
         allowed = ', '.join(description.choices)
         raise ConfigError(f'{name} {value!r} is not allowed; one of {allowed}')
     if name == 'device' and not _DEVICE.fullmatch(value):
-        raise ConfigError(f'device {value!r} is not allowed; one of auto, cpu, cuda, cuda:N')
+        raise ConfigError(
+            f'device {value!r} is not allowed; one of auto, cpu, cuda, cuda:N, intel_gpu'
+        )
     if description.high and not description.low <= value <= description.high:
         raise ConfigError(
             f'{name} {value} is not allowed; {description.low:g} to {description.high:g}'

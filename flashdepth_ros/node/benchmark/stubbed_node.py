@@ -26,6 +26,7 @@ class StubEngine:
     """Takes the network's place: the same map for every frame, at once; the state passes by."""
 
     name = 'stub'
+    why = ''
     precision = 'fp32'
     device = torch.device('cpu')
 
@@ -39,6 +40,9 @@ class StubEngine:
             rows = torch.linspace(_NEAREST, _FARTHEST, height)
             self._map = rows.view(1, 1, -1, 1).repeat(1, 1, 1, width)
         return self._map, state
+
+    def prepare(self, frames: Tensor) -> None:
+        """Do nothing: it is ready for any size."""
 
     def device_memory_bytes(self) -> int:
         """Return 0: it runs on the CPU."""
