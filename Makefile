@@ -34,7 +34,8 @@ install: $(READY)
 $(READY): setup.py constraints.txt test/requirements.txt
 	@echo '== one-time set-up: ROS 2, PyTorch and the package into $(VENV) (about 1 GB, some minutes)'
 	@$(PYTHON) -m venv $(VENV) || { echo 'on Ubuntu and Debian: sudo apt install python3-venv'; exit 1; }
-	$(PIP) --editable '.[jazzy,bags,simulation,training]' --requirement test/requirements.txt
+	$(PIP) --editable '.[jazzy,bags,evaluation,openvino,int8,simulation,training]' \
+		--requirement test/requirements.txt
 	@touch $(READY)
 
 clean:

@@ -35,6 +35,7 @@ setup(
     maintainer='flashdepth_ros maintainers',
     maintainer_email='maintainers@users.noreply.r-seed-d1bb3980.example',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={f'{NAME}.evaluation.report': ['page.css', 'page.html.jinja']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -55,6 +56,10 @@ setup(
         # On a machine with ROS 2 installed, these come from its own packages.
         'jazzy': [f'ros-jazzy-{name}' for name in ROS],
         'bags': ['rosbags'],
+        'evaluation': ['jinja2', 'matplotlib', 'rosbags'],
+        # The fastest engine on a CPU; nncf makes the networks of precision int8.
+        'openvino': ['openvino'],
+        'int8': ['nncf', 'openvino'],
         'simulation': ['mujoco'],
         'training': ['h5py', 'openexr', 'tensorboard'],
         # By this `colcon test` knows to run pytest.

@@ -1,8 +1,8 @@
 """The command-line tool `flashdepth`: a table of commands, each imported when it is called."""
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 import sys
 
@@ -16,17 +16,28 @@ class Command:
 
     module: str
     text: str
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """Options that another module serves, and which."""
+
+    def serving(self, arguments: Iterable[str]) -> str:
+        """Return the module that serves these arguments."""
+        return next((self.modes[each] for each in arguments if each in self.modes), self.module)
 
 
 COMMANDS = {
     'demo': Command('node.demo.command', 'play a recording or video through the real node'),
+    'infer': Command('bags.inference.command', 'write the depth of a bag into a new bag'),
     'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
+    'evaluate': Command('evaluation.command', 'judge models on bags with truth, and report'),
     'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
     'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
     'film': Command('training.filming', 'film clips of the simulator, for training'),
     'train': Command('training.command', 'train a network'),
-    'bench': Command('runtime.benchmark', 'time the network alone, and its temporal part'),
-    'bench-node': Command('node.benchmark.command', 'time the whole node over ROS'),
+    'bench': Command(
+        'runtime.benchmark',
+        'time the network, with --pipeline the whole node, with --infer the work on bags',
+        {'--pipeline': 'node.benchmark.command', '--infer': 'bags.inference.benchmark'},
+    ),
     'models': Command('runtime.models', 'list the models, check and convert their weights'),
     'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),
 }
@@ -41,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     for known, command in COMMANDS.items():
         sub = commands.add_parser(known, help=command.text, description=command.text)
         if known == name:
-            module = import_module(f'flashdepth_ros.{command.module}')
+            for mode in command.modes:
+                sub.add_argument(mode, action='store_true', help=f'see {name} {mode} --help')
+            module = import_module(f'flashdepth_ros.{command.serving(arguments)}')
             module.add_arguments(sub)
             run: Callable[[argparse.Namespace], int] = module.run
             sub.set_defaults(run=run)

@@ -127,12 +127,13 @@ def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> Float64
     )
 
 
-def back_project(depth: Float32, rays: Float32) -> Float32:
+def back_project(depth: Float32, rays: Float32, out: Float32 | None = None) -> Float32:
     """
     Return the organised points (h, w, 3) in metres, NaN where depth is not finite or not > 0.
 
     :param depth: (h, w) in metres, of the very pixels that the rays belong to.
     :param rays: (h, w, 2), from `rays`.
+    :param out: (h, w, 3), where to put them, such as a part of a wider array.
     :raises InputError: depth and rays differ in size.
     """
     if depth.shape != rays.shape[:2]:
@@ -140,9 +141,9 @@ def back_project(depth: Float32, rays: Float32) -> Float32:
             f'depth of shape {depth.shape} does not match rays of shape {rays.shape}; '
             'make the rays for this size and stride'
         )
-    points = np.empty((*depth.shape, 3), np.float32)
-    known = (depth > 0) & (depth < np.inf)
-    z = np.where(known, depth, np.float32(np.nan))
+    points = np.empty((*depth.shape, 3), np.float32) if out is None else out
+    z = np.array(depth, np.float32)
+    z[~((z > 0) & (z < np.inf))] = np.nan
     np.multiply(rays[..., 0], z, out=points[..., 0])
     np.multiply(rays[..., 1], z, out=points[..., 1])
     points[..., 2] = z
@@ -185,19 +186,29 @@ def depth_from_inverse(
     return depth
 
 
-def edge_mask(depth: Float32, threshold: float) -> npt.NDArray[np.bool_]:
+def edge_mask(depth: Float32, threshold: float, stride: int = 1) -> npt.NDArray[np.bool_]:
     """
-    Return True (h, w) where depth jumps to one of the four neighbours, on both sides.
+    Return True where depth jumps to one of the four neighbours, on both sides.
 
     A jump is a difference larger than `threshold` times the nearer depth. A finite depth beside
     an infinite one (the sky) is a jump; beside NaN, or two equal infinities, nothing is known to
     jump.
+
+    :param depth: (h, w) in metres.
+    :param stride: judge only every n-th pixel of every n-th row, against all its neighbours.
     """
-    farthest = depth * np.float32(1.0 + threshold)
-    mask = np.zeros(depth.shape, np.bool_)
-    for first, second in (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]):
-        jump = depth[first] > farthest[second]
-        jump |= depth[second] > farthest[first]
-        mask[first] |= jump
-        mask[second] |= jump
+    mask = np.zeros(depth[::stride, ::stride].shape, np.bool_)
+    for lines, edges in (depth[:, ::stride], mask), (depth.T[:, ::stride], mask.T):
+        after = _jumps(lines[:-1:stride], lines[1::stride], threshold)
+        # With every line judged, the jump after one is the jump before the next.
+        before = after
+        if stride > 1:
+            before = _jumps(lines[stride - 1 : -1 : stride], lines[stride::stride], threshold)
+        edges[: len(after)] |= after
+        edges[1 : 1 + len(before)] |= before
     return mask
+
+
+def _jumps(first: Float32, second: Float32, threshold: float) -> npt.NDArray[np.bool_]:
+    farthest = np.float32(1.0 + threshold)
+    return np.asarray((first > second * farthest) | (second > first * farthest))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from flashdepth_ros.camera_info import CameraInfoFields, camera_info_fields, read_intrinsics
 from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.geometry import back_project
 from flashdepth_ros.image_encodings import (
     ENCODINGS,
     ImageMessage,
@@ -157,33 +158,40 @@ def depth_data(depth: Float32, encoding: str) -> Float32 | UInt16:
             f'depth encoding {encoding!r} is not supported; one of {", ".join(DEPTH_ENCODINGS)}'
         )
     with np.errstate(over='ignore'):
-        millimetres = np.rint(np.multiply(depth, 1000.0, dtype=np.float32))
+        millimetres = np.multiply(depth, 1000.0, dtype=np.float32)
+    np.rint(millimetres, out=millimetres)
     in_range = (millimetres > 0) & (millimetres <= 65535)
-    return np.where(in_range, millimetres, 0).astype(np.uint16)
+    np.copyto(millimetres, np.float32(0.0), where=~in_range)
+    return millimetres.astype(np.uint16)
 
 
-def cloud_data(points: Float32, rgb: UInt8 | None = None) -> Float32:
+def cloud_data(depth: Float32, rays: Float32, rgb: UInt8 | None = None) -> Float32:
     """
     Return the data of an organised cloud: (h, w, 4) float32 with colour, (h, w, 3) without.
 
-    Colour is 0x00RRGGBB in the bits of the fourth number, little-endian, as PCL and RViz read
-    it. With `cloud` the result, the fields are CLOUD_FIELDS[:cloud.shape[2]] and the point step
-    is cloud.strides[1] bytes.
+    Points are NaN where depth is not finite or not > 0. Colour is 0x00RRGGBB in the bits of the
+    fourth number, little-endian, as PCL and RViz read it. With `cloud` the result, the fields are
+    CLOUD_FIELDS[:cloud.shape[2]] and the point step is cloud.strides[1] bytes.
 
-    :param points: (h, w, 3) in metres.
+    :param depth: (h, w) in metres.
+    :param rays: (h, w, 2), from `geometry.rays`, of the same pixels.
     :param rgb: (h, w, 3), of the same pixels.
-    :raises InputError: points and colours differ in shape.
+    :raises InputError: depth, rays and colours differ in size.
     """
     if rgb is None:
-        return np.ascontiguousarray(points, np.float32)
-    if rgb.shape != points.shape:
+        return back_project(depth, rays)
+    if rgb.shape != (*depth.shape, 3):
         raise InputError(
-            f'colours of shape {rgb.shape} do not match points of shape {points.shape}; '
+            f'colours of shape {rgb.shape} do not match depth of shape {depth.shape}; '
             'take them at the same stride'
         )
-    colours = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA).view(np.uint32)
-    colours &= 0x00FFFFFF
-    return np.asarray(cv2.merge((points, colours.view(np.float32))), np.float32)
+    cloud = np.empty((*depth.shape, 4), np.float32)
+    back_project(depth, rays, out=cloud[..., :3])
+    blue_green_red_zero = cloud[..., 3:].view(np.uint8)
+    for channel in range(3):
+        blue_green_red_zero[..., channel] = rgb[..., 2 - channel]
+    blue_green_red_zero[..., 3] = 0
+    return cloud
 
 
 def colorize(depth: Float32, minimum: float, maximum: float) -> UInt8:
@@ -199,14 +207,12 @@ def colorize(depth: Float32, minimum: float, maximum: float) -> UInt8:
         raise ConfigError(
             f'preview range {minimum} to {maximum} m; expected 0 < minimum < maximum'
         )
-    inverse = np.clip(np.asarray(depth, np.float32), np.float32(minimum), np.float32(maximum))
-    np.divide(np.float32(1.0), inverse, out=inverse)
-    farthest, nearest = 1.0 / maximum, 1.0 / minimum
-    inverse -= np.float32(farthest)
-    inverse *= np.float32(254.0 / (nearest - farthest))
-    # Known depth takes the levels 1 to 255, rounded; fmax sends NaN to level 0.
-    inverse += np.float32(1.5)
-    levels = np.fmax(inverse, np.float32(0.0)).astype(np.uint8)
+    near_to_far = np.clip(np.asarray(depth, np.float32), np.float32(minimum), np.float32(maximum))
+    # Known depth takes the levels 1 to 255, even in inverse depth: 255 at the near end.
+    per_level = 254.0 / (1.0 / minimum - 1.0 / maximum)
+    inverse = np.divide(np.float32(per_level), near_to_far, out=near_to_far)
+    # It rounds and saturates, which sends NaN to level 0.
+    levels = cv2.convertScaleAbs(inverse, alpha=1.0, beta=1.0 - per_level / maximum)
     return np.asarray(cv2.applyColorMap(levels, _palette()), np.uint8)
 
 

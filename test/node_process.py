@@ -29,7 +29,8 @@ class NodeProcess:
 
     def __init__(self, folder, *remaps, environment=None, **parameters):
         self._log = folder / f'node_{time.monotonic_ns()}.log'
-        given = {'inference.short_side': 112, 'device': 'cpu', **parameters}
+        network = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
+        given = {'inference.short_side': 112, **network, **parameters}
         words = [f'{name}:={_yaml(value)}' for name, value in given.items()]
         self._command = [
             *(sys.executable, '-m', 'flashdepth_ros.node.depth_node', '--ros-args'),

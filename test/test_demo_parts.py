@@ -75,7 +75,7 @@ def test_the_truth_itself_is_perfect_and_larger_pictures_are_sampled(tmp_path):
     enlarged = [truth.repeat(3, axis=0).repeat(3, axis=1) for truth in truths]
     found = accuracy(tmp_path, truths, enlarged)
     assert found.frames == 3
-    assert (found.abs_rel, found.delta1) == (0.0, 1.0)
+    assert (found.abs_rel, found.delta1) == pytest.approx((0.0, 1.0), abs=1e-7)
     assert (found.scale, found.shift) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
 
 

@@ -5,14 +5,15 @@ import re
 
 import yaml
 
-from flashdepth_ros.node.parameters import described
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.runtime.settings import described
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_config_file_holds_every_parameter_at_its_default():
     (node,) = yaml.safe_load((ROOT / 'config' / 'depth.yaml').read_text()).values()
-    defaults = {name: each.default for name, each, _ in described()}
+    defaults = {name: each.default for name, each, _ in described(Parameters)}
     assert node['ros__parameters'] == defaults
 
 
@@ -26,6 +27,6 @@ def test_readme_tables_every_parameter_with_its_default_and_text():
             'any time' if description.dynamic else 'before configure',
             description.text,
         )
-        for name, each, description in described()
+        for name, each, description in described(Parameters)
     ]
     assert [row for row in rows if row[2] in ('any time', 'before configure')] == expected

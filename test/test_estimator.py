@@ -26,7 +26,7 @@ def weights():
 
 
 def make(weights, **options):
-    return DepthEstimator(PRESET, weights, device='cpu', precision='fp32', **options)
+    return DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', **options)
 
 
 def images(count, height=112, width=140):
@@ -166,7 +166,10 @@ def test_requested_reset_is_told_once(weights):
 @pytest.mark.parametrize(
     ('options', 'complaint'),
     [
-        ({'device': 'tpu'}, "device 'tpu' is not known; one of auto, cpu, cuda, cuda:N"),
+        (
+            {'device': 'tpu'},
+            "device 'tpu' is not known; one of auto, cpu, cuda, cuda:N, intel_gpu",
+        ),
         ({'device': 'cuda:99'}, 'install a CUDA build of torch'),
         ({'precision': 'int3'}, "precision 'int3' is not known; one of auto, fp32, bf16, fp16"),
         ({'engine': 'steam'}, "engine 'steam' is not known; one of auto"),
@@ -180,7 +183,7 @@ def test_unknown_choices_are_refused_with_the_known_ones(weights, options, compl
 
 
 def test_bf16_is_close_to_fp32(weights):
-    exact, rounded = make(weights), DepthEstimator(PRESET, weights, 'cpu', 'bf16')
+    exact, rounded = make(weights), DepthEstimator(PRESET, weights, 'cpu', 'bf16', 'torch')
     for index, image in enumerate(images(3)):
         ours, theirs = (e.estimate(image, index * PERIOD_NS) for e in (rounded, exact))
         error = np.abs(ours.inverse_depth - theirs.inverse_depth) / theirs.inverse_depth

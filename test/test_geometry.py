@@ -223,6 +223,14 @@ def test_edges_do_not_depend_on_the_order_of_the_axes():
     np.testing.assert_array_equal(edge_mask(depth[::-1, ::-1], 0.5), mask[::-1, ::-1])
 
 
+@pytest.mark.parametrize('stride', [1, 2, 3, 4, 7])
+@pytest.mark.parametrize('shape', [(20, 30), (21, 29), (1, 1), (2, 9), (8, 3)])
+def test_edges_at_a_stride_are_those_of_every_pixel(shape, stride):
+    depth = random_depth(shape)
+    expected = edge_mask(depth, 0.5)[::stride, ::stride]
+    np.testing.assert_array_equal(edge_mask(depth, 0.5, stride), expected)
+
+
 @pytest.mark.parametrize(
     ('first', 'second', 'edge'),
     [

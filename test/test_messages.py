@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.geometry import back_project
 from flashdepth_ros.messages import (
     CLOUD_FIELDS,
     cloud_data,
@@ -155,24 +156,27 @@ def test_depth_is_published_in_known_encodings_only():
         depth_data(METRES, 'mono8')
 
 
+DIRECTIONS = np.random.default_rng(6).normal(size=(48, 64, 2)).astype(np.float32)
+DEPTH = np.random.default_rng(7).uniform(0.1, 9.0, (48, 64)).astype(np.float32)
+DEPTH[3, 4], DEPTH[4, 2], DEPTH[6, 8] = NAN, INF, -INF
+
+
 @pytest.mark.parametrize('stride', [1, 2])
 def test_a_cloud_holds_points_and_colours(stride):
-    points = np.random.default_rng(6).normal(size=(48, 64, 3)).astype(np.float32)
-    points[3, 4] = NAN
-    points, rgb = points[::stride, ::stride], RGB[::stride, ::stride]
-    cloud = cloud_data(points, rgb)
+    depth, directions, rgb = (each[::stride, ::stride] for each in (DEPTH, DIRECTIONS, RGB))
+    cloud = cloud_data(depth, directions, rgb)
     assert cloud.flags.c_contiguous
     assert cloud.strides[1] == 16
-    np.testing.assert_array_equal(cloud[..., :3], points)
+    np.testing.assert_array_equal(cloud[..., :3], back_project(depth, directions))
     red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
     packed = cloud.view(np.uint32)[..., 3]
     np.testing.assert_array_equal(packed, red << 16 | green << 8 | blue)
 
 
 def test_a_cloud_without_colours_is_its_points():
-    points = np.ones((2, 3, 3), np.float32)
-    cloud = cloud_data(points)
-    np.testing.assert_array_equal(cloud, points)
+    cloud = cloud_data(DEPTH, DIRECTIONS)
+    np.testing.assert_array_equal(cloud, back_project(DEPTH, DIRECTIONS))
+    assert cloud.flags.c_contiguous
     assert cloud.strides[1] == 12
 
 
@@ -182,8 +186,8 @@ def test_cloud_fields_describe_consecutive_floats():
 
 
 def test_a_cloud_refuses_colours_of_another_size():
-    with pytest.raises(InputError, match=r'\(1, 2, 3\).*\(2, 2, 3\)'):
-        cloud_data(np.zeros((2, 2, 3), np.float32), np.zeros((1, 2, 3), np.uint8))
+    with pytest.raises(InputError, match=r'\(1, 64, 3\).*\(48, 64\)'):
+        cloud_data(DEPTH, DIRECTIONS, RGB[:1])
 
 
 def test_the_preview_runs_from_warm_near_to_dark_far():

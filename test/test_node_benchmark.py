@@ -9,6 +9,7 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo
 
+from flashdepth_ros.cli import main
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node import cdr
 from flashdepth_ros.node.benchmark import command as benchmark
@@ -21,6 +22,7 @@ from flashdepth_ros.node.benchmark.figures import (
     account,
     highest_rate,
     latency,
+    soak,
     spread,
     throughput,
 )
@@ -32,9 +34,9 @@ EPISODE = Episode(
     sent=6,
     playback_rate=20.0,
     counts=dict.fromkeys(COUNTS, 0) | {'processed': 4, 'dropped_stale': 2},
-    arrivals_ns=[(0, 10 * MS), (50 * MS, 80 * MS), (100 * MS, 110 * MS), (150 * MS, 180 * MS)],
-    clouds=4,
-    stages=[FRAME, FRAME | {'publish_ms': 100.0}, FRAME, FRAME],
+    depths_ns={0: 10 * MS, 50 * MS: 80 * MS, 100 * MS: 110 * MS, 150 * MS: 180 * MS},
+    clouds_ns={0: 12 * MS, 50 * MS: 95 * MS, 100 * MS: 112 * MS, 150 * MS: 182 * MS},
+    stages={0: FRAME, 50 * MS: FRAME | {'publish_ms': 100.0}, 100 * MS: FRAME, 150 * MS: FRAME},
     sending_s=0.5,
     sending_cpu_s=0.1,
     cpu_s=0.2,
@@ -111,11 +113,47 @@ def test_the_overhead_is_every_stage_but_inference():
     assert latency(EPISODE)['overhead_ms']['max'] == known + 100.0 - FRAME['publish_ms']
 
 
+def test_what_follows_inference_is_counted_from_its_end():
+    frame = dict.fromkeys(STAGES, 1.0) | {'postprocess_ms': 2.0, 'publish_ms': 5.0, 'age_ms': 17.0}
+    episode = replace(EPISODE, stages=dict.fromkeys(EPISODE.depths_ns, frame))
+    figures = latency(episode)
+    # Inference ended 10 ms after the stamp.
+    assert figures['returned_ms']['p50'] == pytest.approx(7.0)
+    assert figures['decoded_ms']['p50'] == pytest.approx(3.0)
+    assert figures['depth_arrival_ms']['max'] == pytest.approx(20.0)
+    assert figures['cloud_arrival_ms']['max'] == pytest.approx(35.0)
+    late = latency(replace(episode, clouds_ns={0: 12 * MS}))
+    assert late['cloud_arrival_ms']['max'] == pytest.approx(2.0)
+
+
+def test_memory_is_compared_after_the_warm_up():
+    figures = soak(200_000_000, 203_000_000, EPISODE)
+    assert figures['growth_percent'] == pytest.approx(1.5)
+    assert figures['processed'] == 4
+
+
 def test_impossible_options_are_refused():
     with pytest.raises(ConfigError, match='seconds'):
         benchmark.run(_arguments('--seconds', '0'))
+    with pytest.raises(ConfigError, match='soak'):
+        benchmark.run(_arguments('--soak', '-1'))
     with pytest.raises(ConfigError, match='size'):
         benchmark.run(_arguments('--size', 'large'))
+
+
+def test_the_network_can_be_taken_out(tmp_path, capsys):
+    path = tmp_path / 'figures.json'
+    options = ('bench', '--pipeline', '--stub', '--size', '160x120', '--seconds', '2')
+    assert main([*options, '--rate', '60', '--soak', '50', '--json', str(path)]) == 0
+    report = json.loads(path.read_text())
+    assert report['node']['engine'] == 'stub'
+    assert not {'bare', 'idle', 'throughput'} & report.keys()
+    for name in ('latency', 'soak'):
+        assert report[name]['unaccounted'] == report[name]['dropped_bad'] == 0
+    assert report['soak']['num_frames_sent'] > 50
+    assert report['soak']['memory_before_mb'] > 100
+    assert report['peak_throughput'] >= 60
+    assert 'node memory' in capsys.readouterr().out
 
 
 def test_a_short_run_is_complete_and_adds_up(tmp_path, capsys, monkeypatch):

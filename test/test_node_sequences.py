@@ -80,14 +80,14 @@ def test_the_first_frame_starts_the_first_sequence(bench):
 
 
 def test_frames_through_the_node_and_through_the_estimator_agree(bench, weights):
-    estimator = DepthEstimator('flashdepth-tiny', weights, device='cpu', short_side=112)
+    estimator = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
     bench.reset()
     for seed in (1, 2, 3, 3):
         image = bench.image(picture(seed))
         metres = depth_of(bench.ask(bench.images, image, bench.depth))
         expected = estimator.estimate(picture(seed), bench.stamp_ns).depth
         np.testing.assert_allclose(metres, expected, rtol=1e-5, atol=1e-5)
-    alone = DepthEstimator('flashdepth-tiny', weights, device='cpu', short_side=112)
+    alone = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
     without_past = alone.estimate(picture(3), 0).depth
     assert np.abs(without_past - expected).max() > 1e-3
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import flashdepth_ros
-from flashdepth_ros.node.parameters import described
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.runtime.settings import described
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_everything_that_make_installs_is_pinned(monkeypatch):
 def test_the_parameter_file_lists_every_parameter_at_its_default():
     file = yaml.safe_load((ROOT / 'config/depth.yaml').read_text())
     listed = dict(flat(file['/**']['ros__parameters']))
-    assert listed == {name: each.default for name, each, _ in described()}
+    assert listed == {name: each.default for name, each, _ in described(Parameters)}
 
 
 def flat(tree, prefix=''):

@@ -7,14 +7,15 @@ from rclpy.parameter import Parameter
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters
-from flashdepth_ros.node.parameters import Parameters, described, update
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.runtime.settings import described, update
 
 
 def test_every_default_is_allowed_and_described():
-    defaults = {name: each.default for name, each, _ in described()}
+    defaults = {name: each.default for name, each, _ in described(Parameters)}
     assert update(Parameters(), defaults) == Parameters()
     assert len(defaults) == len(fields(Parameters))
-    assert all(description.text for _, _, description in described())
+    assert all(description.text for _, _, description in described(Parameters))
 
 
 def test_a_change_changes_one_value_and_nothing_in_place():
@@ -62,7 +63,7 @@ def test_a_node_declares_and_reads_them(graph):
     assert parameters.read(node) == update(
         Parameters(), {'depth.scale': 1.5, 'model': 'flashdepth-s'}
     )
-    for name, _, description in described():
+    for name, _, description in described(Parameters):
         descriptor = node.describe_parameter(name)
         assert descriptor.description == description.text
         told = descriptor.additional_constraints

@@ -12,9 +12,9 @@ from training_scenes import one_thread, tiny_run, write_scene
 from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network import create_model, load_weights
 from flashdepth_ros.network.checkpoint import metadata
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import TrainingConfig
-from flashdepth_ros.training.distributed import World
 from flashdepth_ros.training.records import CHECKPOINT, Records, read_checkpoint
 from flashdepth_ros.training.run import samples, train
 from flashdepth_ros.training.trainer import Trainer

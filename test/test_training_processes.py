@@ -1,16 +1,13 @@
 """Two processes train as one does."""
 
 from dataclasses import asdict, replace
-import os
-from pathlib import Path
-import subprocess
-import sys
 
 import torch
+from torchrun import torchrun
 from training_scenes import one_thread, tiny_run, write_scene
 import yaml
 
-from flashdepth_ros.training.distributed import World
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.records import read_checkpoint
 from flashdepth_ros.training.run import train
 
@@ -23,7 +20,9 @@ def test_two_processes_learn_what_one_does(tmp_path):
     alone = tiny_run(tmp_path, optimiser=optimiser, output=str(tmp_path / 'one'))
     with one_thread():
         assert train(alone, World(0, 1, torch.device('cpu')))
-    torchrun(tmp_path, asdict(replace(alone, output=str(tmp_path / 'two'))))
+    config = asdict(replace(alone, output=str(tmp_path / 'two')))
+    (tmp_path / 'run.yaml').write_text(yaml.safe_dump(_listed(config)))
+    torchrun('flashdepth_ros.training', str(tmp_path / 'run.yaml'))
     one, two = (read_checkpoint(tmp_path / name) for name in ('one', 'two'))
     assert one['step'] == two['step'] == 6
     for kind in ('model', 'average'):
@@ -31,22 +30,6 @@ def test_two_processes_learn_what_one_does(tmp_path):
             torch.testing.assert_close(two[kind][name], entry, atol=1e-5, rtol=0, msg=name)
     moved = one['model']['decoder.head.conv3.bias'] - 25.0
     assert moved.abs().max() > 1e-3
-
-
-def torchrun(folder: Path, config: dict[str, object]) -> None:
-    """Train with two processes, as from a shell."""
-    (folder / 'run.yaml').write_text(yaml.safe_dump(_listed(config)))
-    command = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
-    done = subprocess.run(
-        [sys.executable, *command, '-m', 'flashdepth_ros.training', str(folder / 'run.yaml')],
-        env=os.environ | {'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert 'Warning' not in done.stderr
 
 
 def _listed(value: object) -> object:

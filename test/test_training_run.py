@@ -10,7 +10,7 @@ import pytest
 import torch
 from training_scenes import one_thread, tiny_run, write_scene
 
-from flashdepth_ros.training.distributed import World
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.records import read_checkpoint
 from flashdepth_ros.training.run import samples, train
 from flashdepth_ros.training.trainer import Trainer

@@ -1,16 +1,26 @@
 """Recordings in and out: rosbag2 (sqlite3, MCAP, compressed) and ROS 1 bags, without ROS."""
 
 from flashdepth_ros.bags.build import build_message, header, stamp
-from flashdepth_ros.bags.find import find_depth_topic, find_image_topic, find_topic
+from flashdepth_ros.bags.find import (
+    find_camera_info_topic,
+    find_depth_topic,
+    find_image_topic,
+    find_topic,
+)
+from flashdepth_ros.bags.frames import Frame, Frames, estimated
 from flashdepth_ros.bags.reader import BagReader, Record, Topic
 from flashdepth_ros.bags.writer import BagWriter
 
 __all__ = [
     'BagReader',
     'BagWriter',
+    'Frame',
+    'Frames',
     'Record',
     'Topic',
     'build_message',
+    'estimated',
+    'find_camera_info_topic',
     'find_depth_topic',
     'find_image_topic',
     'find_topic',

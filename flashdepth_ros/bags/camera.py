@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags.build import build_message, header, jazzy
+from flashdepth_ros.bags.find import CAMERA_INFO, COMPRESSED_IMAGE, RAW_IMAGE
 from flashdepth_ros.bags.reader import Record
 from flashdepth_ros.geometry import Intrinsics
 from flashdepth_ros.messages import depth_data
 
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-IMAGE = 'sensor_msgs/msg/Image'
-COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 
 INFO_TOPIC = '/camera/camera_info'
@@ -53,8 +51,10 @@ class Camera:
     @property
     def topics(self) -> dict[str, str]:
         """Return the type of every topic that a frame with depth and pose takes."""
-        image = {COMPRESSED_TOPIC: COMPRESSED_IMAGE} if self.jpeg_quality else {IMAGE_TOPIC: IMAGE}
-        return {INFO_TOPIC: CAMERA_INFO, **image, TRUTH_TOPIC: IMAGE, ODOMETRY_TOPIC: ODOMETRY}
+        image = (
+            {COMPRESSED_TOPIC: COMPRESSED_IMAGE} if self.jpeg_quality else {IMAGE_TOPIC: RAW_IMAGE}
+        )
+        return {INFO_TOPIC: CAMERA_INFO, **image, TRUTH_TOPIC: RAW_IMAGE, ODOMETRY_TOPIC: ODOMETRY}
 
     def records(self, frame: CameraFrame) -> Iterator[Record]:
         """
@@ -69,10 +69,10 @@ class Camera:
             jpeg = {'format': 'rgb8; jpeg compressed bgr8', 'data': self._jpeg(frame.rgb)}
             yield _record(COMPRESSED_TOPIC, frame, COMPRESSED_IMAGE, **stamped, **jpeg)
         else:
-            yield _record(IMAGE_TOPIC, frame, IMAGE, **stamped, **_image('rgb8', frame.rgb))
+            yield _record(IMAGE_TOPIC, frame, RAW_IMAGE, **stamped, **_image('rgb8', frame.rgb))
         if frame.depth is not None:
             millimetres = depth_data(frame.depth[1::2, 1::2], '16UC1')
-            yield _record(TRUTH_TOPIC, frame, IMAGE, **stamped, **_image('16UC1', millimetres))
+            yield _record(TRUTH_TOPIC, frame, RAW_IMAGE, **stamped, **_image('16UC1', millimetres))
         if frame.pose is not None:
             fields = {
                 'header': header(frame.stamp_ns, 'odom'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from os.path import commonpath
 from typing import Any
 
 from flashdepth_ros.bags.reader import BagReader, Topic
@@ -10,6 +11,7 @@ from flashdepth_ros.errors import BagError
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 #: REP 118.
 DEPTH_ENCODINGS = ('16UC1', '32FC1')
 
@@ -53,6 +55,23 @@ def find_image_topic(bag: BagReader, name: str = '') -> Topic:
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
     """Return the topic of raw depth images; as `find_topic`."""
     return find_topic(bag, (RAW_IMAGE,), name, holds_depth)
+
+
+def find_camera_info_topic(bag: BagReader, image: Topic, name: str = '') -> Topic | None:
+    """
+    Return the topic of this name, or without a name the one likest to the images'; None: no such.
+
+    :raises BagError: the named topic is not there, of another type, or without messages.
+    """
+    if name:
+        return find_topic(bag, (CAMERA_INFO,), name)
+    found = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
+    return max(found, key=lambda topic: len(_shared_namespace(topic, image)), default=None)
+
+
+def _shared_namespace(first: Topic, second: Topic) -> str:
+    # Recordings of ROS 1 may lack the leading slash.
+    return commonpath([f'/{topic.name.lstrip("/")}' for topic in (first, second)])
 
 
 def holds_depth(message: Any) -> bool:

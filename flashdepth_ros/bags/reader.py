@@ -14,6 +14,7 @@ import apsw
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection, ConnectionExtRosbag1, Nodetype, QosDurability
 from rosbags.rosbag1 import ReaderError as Reader1Error
+from rosbags.rosbag2 import Reader as Reader2
 from rosbags.rosbag2 import ReaderError as Reader2Error
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
@@ -117,6 +118,12 @@ class BagReader:
         """Return the time from the first record to the last."""
         # rosbags counts to the nanosecond after the last message.
         return self._open_bag.duration - 1
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Return what the writer of a rosbag2 folder noted in its metadata."""
+        reader = self._open_bag.readers[0]
+        return dict(reader.storage.metadata.custom or {}) if isinstance(reader, Reader2) else {}
 
     def typestore(self, type_name: str) -> Typestore:
         """

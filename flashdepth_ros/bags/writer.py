@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING, Any, Literal
 
 from rosbags.interfaces import (
@@ -48,8 +51,8 @@ class BagWriter:
     Writes a rosbag2 folder with embedded message definitions.
 
     A context manager. The bag grows in a hidden folder beside its place and is moved there when
-    the block ends well; a block that raises, or a process that dies, leaves no bag under the name,
-    and the next writer of that name clears what was left.
+    the block ends well; a block that raises, a disk that is full, or a process that dies leaves no
+    bag under the name, and the next writer of that name clears what was left.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class BagWriter:
         self._compress = compress
         self._unfinished = self.path.with_name(f'.{self.path.name}.unfinished')
         self._writer: Writer | None = None
+        self._failure: BagError | None = None
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
@@ -100,13 +104,21 @@ class BagWriter:
         writer, self._writer = self._open_writer, None
         self._connections.clear()
         try:
-            if kind is None:
-                writer.close()
-                self._put_in_place()
+            if kind is None and self._failure is None:
+                with self._writing():
+                    writer.close()
+                    self._put_in_place()
             else:
-                writer.abort()
+                with suppress(OSError, sqlite3.Error):
+                    writer.abort()
         finally:
             shutil.rmtree(self._unfinished, ignore_errors=True)
+        if kind is None and self._failure is not None:
+            raise self._failure
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a word about the bag in its metadata, where `BagReader.notes` finds it."""
+        self._open_writer.set_custom_data(key, value)
 
     def add_topic(
         self,
@@ -143,16 +155,30 @@ class BagWriter:
     def write_cdr(
         self, topic: str, type_name: str, data: bytes | memoryview, stamp_ns: int
     ) -> None:
-        """Write a serialized message; the topic is added if it is new."""
+        """
+        Write a serialized message; the topic is added if it is new.
+
+        :raises BagError: it cannot be written; leaving the block then raises it again.
+        """
         if (topic, type_name) not in self._connections:
             self.add_topic(topic, type_name)
-        self._open_writer.write(self._connections[topic, type_name], stamp_ns, data)
+        with self._writing():
+            self._open_writer.write(self._connections[topic, type_name], stamp_ns, data)
 
     @property
     def _open_writer(self) -> Writer:
         if self._writer is None:
             raise BagError(f"{self.path}: is not open; use it as in 'with BagWriter(path) as bag'")
         return self._writer
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Remember a failure: what was cut off in the middle must not become a bag."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            self._failure = BagError(f'{self.path}: cannot be written: {error}; no bag is left')
+            raise self._failure from error
 
     def _refuse_to_replace(self) -> None:
         if not self.path.exists():

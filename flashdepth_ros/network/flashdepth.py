@@ -1,5 +1,6 @@
 """FlashDepth (arXiv 2504.07093): the whole model on one screen."""
 
+import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.errors import InputError
@@ -64,11 +65,10 @@ class FlashDepth(nn.Module):
             the state to pass with the next frames (None where the model has no temporal module).
         :raises InputError: a shape that does not fit, or a state of another model.
         """
-        state = self._checked(frames, state)
+        state = self.checked(frames, state)
         batch, time, _, height, width = frames.shape
         images = frames.flatten(0, 1)
-        context = self.context(images) if self.context else None
-        pyramid = self.encoder(images)
+        context, pyramid = self._branches(images)
         path = None
         for level, tapped in zip(LEVELS, reversed(pyramid), strict=True):
             path = self.decoder.merge(level, path, tapped)
@@ -81,7 +81,22 @@ class FlashDepth(nn.Module):
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
         return raw.view(batch, time, height, width) / OUTPUT_PER_INVERSE_METRE, state
 
-    def _checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
+    def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        """Return the context's path and the encoder's maps; a GPU computes both at once."""
+        if self.context is None:
+            return None, self.encoder(images)
+        if not images.is_cuda or torch.is_grad_enabled():
+            return self.context(images), self.encoder(images)
+        here, beside = torch.cuda.current_stream(images.device), torch.cuda.Stream(images.device)
+        beside.wait_stream(here)
+        with torch.cuda.stream(beside):
+            context = self.context(images)
+        pyramid = self.encoder(images)
+        here.wait_stream(beside)
+        context.record_stream(here)
+        return context, pyramid
+
+    def checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
         """Return the state to start from, or say what does not fit."""
         if frames.ndim != 5 or frames.shape[2] != 3:
             raise InputError(

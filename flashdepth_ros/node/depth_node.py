@@ -28,8 +28,9 @@ from std_srvs.srv import SetBool, Trigger
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node import parameters as parameter_list
 from flashdepth_ros.node.diagnostics import diagnostics_message
-from flashdepth_ros.node.pipeline import Pipeline
+from flashdepth_ros.node.pipeline import Load, Pipeline
 from flashdepth_ros.runtime import ResetReason
+from flashdepth_ros.runtime.settings import create_estimator
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Smaller steps of the clock are its ordinary ticks.
@@ -39,11 +40,11 @@ _LEAST_JUMP = Duration(nanoseconds=10_000_000)
 class DepthNode(LifecycleNode):
     """The pipeline's life in ROS: states, parameters, services, diagnostics."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load = create_estimator) -> None:
         super().__init__('flashdepth')
         self.finished = Future()
         parameter_list.declare(self)
-        self.pipeline = Pipeline(self)
+        self.pipeline = Pipeline(self, load)
         self.add_on_set_parameters_callback(self._set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer: Timer | None = None
@@ -159,7 +160,7 @@ class DepthNode(LifecycleNode):
         self._diagnostics.publish(message)
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, load: Load = create_estimator) -> int:
     """Run the node until it is shut down; return the exit status."""
     # What was imported stays: to walk all of torch takes long, amid work and at the end.
     gc.freeze()
@@ -169,7 +170,7 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     node = None
     try:
-        node = DepthNode()
+        node = DepthNode(load)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if not node.start():

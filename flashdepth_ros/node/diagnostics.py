@@ -26,7 +26,9 @@ class Situation:
     enabled: bool
     wanted: bool
     model: Mapping[str, str]
-    """Device, model, precision, engine, memory: shown as they are."""
+    """Device, model, precision, engine, memory, inference size: shown as they are."""
+    target_rate: float = 0.0
+    """The rate that is enough, Hz; 0: that of the images."""
 
 
 def timing_message(name: str, stamp_ns: int, place: Place, times: FrameTimes) -> DiagnosticArray:
@@ -78,7 +80,8 @@ def judge(situation: Situation, statistics: Snapshot, period_s: float) -> tuple[
     if not situation.wanted:
         return DiagnosticStatus.OK, 'idle: nobody subscribes to an output'
     rates = f'{statistics.rate_out_hz:.1f} of {statistics.rate_in_hz:.1f} images/s'
-    if statistics.rate_out_hz < _BUSY * statistics.rate_in_hz:
+    enough_hz = min(statistics.rate_in_hz, situation.target_rate or statistics.rate_in_hz)
+    if statistics.rate_out_hz < _BUSY * enough_hz:
         return DiagnosticStatus.WARN, f'cannot keep up: {rates}'
     return DiagnosticStatus.OK, f'running: {rates}'
 

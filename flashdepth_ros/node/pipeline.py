@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
 
+from flashdepth_ros.cameras import Cameras
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.node.cameras import Cameras
 from flashdepth_ros.node.diagnostics import Situation
 from flashdepth_ros.node.intake import Intake
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
+from flashdepth_ros.node.wiring import Input, create_input, info_qos
 from flashdepth_ros.node.worker import Publishers, Received, Restart, Worker
-from flashdepth_ros.runtime import DepthEstimator, ResetReason, SequencePolicy
+from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
+from flashdepth_ros.runtime.settings import policy_of
 
+Load = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
 
 
@@ -25,10 +30,12 @@ class Pipeline:
     Subscriptions and publishers that stay, and the estimator and its thread, which come and go.
 
     Empty, then `configure`d with a model, then `activate`d with a thread, and back.
+
+    :param load: makes the estimator that the parameters name.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, load: Load) -> None:
+        self._node, self._load = node, load
         self.statistics = Statistics()
         self.parameters = Parameters()
         self.enabled = True
@@ -36,7 +43,8 @@ class Pipeline:
         self._worker: Worker | None = None
         self._restart = Restart()
         transport = choose_transport(node.get_logger())
-        self._cameras = Cameras(node)
+        self._cameras = Cameras(node.get_logger().warning)
+        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self._cameras.receive)
         self._publishers = Publishers(node, transport)
         self._intake = Intake(node, transport, self.statistics)
 
@@ -56,13 +64,14 @@ class Pipeline:
 
         :raises FlashDepthError: the parameters name what is not there.
         """
-        estimator = _estimator(parameters)
+        estimator = self._load(parameters)
         estimator.warm_up(*_WARM_UP_SIZE)
         self.parameters, self._estimator = parameters, estimator
         self._intake.open(parameters.image_transport == 'compressed')
         engine = estimator.engine
+        why = f' ({engine.why})' if engine.why else ''
         return (
-            f'{parameters.model}, {engine.name} on {engine.device} in {engine.precision}, '
+            f'{parameters.model}, {engine.name}{why} on {engine.device} in {engine.precision}, '
             f'images from {self._intake.topic}'
         )
 
@@ -92,7 +101,7 @@ class Pipeline:
         """Go on with other values of the dynamic parameters, from the next image on."""
         self.parameters = parameters
         if self._estimator is not None:
-            self._estimator.sequence.policy = _policy(parameters)
+            self._estimator.sequence.policy = policy_of(parameters)
         if self._worker is not None:
             self._worker.parameters = parameters
 
@@ -121,7 +130,12 @@ class Pipeline:
     def situation(self) -> Situation:
         """Return what diagnostics tell beside the statistics."""
         return Situation(
-            self._node.get_name(), self.active, self.enabled, self.wants(), self._facts()
+            self._node.get_name(),
+            self.active,
+            self.enabled,
+            self.wants(),
+            self._facts(),
+            self.parameters.target_rate,
         )
 
     def _facts(self) -> dict[str, str]:
@@ -136,23 +150,5 @@ class Pipeline:
             'temporal': str(self._estimator.temporal).lower(),
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
+            **({} if self._worker is None else self._worker.resolution.facts),
         }
-
-
-def _policy(parameters: Parameters) -> SequencePolicy:
-    return SequencePolicy(parameters.reset_max_gap, parameters.reset_backward_tolerance)
-
-
-def _estimator(parameters: Parameters) -> DepthEstimator:
-    return DepthEstimator(
-        parameters.model,
-        parameters.weights,
-        parameters.device,
-        parameters.precision,
-        parameters.engine,
-        parameters.temporal,
-        parameters.inference_short_side,
-        long_side_max=parameters.inference_long_side_max,
-        output_size=parameters.depth_size,
-        policy=_policy(parameters),
-    )

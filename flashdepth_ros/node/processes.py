@@ -7,8 +7,11 @@ from pathlib import Path
 import signal
 import subprocess
 from types import TracebackType
+from typing import TypeVar
 
 from flashdepth_ros.errors import FlashDepthError
+
+Started = TypeVar('Started', bound='Process')
 
 END_S = 5.0
 _LINES = 8
@@ -22,6 +25,9 @@ class Process:
     it. It has a session of its own, so that the terminal's Ctrl-C reaches it once and from here.
     """
 
+    converses = False
+    """Whether it is spoken with by standard input and output; the file gets its complaints."""
+
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
     ) -> None:
@@ -29,14 +35,14 @@ class Process:
         self._command, self._environment, self._log = command, environment, log
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Process:
+    def __enter__(self: Started) -> Started:
         with self._log.open('wb') as log:
             self._child = subprocess.Popen(
                 self._command,
                 env=dict(self._environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE if self.converses else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self.converses else log,
+                stderr=log,
                 start_new_session=True,
             )
         return self
@@ -57,7 +63,7 @@ class Process:
         finally:
             # Whatever interrupts the waiting, nothing is left behind.
             child.kill()
-            child.wait()
+            child.communicate()
 
     def has_ended(self) -> bool:
         """

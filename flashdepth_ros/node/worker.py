@@ -9,14 +9,15 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
+from flashdepth_ros.cameras import Cameras
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
-from flashdepth_ros.node.cameras import Camera, Cameras
 from flashdepth_ros.node.cdr import ImageView
 from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.mailbox import Mailbox
 from flashdepth_ros.node.outputs import Outputs, Source
 from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.node.statistics import FrameTimes, Statistics
 from flashdepth_ros.node.transport import AnyImage, Transport
 from flashdepth_ros.node.wiring import create_output
@@ -89,6 +90,7 @@ class Worker:
         self._node, self._logger = node, node.get_logger()
         self.estimator = estimator
         self._cameras, self._publishers, self._statistics = cameras, publishers, statistics
+        self.resolution = Resolution(estimator, self._logger)
         self.parameters = Parameters()
         self.restart = Restart()
         self._thread = Thread(target=self._run, name='inference', daemon=True)
@@ -102,6 +104,7 @@ class Worker:
         if self.mailbox.close() is not None:
             self._statistics.drop('stale')
         self._thread.join()
+        self.resolution.release()
 
     def put(self, received: Received) -> None:
         """Hand over an image; one that it replaces is counted as stale."""
@@ -144,8 +147,10 @@ class Worker:
             return
         rgb = read_rgb(image) if isinstance(image, ImageView) else read_compressed(image)
         decoded_s = time.perf_counter()
-        camera = self._cameras.matching(image, *rgb.shape[:2])
-        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, _matrix(camera))
+        camera = self._cameras.matching(image.frame_id, *rgb.shape[:2])
+        matrix = None if camera is None else camera.matrix
+        self.resolution.prepare(parameters.target_rate, *rgb.shape[:2])
+        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, matrix)
         estimated_s = time.perf_counter()
         source = Source(image.stamp_ns, image.frame_id, rgb, camera)
         self._publishers.outputs.publish(frame.inverse_depth, source, parameters)
@@ -160,15 +165,10 @@ class Worker:
             age_ms=1e3 * self._age_s(image),
         )
         self._statistics.process(times, frame.reset_reason)
+        self.resolution.observe(times)
         self._publishers.tell(image.stamp_ns, frame, times)
         if frame.reset_reason == ResetReason.NON_FINITE:
             self._logger.error('the network gave numbers that are not finite: new sequence')
 
     def _age_s(self, image: AnyImage) -> float:
         return (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9
-
-
-def _matrix(camera: Camera | None) -> tuple[float, ...] | None:
-    if camera is None:
-        return None
-    return tuple(camera.intrinsics.matrix.ravel().tolist())

@@ -14,7 +14,7 @@ from torch import Tensor
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.geometry import depth_from_inverse
 from flashdepth_ros.network import StreamState, create_model, load_weights
-from flashdepth_ros.runtime.engine import EngineChoice, create_engine
+from flashdepth_ros.runtime.engines import EngineChoice, create_engine
 from flashdepth_ros.runtime.preprocess import (
     InferenceSize,
     Preprocessor,
@@ -73,9 +73,9 @@ class DepthEstimator:
 
     :param model: a preset's name.
     :param weights: a `.pth` or `.safetensors` file, or a state dict; '': the preset's own.
-    :param device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
-    :param precision: 'auto', 'fp32', 'bf16' or 'fp16'.
-    :param engine: 'auto' or 'torch'.
+    :param device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'intel_gpu'.
+    :param precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'.
+    :param engine: 'auto', 'torch' or 'openvino'.
     :param temporal: False: every frame on its own.
     :param short_side: short side of the network's input, px; 0: the preset's own.
     :param long_side_max: cap of the long side, px.

@@ -4,15 +4,19 @@ import os
 from pathlib import Path
 import resource
 
-_STATM = Path('/proc/self/statm')
 _KIB = 1024
 
 
-def resident_bytes() -> int:
-    """Return how much memory the process holds now; its peak where the system tells only that."""
-    if not _STATM.exists():
+def resident_bytes(pid: int | None = None) -> int:
+    """
+    Return how much memory a process holds now, this one by default.
+
+    Its peak, of this process, where the system tells only that.
+    """
+    statm = Path('/proc', 'self' if pid is None else str(pid), 'statm')
+    if pid is None and not statm.exists():
         return peak_resident_bytes()
-    return int(_STATM.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+    return int(statm.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
 
 def peak_resident_bytes() -> int:

@@ -1,5 +1,6 @@
 """Where the weights of a preset lie on this machine."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ SOURCES = {
     'depth-anything-v2-l': _DEPTH_ANYTHING + 'Large: depth_anything_v2_vitl.pth',
 }
 """Where the official weights of a preset are published."""
+
+_BLOCK = 2**20
 
 
 def find_weights(config: ModelConfig) -> Path:
@@ -39,6 +42,15 @@ def find_weights(config: ModelConfig) -> Path:
         f'{config.weights_license}) and name the file with the parameter `weights`, or put it at '
         f'{cache_folder() / (config.name + ".pth")}'
     )
+
+
+def digest_of(weights: Path) -> str:
+    """Return the SHA-256 of a file of weights."""
+    digest = hashlib.sha256()
+    with weights.open('rb') as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:

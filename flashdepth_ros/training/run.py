@@ -8,10 +8,10 @@ import cv2
 from torch.utils.data import DataLoader
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.interruption import Interruption
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
-from flashdepth_ros.training.distributed import World
-from flashdepth_ros.training.interruption import Interruption
 from flashdepth_ros.training.journal import Journal
 from flashdepth_ros.training.records import Records, read_checkpoint
 from flashdepth_ros.training.trainer import Trainer

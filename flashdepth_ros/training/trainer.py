@@ -9,10 +9,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.batches import normalised
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import Sample
-from flashdepth_ros.training.distributed import World
 from flashdepth_ros.training.initial import initial_model
 from flashdepth_ros.training.losses import training_loss
 from flashdepth_ros.training.optimisation import make_average, make_optimiser, set_rates

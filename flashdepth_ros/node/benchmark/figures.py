@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from flashdepth_ros.errors import FlashDepthError
-from flashdepth_ros.node.benchmark.bare import Bare
 from flashdepth_ros.node.statistics import STAGES
 
 DROPS = ('dropped_transport', 'dropped_stale', 'dropped_bad', 'unwanted', 'foreign')
 COUNTS = ('processed', *DROPS)
 OVERHEAD = tuple(stage for stage in STAGES if stage not in ('inference_ms', 'age_ms'))
+DECODED = ('transport_ms', 'wait_ms', 'decode_ms')
+"""From the publisher's call to the array of pixels."""
+RETURNED = ('postprocess_ms', 'publish_ms')
+"""From the end of inference to the return of the last call that publishes; `age_ms` ends there."""
 DROP_SHARE_MAX = 0.05
 
 
@@ -31,11 +34,11 @@ class Episode:
     playback_rate: float
     counts: Mapping[str, int]
     """How the node accounts for them."""
-    arrivals_ns: Sequence[tuple[int, int]]
-    """Of each depth image, its stamp and when it was received."""
-    clouds: int
-    stages: Sequence[Mapping[str, float]]
-    """Of each frame, the stages of `~/timing`, ms."""
+    depths_ns: Mapping[int, int]
+    """When the depth image of each stamp was received."""
+    clouds_ns: Mapping[int, int]
+    stages: Mapping[int, Mapping[str, float]]
+    """Of the frame of each stamp, the stages of `~/timing`, ms."""
     sending_s: float
     sending_cpu_s: float
     """The node's CPU time while images were sent."""
@@ -88,15 +91,15 @@ def account(episode: Episode) -> dict[str, float]:
         **{name: episode.counts[name] for name in COUNTS},
         'num_missed_frames': episode.sent - episode.counts['processed'],
         'unaccounted': episode.sent - sum(episode.counts[name] for name in COUNTS),
-        'depth_received': len(episode.arrivals_ns),
-        'clouds_received': episode.clouds,
+        'depth_received': len(episode.depths_ns),
+        'clouds_received': len(episode.clouds_ns),
         'node_cpu_percent': 100.0 * episode.sending_cpu_s / episode.sending_s,
     }
 
 
 def throughput(episode: Episode) -> dict[str, float]:
     """Return the rate at which depth came back, and what it cost."""
-    received_s = [1e-9 * received for _, received in episode.arrivals_ns]
+    received_s = [1e-9 * received for received in episode.depths_ns.values()]
     return {
         'mean_frame_rate': 1.0 / spread(np.diff(received_s).tolist())['mean'],
         'node_cpu_ms_per_frame': 1e3 * episode.cpu_s / max(episode.counts['processed'], 1),
@@ -105,63 +108,42 @@ def throughput(episode: Episode) -> dict[str, float]:
 
 
 def latency(episode: Episode) -> dict[str, Any]:
-    """Return end-to-end latency, jitter, the stages, and the overhead: all but inference, ms."""
-    received_ms = [1e-6 * received for _, received in episode.arrivals_ns]
+    """Return end-to-end latency, jitter, the stages, and what lies between them, ms."""
+    frames = list(episode.stages.values())
+    received_ms = [1e-6 * received for received in episode.depths_ns.values()]
     intervals_ms = np.diff(received_ms).tolist()
-    overheads_ms = [sum(frame[stage] for stage in OVERHEAD) for frame in episode.stages]
     return {
-        'latency_ms': spread([1e-6 * (got - stamp) for stamp, got in episode.arrivals_ns]),
+        'latency_ms': spread([1e-6 * (got - at) for at, got in episode.depths_ns.items()]),
         'mean_frame_rate': 1e3 / spread(intervals_ms)['mean'],
         'std_dev_jitter_ms': float(np.std(intervals_ms)),
-        'overhead_ms': spread(overheads_ms),
-        'stages_ms': {
-            stage: spread([frame[stage] for frame in episode.stages]) for stage in STAGES
-        },
+        'overhead_ms': spread([_sum(OVERHEAD, frame) for frame in frames]),
+        'decoded_ms': spread([_sum(DECODED, frame) for frame in frames]),
+        'returned_ms': spread([_sum(RETURNED, frame) for frame in frames]),
+        'depth_arrival_ms': spread(_after_inference(episode, episode.depths_ns)),
+        'cloud_arrival_ms': spread(_after_inference(episode, episode.clouds_ns)),
+        'stages_ms': {stage: spread([frame[stage] for frame in frames]) for stage in STAGES},
         **account(episode),
     }
 
 
-def table(report: Mapping[str, Any]) -> list[str]:
-    """Return the report as lines to read."""
-    before, after = Bare(**report['bare'][0]), Bare(**report['bare'][1])
-    full, paced, idle = report['throughput'], report['latency'], report['idle']
-    subject, node = report['subject'], report['node']
-    delay, overhead = paced['latency_ms'], paced['overhead_ms']
-    peak = report['peak_throughput']
-    lines = [
-        f'{subject["model"]} ({report["weights"]} weights), {node["engine"]} on {node["device"]} '
-        f'in {node["precision"]}, {subject["width"]}x{subject["height"]} rgb8',
-        f'{report["machine"]["cpu"]}, {report["machine"]["cores"]} cores, '
-        f'load {report["machine"]["load"]:.1f} at the start',
-        f'{"bare estimator":24} {before.mean_frame_rate:8.2f} fps before, '
-        f'{after.mean_frame_rate:.2f} after; CPU {before.cpu_ms:.1f}, {after.cpu_ms:.1f} ms/frame',
-        f'{"node: Mean Frame Rate":24} {full["mean_frame_rate"]:8.2f} fps of '
-        f'{full["mean_playback_frame_rate"]:.2f} sent; '
-        f'CPU {full["node_cpu_ms_per_frame"]:.1f} ms/frame',
-        f'{"node / bare":24} {100 * report["throughput_ratio"]:8.1f} %',
-        _missed('# of Missed Frames', full),
+def soak(before_bytes: int, after_bytes: int, episode: Episode) -> dict[str, float]:
+    """Return how much the node's memory grew over an episode that followed its warm-up."""
+    return {
+        'memory_before_mb': before_bytes / 1e6,
+        'memory_after_mb': after_bytes / 1e6,
+        'growth_percent': 100.0 * (after_bytes / before_bytes - 1.0),
+        **account(episode),
+    }
+
+
+def _sum(stages: Sequence[str], frame: Mapping[str, float]) -> float:
+    return sum(frame[stage] for stage in stages)
+
+
+def _after_inference(episode: Episode, received_ns: Mapping[int, int]) -> list[float]:
+    """Return the time from the end of each frame's inference to what was received of it, ms."""
+    return [
+        1e-6 * (received_ns[stamp_ns] - stamp_ns) - frame['age_ms'] + _sum(RETURNED, frame)
+        for stamp_ns, frame in episode.stages.items()
+        if stamp_ns in received_ns
     ]
-    if peak is not None:
-        lines.append(f'{"Peak Throughput":24} {peak:8.2f} fps with under 5 % drops')
-    lines += [
-        f'at {paced["mean_playback_frame_rate"]:.2f} fps, ms {"":8} p50      p95      max',
-        *(_row(stage, paced['stages_ms'][stage]) for stage in STAGES),
-        _row('overhead', overhead),
-        _row('End-to-End Latency', delay) + f'   mean {delay["mean"]:.2f}',
-        f'{"Jitter Std. Deviation":24} {paced["std_dev_jitter_ms"]:8.2f} ms',
-        _missed('# of Missed Frames', paced),
-        f'{"node CPU":24} {paced["node_cpu_percent"]:8.1f} % of a core',
-        f'{"node CPU, idle":24} {idle["node_cpu_percent"]:8.1f} % of a core, '
-        f'{idle["mean_playback_frame_rate"]:.0f} Hz of images, nobody subscribed',
-    ]
-    return lines
-
-
-def _row(name: str, values: Mapping[str, float]) -> str:
-    return f'{name:24} ' + ' '.join(f'{values[key]:8.2f}' for key in ('p50', 'p95', 'max'))
-
-
-def _missed(name: str, figures: Mapping[str, float]) -> str:
-    causes = ', '.join(f'{each.removeprefix("dropped_")} {figures[each]:.0f}' for each in DROPS)
-    missed, sent = figures['num_missed_frames'], figures['num_frames_sent']
-    return f'{name:24} {missed:8.0f} of {sent:.0f}: {causes}'

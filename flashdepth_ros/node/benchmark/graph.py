@@ -9,10 +9,9 @@ import json
 import os
 from pathlib import Path
 import select
-import subprocess
 import sys
 import time
-from types import TracebackType
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.context import Context
@@ -24,6 +23,9 @@ from flashdepth_ros.node.benchmark.figures import Episode
 from flashdepth_ros.node.benchmark.listener import Listener
 from flashdepth_ros.node.benchmark.subject import Subject
 from flashdepth_ros.node.processes import Process
+from flashdepth_ros.runtime.memory import resident_bytes
+
+Value = TypeVar('Value')
 
 START_S = 180.0
 # How long images are sent, one by one, until the node has accounted for all before them: it sees
@@ -31,10 +33,10 @@ START_S = 180.0
 _SETTLE_S = 30.0
 _QUIET_S = 0.3
 _POLL_S = 0.02
-# The node tells of itself once a second.
-_DIAGNOSTICS_S = 2.5
+_DIAGNOSTICS_PERIOD_S = 0.2
+_DIAGNOSTICS_S = 1.0
+"""Until the node has surely told of itself."""
 _CONNECT_HZ = 4.0
-_END_S = 5.0
 _TICKS_PER_S = os.sysconf('SC_CLK_TCK')
 
 
@@ -46,44 +48,25 @@ class DepthNode(Process):
         fields = Path(f'/proc/{self._running.pid}/stat').read_text().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
+    def resident_bytes(self) -> int:
+        """Return how much memory it holds."""
+        return resident_bytes(self._running.pid)
 
-class CameraProcess:
-    """The camera: told by its standard input what to send; a context manager."""
+
+class CameraProcess(Process):
+    """The camera: told by its standard input what to send."""
+
+    converses = True
 
     def __init__(self, subject: Subject, log: Path) -> None:
-        self._words = json.dumps(asdict(subject))
-        self._log = log
-        self._child: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> CameraProcess:
-        with self._log.open('wb') as log:
-            self._child = subprocess.Popen(
-                [sys.executable, '-m', 'flashdepth_ros.node.benchmark.camera', self._words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                text=True,
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        child = self._running
-        try:
-            child.communicate(timeout=0.0 if kind else _END_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
+        module = 'flashdepth_ros.node.benchmark.camera'
+        words = [sys.executable, '-m', module, json.dumps(asdict(subject))]
+        super().__init__('the camera of the benchmark', words, os.environ, log)
 
     def start(self, rate: float, frames: int) -> None:
         """Let it send so many frames at that rate."""
         assert self._running.stdin is not None
-        self._running.stdin.write(f'{rate} {frames}\n')
+        self._running.stdin.write(f'{rate} {frames}\n'.encode())
         self._running.stdin.flush()
 
     def answer(self) -> Sent | None:
@@ -97,17 +80,8 @@ class CameraProcess:
             return None
         line = self._running.stdout.readline()
         if not line:
-            said = self._log.read_text(encoding='utf-8', errors='replace')
-            raise FlashDepthError(
-                f'the camera of the benchmark ended: {said or "it said nothing"}'
-            )
+            raise FlashDepthError(f'{self.name} ended: {self.last_lines()}')
         return Sent(**json.loads(line))
-
-    @property
-    def _running(self) -> subprocess.Popen[str]:
-        if self._child is None:
-            raise FlashDepthError("the camera is not started; use it as in 'with CameraProcess()'")
-        return self._child
 
 
 class Graph:
@@ -117,10 +91,11 @@ class Graph:
         self.listener = listener
         self._depth_node, self._camera = depth_node, camera
 
-    def play(self, rate: float, frames: int) -> Episode:
+    def play(self, rate: float, frames: int, settle: bool = True) -> Episode:
         """
         Send so many frames, then one or more that show what was lost; return what was seen.
 
+        :param settle: False: do not wait for the node's account, which a node at rest cannot give.
         :raises FlashDepthError: a process ended.
         """
         listener, counted = self.listener, self.listener.counts()
@@ -129,19 +104,26 @@ class Graph:
         sent = self._send(rate, frames)
         sending_s = time.monotonic() - start_s
         sending_cpu_s = self._depth_node.cpu_s() - start_cpu_s
-        all_sent, counts = self._settled(counted, frames)
+        if settle:
+            all_sent, counts = self._settled(counted, frames)
+        else:
+            all_sent, counts = frames, self._counts_since(counted)
         return Episode(
             sent=all_sent,
             playback_rate=sent.rate,
             counts=counts,
             # Of the frames at that rate alone.
-            arrivals_ns=[each for each in listener.arrivals_ns if each[0] <= sent.last_ns],
-            clouds=sum(stamp_ns <= sent.last_ns for stamp_ns in listener.cloud_stamps_ns),
-            stages=[stages for stamp_ns, stages in listener.stages if stamp_ns <= sent.last_ns],
+            depths_ns=_until(sent.last_ns, listener.depths_ns),
+            clouds_ns=_until(sent.last_ns, listener.clouds_ns),
+            stages=_until(sent.last_ns, listener.stages),
             sending_s=sending_s,
             sending_cpu_s=sending_cpu_s,
             cpu_s=self._depth_node.cpu_s() - start_cpu_s,
         )
+
+    def node_memory_bytes(self) -> int:
+        """Return how much memory the node holds."""
+        return self._depth_node.resident_bytes()
 
     def connect(self) -> None:
         """
@@ -149,8 +131,8 @@ class Graph:
 
         :raises FlashDepthError: a process ended, or it took too long.
         """
-        end_s = time.monotonic() + START_S
-        while not sum(self.listener.counts().values()):
+        end_s, before = time.monotonic() + START_S, self.listener.counts()
+        while not sum(self._counts_since(before).values()):
             if time.monotonic() > end_s:
                 said = self._depth_node.last_lines()
                 raise FlashDepthError(f'no image reached depth_node in {START_S:g} s: {said}')
@@ -182,12 +164,19 @@ class Graph:
         """Return how the node accounts for what was sent, once complete, or after a while."""
         end_s = time.monotonic() + _DIAGNOSTICS_S
         while True:
-            now = self.listener.counts()
-            counts = {name: now[name] - before[name] for name in now}
+            counts = self._counts_since(before)
             if sum(counts.values()) >= sent or time.monotonic() > end_s:
                 return counts
             self._depth_node.check_alive()
             self.listener.spin_for(_POLL_S)
+
+    def _counts_since(self, before: Mapping[str, int]) -> dict[str, int]:
+        now = self.listener.counts()
+        return {name: now[name] - before[name] for name in now}
+
+
+def _until(last_ns: int, seen: Mapping[int, Value]) -> dict[int, Value]:
+    return {stamp_ns: value for stamp_ns, value in seen.items() if stamp_ns <= last_ns}
 
 
 @contextmanager
@@ -198,7 +187,8 @@ def running_graph(subject: Subject, folder: Path) -> Iterator[Graph]:
     :param folder: for what the processes say.
     :raises FlashDepthError: a process ended, or they did not connect.
     """
-    words = [sys.executable, '-m', 'flashdepth_ros.node.depth_node', *_parameters(subject)]
+    module = 'benchmark.stubbed_node' if subject.stubbed else 'depth_node'
+    words = [sys.executable, '-m', f'flashdepth_ros.node.{module}', *_parameters(subject)]
     context = Context()
     # Python's own Ctrl-C leaves the context whole until the block ends.
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
@@ -215,13 +205,14 @@ def running_graph(subject: Subject, folder: Path) -> Iterator[Graph]:
 
 
 def _parameters(subject: Subject) -> list[str]:
-    parameters = {
+    parameters: dict[str, Any] = {
         'model': subject.model,
         'weights': subject.weights,
         'device': subject.device,
         'precision': subject.precision,
         'engine': subject.engine,
         'inference.short_side': subject.short_side,
+        'diagnostics.period': _DIAGNOSTICS_PERIOD_S,
     }
     if subject.reliable:
         parameters['qos_overrides./image.subscription.reliability'] = 'reliable'

@@ -25,9 +25,11 @@ class Listener:
     def __init__(self, context: Context) -> None:
         self.facts: dict[str, str] = {}
         """What the node says of itself in `/diagnostics`."""
-        self.arrivals_ns: list[tuple[int, int]] = []
-        self.cloud_stamps_ns: list[int] = []
-        self.stages: list[tuple[int, dict[str, float]]] = []
+        self.depths_ns: dict[int, int] = {}
+        """When the depth image of each stamp was received; all times in ns."""
+        self.clouds_ns: dict[int, int] = {}
+        self.stages: dict[int, dict[str, float]] = {}
+        """What `~/timing` told of each stamp."""
         self._node = Node('benchmark', context=context, use_global_arguments=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
@@ -57,7 +59,7 @@ class Listener:
 
     def forget(self) -> None:
         """Begin anew with what comes from now on."""
-        self.arrivals_ns, self.cloud_stamps_ns, self.stages = [], [], []
+        self.depths_ns, self.clouds_ns, self.stages = {}, {}, {}
 
     def close(self) -> None:
         """Leave the graph."""
@@ -68,15 +70,15 @@ class Listener:
         self.facts = _values(message)
 
     def _take_depth(self, raw: bytes) -> None:
-        self.arrivals_ns.append((stamp_of(raw), time.time_ns()))
+        self.depths_ns[stamp_of(raw)] = time.time_ns()
 
     def _take_cloud(self, raw: bytes) -> None:
-        self.cloud_stamps_ns.append(stamp_of(raw))
+        self.clouds_ns[stamp_of(raw)] = time.time_ns()
 
     def _take_timing(self, message: DiagnosticArray) -> None:
         values = _values(message)
         frame = {stage: float(values[stage]) for stage in STAGES}
-        self.stages.append((Time.from_msg(message.header.stamp).nanoseconds, frame))
+        self.stages[Time.from_msg(message.header.stamp).nanoseconds] = frame
 
 
 def _values(message: DiagnosticArray) -> dict[str, str]:

@@ -24,6 +24,8 @@ class Subject:
     short_side: int = 0
     reliable: bool = False
     """Whether the node asks for every image: else what the transport loses is lost."""
+    stubbed: bool = False
+    """Whether a stub stands where the network would, so that the rest is seen by itself."""
 
 
 def images(subject: Subject) -> npt.NDArray[np.uint8]:

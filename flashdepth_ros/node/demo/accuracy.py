@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from flashdepth_ros import metrics
 from flashdepth_ros.bags.join import Track, joined
-from flashdepth_ros.errors import InputError
+from flashdepth_ros.geometry import invert
 from flashdepth_ros.messages import read_depth
+from flashdepth_ros.sampling import sampled, stride_within, thinned
 
 Float32 = npt.NDArray[np.float32]
 
@@ -47,8 +48,11 @@ def measure(truth: Track, depth: Track) -> Accuracy | None:
     frames = []
     for index, (known, estimated) in enumerate(joined(truth, depth, TOLERANCE_NS)):
         if index % step == 0:
-            true = _thinned(read_depth(truth.bag.message(known)))
-            frames.append((true, _sampled(read_depth(depth.bag.message(estimated)), true.shape)))
+            true = read_depth(truth.bag.message(known))
+            inverse = invert(read_depth(depth.bag.message(estimated)))
+            stride = stride_within(true.shape, _PIXELS_MAX)
+            pair = (true, invert(sampled(inverse, true.shape)))
+            frames.append([thinned(each, stride) for each in pair])
     if not frames:
         return None
     true_depth, predicted = (np.stack(depths) for depths in zip(*frames, strict=True))
@@ -70,22 +74,3 @@ def _accuracy(true_depth: Float32, predicted: Float32) -> Accuracy:
         scale=scale,
         shift=shift,
     )
-
-
-def _thinned(depth: Float32) -> Float32:
-    stride = int(np.ceil(np.sqrt(depth.size / _PIXELS_MAX)))
-    return depth[stride // 2 :: stride, stride // 2 :: stride]
-
-
-def _sampled(depth: Float32, shape: tuple[int, ...]) -> Float32:
-    """Return the depth (H, W) at the pixels nearest to those of a smaller picture of it."""
-    if abs(depth.shape[0] * shape[1] / (depth.shape[1] * shape[0]) - 1) > 0.03:
-        raise InputError(
-            f'depth of {depth.shape[1]} x {depth.shape[0]} px and true depth of '
-            f'{shape[1]} x {shape[0]} px have other proportions, so they are of different cameras'
-        )
-    rows, columns = (
-        ((np.arange(count) + 0.5) * size / count).astype(int)
-        for count, size in zip(shape, depth.shape, strict=True)
-    )
-    return depth[np.ix_(rows, columns)]

@@ -16,11 +16,12 @@ import time
 from tqdm import tqdm
 
 from flashdepth_ros.bags import BagWriter
+from flashdepth_ros.bags.sample import sample_recording
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
 from flashdepth_ros.node.demo.report import Played, write_report
-from flashdepth_ros.node.demo.source import Source, open_source, sample_recording
+from flashdepth_ros.node.demo.source import Source, open_source
 from flashdepth_ros.node.environment import transport_environment
 from flashdepth_ros.node.processes import Process
 

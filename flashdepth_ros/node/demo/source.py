@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os.path import commonpath
 from pathlib import Path
 
 from flashdepth_ros.bags import BagReader, Topic, find_depth_topic, find_image_topic
-from flashdepth_ros.bags.camera import CAMERA_INFO
-from flashdepth_ros.bags.find import COMPRESSED_IMAGE
+from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic
 from flashdepth_ros.bags.join import Track
 from flashdepth_ros.errors import BagError
-from flashdepth_ros.shipped import shipped_file
 
 
 @dataclass(frozen=True)
@@ -55,35 +52,7 @@ def open_source(path: Path, topic: str = '') -> Source:
     with BagReader(path) as bag:
         image = find_image_topic(bag, topic)
         stamps_ns = Track(bag, image.name).stamps_ns
-        return Source(path, image, _camera_info_of(bag, image), _truth(bag), stamps_ns)
-
-
-def sample_recording() -> Path:
-    """
-    Return the recording that ships with the package.
-
-    :raises BagError: it is not there; an installed package leaves it out.
-    """
-    metadata = shipped_file('recordings/sample', 'metadata.yaml')
-    if metadata is None:
-        raise BagError(
-            'the sample recording is not here, it ships with the sources alone; '
-            'give --bag BAG or --video FILE'
-        )
-    path = metadata.parent
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _camera_info_of(bag: BagReader, image: Topic) -> Topic | None:
-    """Return the camera_info whose name has most in common with the images'."""
-    found = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
-    return max(found, key=lambda topic: len(_shared_namespace(topic, image)), default=None)
-
-
-def _shared_namespace(first: Topic, second: Topic) -> str:
-    # Recordings of ROS 1 may lack the leading slash.
-    return commonpath([f'/{topic.name.lstrip("/")}' for topic in (first, second)])
+        return Source(path, image, find_camera_info_topic(bag, image), _truth(bag), stamps_ns)
 
 
 def _truth(bag: BagReader) -> Topic | None:

@@ -1,4 +1,4 @@
-"""Asking a run to stop: SIGTERM or Ctrl-C let it finish its step and save."""
+"""Asking a run to stop: SIGTERM or Ctrl-C let it finish its step and keep what is done."""
 
 import signal
 from types import FrameType, TracebackType

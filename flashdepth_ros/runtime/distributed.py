@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 import os
+from typing import TypeVar
 import warnings
 
 import torch
 from torch import Tensor, distributed
 
+Value = TypeVar('Value')
+
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together, as one of them sees them."""
+    """The processes that work together, as one of them sees them."""
 
     rank: int
     size: int
@@ -20,7 +24,7 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Tell whether this is the process that validates, writes and speaks."""
+        """Tell whether this is the process that writes and speaks."""
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
@@ -34,6 +38,14 @@ class World:
             distributed.all_reduce(value)
         return value / self.size
 
+    def gather(self, value: Value) -> list[Value]:
+        """Return every process's value, by rank; any object that can be pickled."""
+        if self.size == 1:
+            return [value]
+        values: list[Value | None] = [None] * self.size
+        distributed.all_gather_object(values, value)
+        return [each for each in values if each is not None]
+
     def wait(self) -> None:
         """Return once every process has come here."""
         if self.size > 1:
@@ -41,8 +53,12 @@ class World:
 
 
 @contextmanager
-def joined() -> Iterator[World]:
-    """Join the processes that torchrun started, by nccl on GPUs and gloo on CPUs, or be alone."""
+def joined(patience: timedelta | None = None) -> Iterator[World]:
+    """
+    Join the processes that torchrun started, by nccl on GPUs and gloo on CPUs, or be alone.
+
+    :param patience: how long the others wait for one that is busy; None: what torch finds enough.
+    """
     size = int(os.environ.get('WORLD_SIZE', '1'))
     rank = int(os.environ.get('RANK', '0'))
     device = torch.device('cpu')
@@ -52,7 +68,8 @@ def joined() -> Iterator[World]:
     if size == 1:
         yield World(0, 1, device)
         return
-    distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo')
+    backend = 'nccl' if device.type == 'cuda' else 'gloo'
+    distributed.init_process_group(backend, timeout=patience)
     try:
         with warnings.catch_warnings():
             # Of the 16 weights of the last layer, which may be copied as often as they like.

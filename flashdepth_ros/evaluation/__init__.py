@@ -1,0 +1,1 @@
+"""Predictions against truth, on recordings: pairs, alignments, scores, and the report."""

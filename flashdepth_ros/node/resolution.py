@@ -1,0 +1,64 @@
+"""The size of the network's input, governed: set on the estimator, and told."""
+
+from __future__ import annotations
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from flashdepth_ros.node.governor import Governor, shrunk
+from flashdepth_ros.node.statistics import FrameTimes
+from flashdepth_ros.runtime import DepthEstimator
+
+
+class Resolution:
+    """
+    Lets an estimator see images as large as the governor allows, and logs each change.
+
+    The recurrent state stays: it holds nothing of the image's size, and at the new size depth
+    is within a few tenths of a per cent of what it would be had it never been another, as close
+    as with a new sequence.
+    """
+
+    def __init__(self, estimator: DepthEstimator, logger: RcutilsLogger) -> None:
+        self._estimator, self._logger = estimator, logger
+        self._full = estimator.size
+        self._governor = Governor()
+        self._size: tuple[int, int] | None = None
+
+    def prepare(self, target_rate: float, height: int, width: int) -> None:
+        """Set the size for an image of this size, px, so that a rate is kept, Hz; 0 = the full."""
+        self._governor.target_rate = target_rate
+        self._estimator.size = self._full
+        full = self._estimator.inference_size(height, width)
+        self._estimator.size = shrunk(self._full, self._governor.share, full)
+        self._size = self._estimator.inference_size(height, width)
+
+    def observe(self, times: FrameTimes) -> None:
+        """Take what the frame cost, from when it was taken to when all was published."""
+        cost_ms = (
+            times.decode_ms
+            + times.preprocess_ms
+            + times.inference_ms
+            + times.postprocess_ms
+            + times.publish_ms
+        )
+        before = self._governor.share
+        if self._governor.observe(cost_ms):
+            self._logger.info(
+                f'target_rate {self._governor.target_rate:g} Hz, a frame takes {cost_ms:.0f} ms: '
+                f'sides of the inference size from {before:.0%} to {self._governor.share:.0%}'
+            )
+
+    def release(self) -> None:
+        """Give the estimator its full size back."""
+        self._estimator.size = self._full
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What diagnostics tell of it; nothing of the size before the first image."""
+        facts = {
+            'target_rate_hz': f'{self._governor.target_rate:g}',
+            'inference_share': f'{self._governor.share:g}',
+        }
+        if self._size is not None:
+            facts['inference_size'] = f'{self._size[1]}x{self._size[0]}'
+        return facts

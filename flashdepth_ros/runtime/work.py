@@ -1,0 +1,61 @@
+"""How much a network has to compute, and how fast this machine multiplies at best."""
+
+from functools import cache
+import time
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from flashdepth_ros.runtime.engines.torch_engine import DTYPES
+
+_SIDE = 2048
+_TRIES = 10
+
+
+def count_flops(model: nn.Module, frame: Tensor) -> int:
+    """Return the multiplications and additions of one frame, those of attention included."""
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    counter = FlopCounterMode(display=False, custom_mapping={attention: _attention_flops})
+    with torch.inference_mode(), counter:
+        model(frame)
+    return counter.get_total_flops()
+
+
+def _attention_flops(
+    query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], *_: object, **__: object
+) -> int:
+    batch, heads, tokens, width = query
+    return 2 * batch * heads * tokens * key[-2] * (width + value[-1])
+
+
+@cache
+def peak_flops(device: torch.device, precision: str) -> float:
+    """
+    Return the rate of one large matrix product in a precision, FLOP/s: the best of some.
+
+    In int8 only a CPU is asked, and what is multiplied is counted as if it were float.
+    """
+    if precision == 'int8':
+        left, right = (torch.randint(-9, 9, (_SIDE, _SIDE), dtype=torch.int8) for _ in range(2))
+        multiply = torch._int_mm
+    else:
+        left, right = (torch.randn(_SIDE, _SIDE).to(device, DTYPES[precision]) for _ in range(2))
+        multiply = torch.mm
+    best_s = min(_seconds(multiply, left, right) for _ in range(_TRIES))
+    return 2 * _SIDE**3 / best_s
+
+
+def _seconds(multiply: object, left: Tensor, right: Tensor) -> float:
+    assert callable(multiply)
+    synchronise(left.device)
+    start_s = time.perf_counter()
+    multiply(left, right)
+    synchronise(left.device)
+    return time.perf_counter() - start_s
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a GPU has done all it was given."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)

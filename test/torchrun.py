@@ -1,0 +1,20 @@
+"""Two processes that work together, as torchrun starts them."""
+
+import os
+import subprocess
+import sys
+
+
+def torchrun(module: str, *arguments: str) -> None:
+    """Run a module in two processes, as from a shell; it must end well and warn of nothing."""
+    command = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    done = subprocess.run(
+        [sys.executable, *command, '-m', module, *arguments],
+        env=os.environ | {'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'Warning' not in done.stderr
