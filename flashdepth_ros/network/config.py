@@ -94,9 +94,9 @@ _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
-_VIT_TINY_L = EncoderConfig(dim=256, depth=8, heads=8, taps=(1, 3, 5, 7), position_grid=16)
+_VIT_TINY_L = EncoderConfig(dim=192, depth=6, heads=6, taps=(1, 2, 4, 5), position_grid=12)
 _DPT_TINY_S = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
-_DPT_TINY_L = DecoderConfig(width=48, channels=(32, 48, 96, 128), head_channels=16)
+_DPT_TINY_L = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
 _TEMPORAL_TINY_S = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
 _TEMPORAL_TINY_L = TemporalConfig(level=3, expand=2, head_dim=16, state_dim=128)
 
