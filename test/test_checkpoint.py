@@ -8,6 +8,7 @@ import torch
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import PRESETS, create_model, load_weights
 from flashdepth_ros.network.checkpoint import convert, metadata, read_weights
+from flashdepth_ros.network.config import LEVELS
 from flashdepth_ros.network.names import ours, released
 
 STUDENT = 'flashdepth-tiny-s'
@@ -25,8 +26,10 @@ def equal(first, second):
 def test_names_translate_both_ways():
     for preset in PRESETS:
         with torch.device('meta'):
-            names = list(create_model(preset).state_dict())
-        assert [ours(released(name)) for name in names] == names
+            model = create_model(preset)
+        names, fusion = list(model.state_dict()), model.config.fusion
+        level = fusion.level if fusion else LEVELS[0]
+        assert [ours(released(name), level) for name in names] == names
         assert not set(map(released, names)) & set(names)
 
 

@@ -89,6 +89,16 @@ def test_state_is_a_value(name):
 
 
 @pytest.mark.parametrize('name', ['torch', 'openvino'])
+def test_frames_may_lie_in_memory_as_images_do(name):
+    pytest.importorskip(name)
+    engine, clip = engine_of(name), clip_of(8)
+    maps, _ = stream(engine, clip)
+    rows = (frame.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) for frame in clip)
+    for ours, theirs in zip(stream(engine, rows)[0], maps, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['torch', 'openvino'])
 def test_what_does_not_fit_is_refused(name):
     pytest.importorskip(name)
     engine = engine_of(name)

@@ -36,7 +36,7 @@ def infer(weights, tmp_path):
 
     def run(source, *options, out='out'):
         path = tmp_path / out
-        model = ('--model', MODEL, '--weights', str(weights))
+        model = ('--model', MODEL, '--weights', str(weights), '--engine', 'torch')
         assert main(['infer', str(source), '-o', str(path), *model, *options]) == 0
         return path
 
@@ -57,7 +57,7 @@ def stamps(messages):
 
 def estimated(weights, **options):
     """Return the inverse depth of every frame, from the estimator itself."""
-    estimator = DepthEstimator(MODEL, weights, **options)
+    estimator = DepthEstimator(MODEL, weights, engine='torch', **options)
     return [
         estimator.estimate(picture(index, SIZE), stamp_of(index), 'camera').inverse_depth
         for index in range(FRAMES)

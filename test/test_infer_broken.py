@@ -22,7 +22,7 @@ MODEL = 'flashdepth-tiny-s'
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
     weights = golden_weights(tmp_path_factory.mktemp('weights'), MODEL)
-    return ('--model', MODEL, '--weights', str(weights))
+    return ('--model', MODEL, '--weights', str(weights), '--engine', 'torch')
 
 
 @pytest.fixture

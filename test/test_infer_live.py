@@ -22,7 +22,7 @@ def test_the_node_and_infer_agree(tmp_path):
     weights = golden_weights(tmp_path, MODEL)
     offline = tmp_path / 'offline'
     command = ['infer', str(bag), '-o', str(offline), '--model', MODEL, '--points']
-    command += ['--short-side', '112', '--device', 'cpu']
+    command += ['--short-side', '112', '--engine', 'torch', '--precision', 'fp32']
     assert main([*command, '--weights', str(weights)]) == 0
     remaps = ('image:=/cam/image_raw', 'camera_info:=/cam/camera_info')
     with bench_of(tmp_path, *remaps, model=MODEL, weights=weights) as bench:

@@ -39,10 +39,10 @@ def test_the_hybrid_begins_with_its_two_branches(tmp_path):
     torch.testing.assert_close(hybrid(frames)[0], student(frames)[0])
     context = create_model('flashdepth-tiny-l')
     load_weights(context, files['context'])
-    pyramid = context.encoder(frames[0])
-    torch.testing.assert_close(
-        hybrid.context(frames[0]), context.decoder.merge(4, None, pyramid[-1])
-    )
+    pyramid, path = context.encoder(frames[0]), None
+    for level in range(4, hybrid.config.fusion.level - 1, -1):
+        path = context.decoder.merge(level, path, pyramid[level - 1])
+    torch.testing.assert_close(hybrid.context(frames[0]), path)
 
 
 def test_weights_without_temporal_module_leave_it_without_effect(tmp_path):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import names
-from flashdepth_ros.network.config import PRESETS, ModelConfig
+from flashdepth_ros.network.config import LEVELS, PRESETS, ModelConfig
 from flashdepth_ros.network.flashdepth import FlashDepth
 
 _NAMED = 3
@@ -29,7 +29,7 @@ def load_weights(model: FlashDepth, weights: str | Path | Mapping[str, Tensor]) 
     """
     source = str(weights) if isinstance(weights, (str, Path)) else 'state dict'
     entries = read_weights(weights) if isinstance(weights, (str, Path)) else _unwrapped(weights)
-    entries = _in_our_names(entries)
+    entries = _in_our_names(entries, model.config)
     problems = _problems(entries, _shapes(model.config))
     if problems:
         raise CheckpointError(
@@ -74,9 +74,8 @@ def metadata(path: str | Path) -> dict[str, str]:
 
 def fitting_preset(entries: Mapping[str, Tensor]) -> ModelConfig | None:
     """Return the preset that these weights fill exactly, if there is one."""
-    entries = _in_our_names(entries)
     for config in PRESETS.values():
-        if not _problems(entries, _shapes(config)):
+        if not _problems(_in_our_names(entries, config), _shapes(config)):
             return config
     return None
 
@@ -100,7 +99,7 @@ def convert(source: Path, destination: Path, dtype: torch.dtype) -> dict[str, st
         'origin': known.get('origin', source.name),
         'license': known.get('license', config.weights_license),
     }
-    save_weights(_in_our_names(entries), destination, dtype, notes)
+    save_weights(_in_our_names(entries, config), destination, dtype, notes)
     return notes
 
 
@@ -137,8 +136,9 @@ def _unwrapped(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix('module.'): entry for name, entry in inner.items()}
 
 
-def _in_our_names(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    named = {names.ours(name): entry for name, entry in entries.items()}
+def _in_our_names(entries: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
+    level = config.fusion.level if config.fusion else LEVELS[0]
+    named = {names.ours(name, level): entry for name, entry in entries.items()}
     return {name: entry for name, entry in named.items() if name is not None}
 
 

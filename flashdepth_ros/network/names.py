@@ -2,6 +2,8 @@
 
 import re
 
+from flashdepth_ros.network.config import LEVELS
+
 _LEVEL_NAMES = [
     pair
     for level in (1, 2, 3, 4)
@@ -55,9 +57,12 @@ _UNUSED = re.compile(
     r'(teacher_model\.)?pretrained\.mask_token$'
     r'|(teacher_model\.)?depth_head\.scratch\.refinenet4\.resConfUnit1\.'
     r'|hybrid_fusion\.blocks\.0\.[1-9]\d*\.context_proj\.'
-    r'|teacher_model\.depth_head\.(projects|resize_layers)\.[012]\.'
-    r'|teacher_model\.depth_head\.scratch\.(layer[123]_rn|refinenet[123]|output_conv)'
+    r'|teacher_model\.depth_head\.scratch\.output_conv'
     r'|teacher_model\.mamba\.'
+)
+_CONTEXT_LEVEL = re.compile(
+    r'teacher_model\.depth_head\.'
+    r'((projects|resize_layers)\.(?P<index>\d)|scratch\.(layer|refinenet)(?P<level>\d))'
 )
 _CONTEXT_RELEASED, _CONTEXT_OURS = 'teacher_model.', 'context.'
 
@@ -74,13 +79,18 @@ _TO_OURS = [(_pattern(released), _substitution(ours)) for released, ours in _NAM
 _TO_RELEASED = [(_pattern(ours), _substitution(released)) for released, ours in _NAMES]
 
 
-def ours(released: str) -> str | None:
+def ours(released: str, context_level: int = LEVELS[0]) -> str | None:
     """
     Return our name of a released entry, None where nothing computes with it.
 
     A name that the table does not know comes back as it is.
+
+    :param context_level: the finest level of its decoder that the context branch computes.
     """
     if _UNUSED.match(released):
+        return None
+    context = _CONTEXT_LEVEL.match(released)
+    if context and int(context['level'] or int(context['index']) + 1) < context_level:
         return None
     return _translated(released, _CONTEXT_RELEASED, _CONTEXT_OURS, _TO_OURS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import subprocess
 import sys
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 import torch
 from torch import Tensor
@@ -61,12 +62,20 @@ class ModelStore:
         return self.folder / f'{self._name}-{size}-{kind.precision}-{digest}.blob'
 
     def start(self, kind: Kind, frames: list[Tensor]) -> 'Compilation':
-        """Start to compile, beside whatever runs; `frames` to calibrate by, where it is int8."""
+        """
+        Start to compile, beside whatever runs; `frames` to calibrate by, where it is int8.
+
+        :raises OSError: the cache cannot be written.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(kind)
         weights = path.with_suffix(f'.{os.getpid()}.safetensors')
         given = {FRAMES: torch.cat(frames, dim=1)} if kind.precision == 'int8' else {}
-        save_file(self._weights | given, weights)
+        try:
+            save_file(self._weights | given, weights)
+        except SafetensorError as error:  # a full disk, say
+            weights.unlink(missing_ok=True)
+            raise OSError(f'{weights} cannot be written: {error}') from error
         _LOG.info('compiling %s', path.name)
         words = (self._name, str(weights), str(path), kind.device, kind.precision)
         module = 'flashdepth_ros.runtime.engines.compiler'

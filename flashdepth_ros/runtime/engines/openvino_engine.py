@@ -171,10 +171,13 @@ class _Request:
     def __call__(
         self, frames: Tensor, state: StreamState | None
     ) -> tuple[Tensor, StreamState | None]:
-        given = [frames] if state is None else [frames, state.ssm]
+        # Held until it has run: OpenVINO does not hold what `contiguous` had to copy.
+        given = [frames.contiguous()]
+        if state is not None:
+            given.append(state.ssm.contiguous())
         made = [torch.empty(shape) for shape in self._shapes]
         for index, tensor in enumerate(given):
-            self._request.set_input_tensor(index, _shared(tensor.contiguous()))
+            self._request.set_input_tensor(index, _shared(tensor))
         for index, tensor in enumerate(made):
             self._request.set_output_tensor(index, _shared(tensor))
         self._request.infer()
