@@ -202,7 +202,7 @@ def plain(weights, tmp_path_factory):
     """Return the records inferred from the recording as this package writes it."""
     folder = tmp_path_factory.mktemp('plain')
     bag = write(folder / 'bag', *camera_messages(FRAMES, SIZE))
-    model = ('--model', MODEL, '--weights', str(weights))
+    model = ('--model', MODEL, '--weights', str(weights), '--engine', 'torch')
     assert main(['infer', str(bag), '-o', str(folder / 'out'), *model]) == 0
     with BagReader(folder / 'out') as result:
         return list(result.records())
