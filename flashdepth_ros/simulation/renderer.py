@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from contextlib import suppress
 import ctypes.util
 from functools import lru_cache
 import os
@@ -53,6 +54,10 @@ def _gl_context(process_id: int) -> Any:
         from mujoco.egl import GLContext
     else:
         from mujoco.osmesa import GLContext
+    # PyOpenGL makes the symbols of Mesa's LLVM global; Triton, which CUDA builds of PyTorch import
+    # when they first optimise, has another LLVM and crashes on them unless it was loaded before.
+    with suppress(ImportError):
+        import triton  # noqa: F401
     try:
         context = GLContext(64, 64)
         context.make_current()
