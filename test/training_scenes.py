@@ -47,7 +47,7 @@ def tiny_run(folder: Path, **changes: object) -> TrainingConfig:
             {'steps': 3, 'height': 42, 'width': 56, 'frames': 3, 'batch': 2, 'strides': [1]},
         ],
         'workers': 0,
-        'optimiser': {'warmup_steps': 2, 'average': 0.9},
+        'optimiser': {'warmup_steps': 2, 'muon': True, 'average': 0.9},
         'validation': {
             'sources': [{'root': str(folder / 'clips')}],
             'every': 4,

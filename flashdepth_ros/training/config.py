@@ -63,7 +63,7 @@ class RatesConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW: linear warm-up, then a half cosine down to `final_rate` of the peak."""
+    """AdamW, or Muon: linear warm-up, then a half cosine down to `final_rate` of the peak."""
 
     rates: RatesConfig = RatesConfig()
     warmup_steps: int = 1000
@@ -71,6 +71,8 @@ class OptimiserConfig:
     weight_decay: float = 0.02
     epsilon: float = 1e-8
     clip_norm: float = 1.0
+    muon: bool = False
+    """Whether matrices within blocks learn by Muon: from scratch that takes fewer steps."""
     average: float = 0.0
     """Decay of the running average of the weights, which is what gets shown; 0: none."""
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth, names
 from flashdepth_ros.network.checkpoint import read_weights
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.config import PATCH, preset
+from flashdepth_ros.network.decoder import Unit
 from flashdepth_ros.network.flashdepth import OUTPUT_PER_INVERSE_METRE
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 
@@ -30,7 +32,7 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = FlashDepth(architecture)
-    _start_output(model, config.initial)
+        _start(model, config.initial)
     if config.initial.student:
         _fill(model, config.initial.student, '')
     if config.initial.context:
@@ -38,17 +40,45 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
     return model
 
 
+def _start(model: FlashDepth, initial: InitialConfig) -> None:
+    """
+    Scale every layer so that signals neither fade nor grow, whatever the model's width.
+
+    The network's usual start suits wide encoders that come trained; left to it, what a small one
+    says first varies by thousandths of what depth does, and most steps go into growing it.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and 'encoder.' in name:
+            nn.init.xavier_uniform_(module.weight)
+        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and 'decoder.' in name:
+            rectified = 'unit' in name or 'head' in name
+            inputs = module.in_channels
+            if isinstance(module, nn.Conv2d):
+                inputs *= math.prod(module.kernel_size)
+            nn.init.normal_(module.weight, std=math.sqrt((2.0 if rectified else 1.0) / inputs))
+    for unit in (module for module in model.modules() if isinstance(module, Unit)):
+        nn.init.zeros_(unit.conv2.weight)
+    _start_output(model, initial)
+
+
 def _start_output(model: FlashDepth, initial: InitialConfig) -> None:
     """
-    Let the last layer say about a typical depth.
+    Let the last layer say about a typical depth, and vary with its input by half of that.
 
     Left at its usual start it would say 0 for half of all inputs, where its ReLU learns nothing.
     """
     assert model.decoder.head is not None
     last = model.decoder.head.conv3
     assert last.bias is not None
+    typical = OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m
+    said = []
+    handle = last.register_forward_hook(lambda _, __, output: said.append(output))
     with torch.no_grad():
-        last.bias.fill_(OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m)
+        last.bias.zero_()
+        model(torch.randn(1, 1, 3, 10 * PATCH, 10 * PATCH))
+        last.weight.mul_(0.5 * typical / said[0].std())
+        last.bias.fill_(typical)
+    handle.remove()
 
 
 def _fill(model: FlashDepth, weights: str, prefix: str) -> None:

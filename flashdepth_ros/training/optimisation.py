@@ -1,11 +1,15 @@
 """Which parameters learn how fast, and how their rates change over a run."""
 
+from collections.abc import Sequence
 import math
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.training.config import OptimiserConfig, RatesConfig
 
@@ -13,31 +17,49 @@ PARTS = tuple(RatesConfig.__dataclass_fields__)
 """The parts of a model that have a learning rate each: the first word of a parameter's name."""
 
 
-def make_optimiser(model: FlashDepth, config: OptimiserConfig) -> AdamW:
+def make_optimisers(model: FlashDepth, config: OptimiserConfig) -> list[Optimizer]:
     """
-    Return an optimiser of the parts whose rate is not 0; the others are frozen here.
+    Return the optimisers of the parts whose rate is not 0; the others are frozen here.
 
     Matrices and kernels decay; biases, scales, embeddings and Mamba-2's own numbers do not.
+
+    :raises ConfigError: Muon is asked for, and this PyTorch has none.
     """
-    groups = []
+    muon: list[dict[str, Any]] = []
+    adam: list[dict[str, Any]] = []
     for part in PARTS:
         rate = getattr(config.rates, part)
         named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
         for _, parameter in named:
             parameter.requires_grad_(rate > 0)
-        for decays in (True, False):
-            chosen = [p for n, p in named if _decays(n, p) == decays]
-            if rate > 0 and chosen:
-                decay = config.weight_decay if decays else 0.0
-                groups.append({'params': chosen, 'peak': rate, 'lr': rate, 'weight_decay': decay})
-    return AdamW(groups, eps=config.epsilon, fused=True)
+        chosen: dict[str, list[nn.Parameter]] = {'muon': [], 'decaying': [], 'free': []}
+        for name, parameter in named:
+            hidden = config.muon and parameter.ndim == 2 and '.blocks.' in name
+            chosen[
+                'muon' if hidden else 'decaying' if _decays(name, parameter) else 'free'
+            ].append(parameter)
+        for kind, parameters in chosen.items():
+            if rate > 0 and parameters:
+                decay = 0.0 if kind == 'free' else config.weight_decay
+                group = {'params': parameters, 'peak': rate, 'lr': rate, 'weight_decay': decay}
+                (muon if kind == 'muon' else adam).append(group)
+    optimisers: list[Optimizer] = [AdamW(adam, eps=config.epsilon, fused=True)]
+    if muon:
+        if not hasattr(torch.optim, 'Muon'):
+            raise ConfigError(f'muon needs PyTorch 2.9 or newer, this is {torch.__version__}')
+        # As large a step as AdamW's, so that one rate serves both.
+        optimisers.append(torch.optim.Muon(muon, adjust_lr_fn='match_rms_adamw'))
+    return optimisers
 
 
-def set_rates(optimiser: AdamW, step: int, steps: int, config: OptimiserConfig) -> None:
+def set_rates(
+    optimisers: Sequence[Optimizer], step: int, steps: int, config: OptimiserConfig
+) -> None:
     """Give every group its rate for `step` of `steps`."""
     factor = rate_factor(step, steps, config)
-    for group in optimiser.param_groups:
-        group['lr'] = group['peak'] * factor
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group['lr'] = group['peak'] * factor
 
 
 def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:

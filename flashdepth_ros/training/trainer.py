@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth
@@ -15,7 +16,7 @@ from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import Sample
 from flashdepth_ros.training.initial import initial_model
 from flashdepth_ros.training.losses import training_loss
-from flashdepth_ros.training.optimisation import make_average, make_optimiser, set_rates
+from flashdepth_ros.training.optimisation import make_average, make_optimisers, set_rates
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class Trainer:
         # Channels last: on two cores a step then takes two thirds of the time.
         model = initial_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: FlashDepth = model.to(world.device).train()
-        self.optimiser = make_optimiser(self.model, config.optimiser)
+        self.optimisers = make_optimisers(self.model, config.optimiser)
         decay = config.optimiser.average
         self.average = make_average(self.model, decay) if decay else None
         network: nn.Module = self.model
@@ -51,7 +52,7 @@ class Trainer:
     def learn(self, sample: Sample) -> dict[str, Tensor]:
         """Take one step on this process's share of a batch; return the terms of its loss."""
         rgb, truth = (part.to(self.world.device, non_blocking=True) for part in sample)
-        set_rates(self.optimiser, self.step, self.config.steps, self.config.optimiser)
+        set_rates(self.optimisers, self.step, self.config.steps, self.config.optimiser)
         bfloat16 = self.config.precision == 'bfloat16'
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bfloat16):
             inverse_depth, _ = self.network(normalised(rgb))
@@ -62,10 +63,12 @@ class Trainer:
         )
         # The same in every process: gradients have been averaged by now.
         if norm.isfinite():
-            self.optimiser.step()
+            for optimiser in self.optimisers:
+                optimiser.step()
         else:
             logger.warning('step %d left out: its gradient is not finite', self.step)
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         if self.average:
             self.average.update_parameters(self.model)
         self.step += 1
@@ -77,7 +80,7 @@ class Trainer:
             'step': self.step,
             'seconds': self.seconds,
             'model': self.model.state_dict(),
-            'optimiser': self.optimiser.state_dict(),
+            'optimisers': [each.state_dict() for each in self.optimisers],
             'average': self.average.state_dict() if self.average else None,
         }
 
@@ -87,15 +90,10 @@ class Trainer:
 
         :raises CheckpointError: it is of another model or of other parts of it.
         """
-        groups = [
-            {key: value for key, value in group.items() if key != 'params'}
-            for group in self.optimiser.param_groups
-        ]
         try:
             self.model.load_state_dict(state['model'])
-            self.optimiser.load_state_dict(state['optimiser'])
-            for group, configured in zip(self.optimiser.param_groups, groups, strict=True):
-                group.update(configured)
+            for optimiser, given in zip(self.optimisers, state['optimisers'], strict=True):
+                _take_over(optimiser, given)
             if self.average:
                 self.average.load_state_dict(state['average'])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
@@ -104,3 +102,14 @@ class Trainer:
                 'give a new output folder'
             ) from error
         self.step, self.seconds = state['step'], state['seconds']
+
+
+def _take_over(optimiser: Optimizer, state: dict[str, Any]) -> None:
+    """Load what the optimiser has seen, not how it was configured."""
+    groups = [
+        {key: value for key, value in group.items() if key != 'params'}
+        for group in optimiser.param_groups
+    ]
+    optimiser.load_state_dict(state)
+    for group, configured in zip(optimiser.param_groups, groups, strict=True):
+        group.update(configured)
