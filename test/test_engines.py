@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+import subprocess
+import sys
 
 import golden_models
 import numpy as np
@@ -145,6 +147,24 @@ def test_a_damaged_file_is_compiled_again(cache):
     del engine  # and with it the process that compiles
     assert not list(cache.glob('*.safetensors'))
     assert not list(cache.glob('*.partial'))
+
+
+def test_engines_let_go_in_any_order_leave_signals_working():
+    """Let OpenVINO go in the order that leaves the signal stack on memory given back."""
+    program = """
+import os, signal, torch
+from flashdepth_ros.network import create_model
+from flashdepth_ros.runtime.engines import EngineChoice, create_engine
+signal.signal(signal.SIGUSR1, lambda *_: print('heard'))
+choice = EngineChoice(device='cpu', engine='openvino', precision='fp32')
+engines = [create_engine(create_model('flashdepth-tiny-s'), choice) for _ in range(2)]
+prepared = [engine.prepare(torch.zeros(1, 1, 3, 28, 28)) for engine in engines]
+while engines:
+    del engines[0]
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    ran = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, 'heard\n'), ran.stderr
 
 
 def test_where_nothing_can_be_compiled_torch_goes_on(tmp_path, monkeypatch, caplog):

@@ -1,6 +1,7 @@
 """The network by OpenVINO: compiled once for each shape of frames."""
 
 from collections import OrderedDict
+from functools import cache
 from importlib.util import find_spec
 import logging
 from typing import Any
@@ -46,7 +47,7 @@ class OpenVinoEngine:
         self.device = torch.device('cpu')
         self.precision = precision
         self._target = target
-        self._core = openvino.Core()
+        self._core = core()
         self._store = ModelStore(model, f'openvino {openvino.__version__}')
         self._model = model
         self._meanwhile = TorchEngine(model, self.device, cpu_precision(), keep=True)
@@ -209,9 +210,20 @@ def intel_gpus() -> list[str]:
     """Return the GPUs that OpenVINO can use here, by its names."""
     if find_spec('openvino') is None:
         return []
+    return [name for name in core().available_devices if name.startswith('GPU')]
+
+
+@cache
+def core() -> Any:
+    """
+    Return this process's one way into OpenVINO, which is never let go.
+
+    Each one sets the stack on which signals are handled, and puts back what was there before when
+    it ends; where another has ended meanwhile, that memory is gone, and the next signal kills.
+    """
     import openvino
 
-    return [name for name in openvino.Core().available_devices if name.startswith('GPU')]
+    return openvino.Core()
 
 
 def _end(awaited: dict[_Shape, Compilation]) -> None:
