@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,9 @@ from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine, resolve
 from flashdepth_ros.runtime.engines import choice as choosing
 from flashdepth_ros.runtime.engines.processor import container_cores, usable_cores
+
+# torch.compile imports parts of PyTorch that say of others that they are old.
+pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit:DeprecationWarning')
 
 PRESET = 'flashdepth-tiny-s'
 SIZE = (70, 98)
@@ -59,10 +63,20 @@ def stream(engine, clip, state=None):
 
 @pytest.mark.parametrize(
     ('name', 'precision'),
-    [(name, each) for name in ('torch', 'openvino') for each in LIMITS if (name, each) != INT8],
+    [
+        *(
+            (name, each)
+            for name in ('torch', 'openvino')
+            for each in LIMITS
+            if (name, each) != INT8
+        ),
+        ('torch_compile', 'fp32'),
+    ],
 )
 def test_a_stream_is_that_of_eager_float32_and_does_not_drift(exact, name, precision):
-    pytest.importorskip(name)
+    pytest.importorskip(name.removesuffix('_compile'))
+    if name == 'torch_compile' and not shutil.which('g++'):
+        pytest.skip('torch.compile needs a C++ compiler')
     engine = engine_of(name, precision)
     if precision == 'int8':
         pytest.importorskip('nncf')
@@ -147,6 +161,15 @@ def test_a_damaged_file_is_compiled_again(cache):
     del engine  # and with it the process that compiles
     assert not list(cache.glob('*.safetensors'))
     assert not list(cache.glob('*.partial'))
+
+
+def test_without_a_cpp_compiler_the_module_runs_on(exact, monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr('torch._inductor.config.cpp.cxx', ('/no/such/compiler',))
+    monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path))
+    torch.compiler.reset()
+    maps, _ = stream(engine_of('torch_compile'), clip_of()[:2])
+    assert all(torch.equal(one, other) for one, other in zip(maps, exact, strict=False))
+    assert 'without torch.compile' in caplog.text
 
 
 def test_engines_let_go_in_any_order_leave_signals_working():

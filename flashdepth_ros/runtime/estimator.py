@@ -75,7 +75,7 @@ class DepthEstimator:
     :param weights: a `.pth` or `.safetensors` file, or a state dict; '': the preset's own.
     :param device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'intel_gpu'.
     :param precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'.
-    :param engine: 'auto', 'torch' or 'openvino'.
+    :param engine: 'auto', 'torch', 'torch_compile' or 'openvino'.
     :param temporal: False: every frame on its own.
     :param short_side: short side of the network's input, px; 0: the preset's own.
     :param long_side_max: cap of the long side, px.

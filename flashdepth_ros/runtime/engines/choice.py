@@ -14,9 +14,9 @@ from flashdepth_ros.runtime.engines.openvino_engine import (
     cpu_precision,
     intel_gpus,
 )
-from flashdepth_ros.runtime.engines.torch_engine import DTYPES, TorchEngine
+from flashdepth_ros.runtime.engines.torch_engine import DTYPES, CompiledTorchEngine, TorchEngine
 
-ENGINES = ('auto', 'torch', 'openvino')
+ENGINES = ('auto', 'torch', 'torch_compile', 'openvino')
 PRECISIONS = (*DTYPES, 'int8')
 
 
@@ -52,6 +52,8 @@ def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:
     engine: Engine
     if resolved.engine == 'openvino':
         engine = OpenVinoEngine(model, resolved.precision, 'GPU' if resolved.intel_gpu else 'CPU')
+    elif resolved.engine == 'torch_compile':
+        engine = CompiledTorchEngine(model, resolved.device, resolved.precision)
     elif resolved.device.type == 'cuda':
         engine = GraphEngine(model, resolved.device, resolved.precision)
     else:
@@ -138,7 +140,7 @@ def _check(what: str, name: str, known: tuple[str, ...]) -> None:
 def _check_pair(engine: str, device: torch.device, precision: str) -> None:
     if engine == 'openvino' and device.type != 'cpu':
         raise ConfigError("engine 'openvino' runs on cpu and intel_gpu; on cuda use torch")
-    if engine == 'torch' and precision == 'int8':
+    if engine != 'openvino' and precision == 'int8':
         raise ConfigError("precision 'int8' is there with engine openvino alone, and on a CPU")
     if precision == 'int8' and find_spec('nncf') is None:
         raise ConfigError("precision 'int8' needs a package: pip install nncf")
