@@ -21,7 +21,6 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rclpy.timer import Timer
 from std_srvs.srv import SetBool, Trigger
 
@@ -42,7 +41,8 @@ class DepthNode(LifecycleNode):
 
     def __init__(self, load: Load = create_estimator) -> None:
         super().__init__('flashdepth')
-        self.finished = Future()
+        self.finished = False
+        """Whether it was shut down as lifecycle nodes are, for good."""
         parameter_list.declare(self)
         self.pipeline = Pipeline(self, load)
         self.add_on_set_parameters_callback(self._set_parameters)
@@ -100,7 +100,7 @@ class DepthNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, and let the process end."""
         self._release()
-        self.finished.set_result(None)
+        self.finished = True
         return super().on_shutdown(state)
 
     def close(self) -> None:
@@ -175,7 +175,9 @@ def main(args: list[str] | None = None, load: Load = create_estimator) -> int:
         executor.add_node(node)
         if not node.start():
             return 1
-        executor.spin_until_future_complete(node.finished)
+        # With a future to wait for, rclpy would hang one more callback on it at every turn.
+        while not node.finished:
+            executor.spin_once()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (InvalidParameterValueException, InvalidParameterTypeException) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from flashdepth_ros.node.governor import Governor, shrunk
-from flashdepth_ros.node.statistics import FrameTimes
 from flashdepth_ros.runtime import DepthEstimator
 
 
@@ -32,15 +31,8 @@ class Resolution:
         self._estimator.size = shrunk(self._full, self._governor.share, full)
         self._size = self._estimator.inference_size(height, width)
 
-    def observe(self, times: FrameTimes) -> None:
-        """Take what the frame cost, from when it was taken to when all was published."""
-        cost_ms = (
-            times.decode_ms
-            + times.preprocess_ms
-            + times.inference_ms
-            + times.postprocess_ms
-            + times.publish_ms
-        )
+    def observe(self, cost_ms: float) -> None:
+        """Take how long a frame kept the inference thread: so long the next one has to wait."""
         before = self._governor.share
         if self._governor.observe(cost_ms):
             self._logger.info(

@@ -1,4 +1,4 @@
-"""The inference thread: takes the newest image, decodes, estimates, publishes, accounts."""
+"""The inference thread: takes the newest image, decodes, estimates, hands depth on to publish."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from dataclasses import dataclass
 from threading import Thread
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
 from flashdepth_ros.cameras import Cameras
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 from flashdepth_ros.node.cdr import ImageView
-from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.mailbox import Mailbox
-from flashdepth_ros.node.outputs import Outputs, Source
+from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.publishing import WARN_EVERY_S, Estimated, Publishers, Publishing
 from flashdepth_ros.node.resolution import Resolution
-from flashdepth_ros.node.statistics import FrameTimes, Statistics
-from flashdepth_ros.node.transport import AnyImage, Transport
-from flashdepth_ros.node.wiring import create_output
-from flashdepth_ros.runtime import DepthEstimator, DepthFrame, ResetReason, StaleFrameError
-
-WARN_EVERY_S = 5.0
+from flashdepth_ros.node.statistics import Statistics
+from flashdepth_ros.node.transport import AnyImage
+from flashdepth_ros.runtime import DepthEstimator, ResetReason, StaleFrameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +47,6 @@ class Received:
     restart: Restart = Restart()
 
 
-class Publishers:
-    """All that is published of a frame: the outputs, and its timing."""
-
-    def __init__(self, node: Node, transport: Transport) -> None:
-        self.outputs = Outputs(node, transport)
-        self._timing = create_output(node, DiagnosticArray, '~/timing')
-        self._name = node.get_name()
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody listens to anything."""
-        return self.outputs.wanted or bool(self._timing.get_subscription_count())
-
-    def tell(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
-        """Publish the timing of a frame where somebody listens."""
-        if self._timing.get_subscription_count():
-            self._timing.publish(timing_message(self._name, stamp_ns, frame.place, times))
-
-
 class Worker:
     """
     Runs one estimator over what comes through the mailbox, in a thread of its own.
@@ -89,7 +66,8 @@ class Worker:
         self.mailbox: Mailbox[Received] = Mailbox()
         self._node, self._logger = node, node.get_logger()
         self.estimator = estimator
-        self._cameras, self._publishers, self._statistics = cameras, publishers, statistics
+        self._cameras, self._statistics = cameras, statistics
+        self._publishing = Publishing(node, publishers, statistics)
         self.resolution = Resolution(estimator, self._logger)
         self.parameters = Parameters()
         self.restart = Restart()
@@ -104,6 +82,7 @@ class Worker:
         if self.mailbox.close() is not None:
             self._statistics.drop('stale')
         self._thread.join()
+        self._publishing.close()
         self.resolution.release()
 
     def put(self, received: Received) -> None:
@@ -151,24 +130,19 @@ class Worker:
         matrix = None if camera is None else camera.matrix
         self.resolution.prepare(parameters.target_rate, *rgb.shape[:2])
         frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, matrix)
-        estimated_s = time.perf_counter()
-        source = Source(image.stamp_ns, image.frame_id, rgb, camera)
-        self._publishers.outputs.publish(frame.inverse_depth, source, parameters)
-        times = FrameTimes(
+        if frame.reset_reason == ResetReason.NON_FINITE:
+            self._logger.error('the network gave numbers that are not finite: new sequence')
+        estimated = Estimated(
+            frame,
+            Source(image.stamp_ns, image.frame_id, rgb, camera),
+            parameters,
             transport_ms=received.transport_ms,
             wait_ms=1e3 * (taken_s - received.received_s),
             decode_ms=1e3 * (decoded_s - taken_s),
-            preprocess_ms=frame.times.preprocess_ms,
-            inference_ms=frame.times.inference_ms,
-            postprocess_ms=frame.times.postprocess_ms,
-            publish_ms=1e3 * (time.perf_counter() - estimated_s),
-            age_ms=1e3 * self._age_s(image),
+            estimated_s=time.perf_counter(),
         )
-        self._statistics.process(times, frame.reset_reason)
-        self.resolution.observe(times)
-        self._publishers.tell(image.stamp_ns, frame, times)
-        if frame.reset_reason == ResetReason.NON_FINITE:
-            self._logger.error('the network gave numbers that are not finite: new sequence')
+        self._publishing.put(estimated)
+        self.resolution.observe(1e3 * (time.perf_counter() - taken_s))
 
     def _age_s(self, image: AnyImage) -> float:
         return (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9

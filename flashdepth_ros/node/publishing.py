@@ -1,0 +1,105 @@
+"""The publishing thread: a frame goes out while the next one is estimated."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.node.diagnostics import timing_message
+from flashdepth_ros.node.outputs import Outputs, Source
+from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.statistics import FrameTimes, Statistics
+from flashdepth_ros.node.transport import Transport
+from flashdepth_ros.node.wiring import create_output
+from flashdepth_ros.runtime import DepthFrame
+
+WARN_EVERY_S = 5.0
+
+
+class Publishers:
+    """All that is published of a frame: the outputs, and its timing."""
+
+    def __init__(self, node: Node, transport: Transport) -> None:
+        self.outputs = Outputs(node, transport)
+        self._timing = create_output(node, DiagnosticArray, '~/timing')
+        self._name = node.get_name()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens to anything."""
+        return self.outputs.wanted or bool(self._timing.get_subscription_count())
+
+    def tell(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
+        """Publish the timing of a frame where somebody listens."""
+        if self._timing.get_subscription_count():
+            self._timing.publish(timing_message(self._name, stamp_ns, frame.place, times))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A frame of depth, where it came from, and how long that took."""
+
+    frame: DepthFrame
+    source: Source
+    parameters: Parameters
+    transport_ms: float
+    wait_ms: float
+    decode_ms: float
+    estimated_s: float
+    """When it was estimated, by `time.perf_counter`."""
+
+
+class Publishing:
+    """
+    Publishes frames in order, in a thread of its own, and counts them.
+
+    No frame ends it: what cannot be published is counted, told in one throttled message, and
+    passed over.
+    """
+
+    def __init__(self, node: Node, publishers: Publishers, statistics: Statistics) -> None:
+        self._clock, self._logger = node.get_clock(), node.get_logger()
+        self._publishers, self._statistics = publishers, statistics
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='publishing')
+        self._last: Future[None] | None = None
+
+    def put(self, estimated: Estimated) -> None:
+        """Hand over a frame; wait for the one before it, so that none queue."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._thread.submit(self._account, estimated)
+
+    def close(self) -> None:
+        """Publish what was handed over and end."""
+        self._thread.shutdown()
+
+    def _account(self, estimated: Estimated) -> None:
+        """Publish one frame, or count why not."""
+        try:
+            self._publish(estimated)
+        except (InputError, RuntimeError, MemoryError) as error:
+            self._statistics.drop('bad')
+            self._logger.error(f'publishing failed: {error}', throttle_duration_sec=WARN_EVERY_S)
+
+    def _publish(self, estimated: Estimated) -> None:
+        frame, stamp_ns = estimated.frame, estimated.source.stamp_ns
+        self._publishers.outputs.publish(
+            frame.inverse_depth, estimated.source, estimated.parameters
+        )
+        times = FrameTimes(
+            transport_ms=estimated.transport_ms,
+            wait_ms=estimated.wait_ms,
+            decode_ms=estimated.decode_ms,
+            preprocess_ms=frame.times.preprocess_ms,
+            inference_ms=frame.times.inference_ms,
+            postprocess_ms=frame.times.postprocess_ms,
+            publish_ms=1e3 * (time.perf_counter() - estimated.estimated_s),
+            age_ms=1e-6 * (self._clock.now().nanoseconds - stamp_ns),
+        )
+        self._statistics.process(times, frame.reset_reason)
+        self._publishers.tell(stamp_ns, frame, times)
