@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from flashdepth_ros.network import FlashDepth, StreamState, create_model, load_weights
 from flashdepth_ros.network.checkpoint import read_weights
 from flashdepth_ros.runtime.engines.model_store import FRAMES
-from flashdepth_ros.runtime.engines.openvino_engine import settings
+from flashdepth_ros.runtime.engines.openvino_engine import core, settings
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 _NICENESS = 10
@@ -76,7 +76,7 @@ def compile_to(
         from flashdepth_ros.runtime.engines.quantisation import quantised
 
         network = quantised(network, model, frames)
-    compiled = openvino.Core().compile_model(network, device, settings(device, precision))
+    compiled = core().compile_model(network, device, settings(device, precision))
     partial = path.with_suffix(f'.{os.getpid()}.partial')
     partial.write_bytes(compiled.export_model().getvalue())
     partial.replace(path)

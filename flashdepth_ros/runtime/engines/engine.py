@@ -7,6 +7,9 @@ from torch import Tensor
 
 from flashdepth_ros.network import StreamState
 
+Result = tuple[Tensor, StreamState | None]
+"""Inverse depth (B, T, H, W) in 1/m, and the state behind its last frame."""
+
 
 class Engine(Protocol):
     """Runs one model; the state goes in and comes out as a value."""
@@ -18,7 +21,7 @@ class Engine(Protocol):
     why: str
     """Why this one was taken; '' where it was asked for by name."""
 
-    def run(self, frames: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState | None]:
+    def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
 
     def prepare(self, frames: Tensor) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from flashdepth_ros.network import FlashDepth, StreamState
+from flashdepth_ros.runtime.engines.engine import Result
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
 CAPTURED = 4
@@ -15,8 +16,7 @@ CAPTURED = 4
 _WARM_UP = 3
 """Runs before the capture, in which libraries choose their algorithms and caches fill."""
 
-_Result = tuple[Tensor, StreamState | None]
-_Recorder = Callable[[Callable[[], _Result]], tuple[Callable[[], None], _Result]]
+_Recorder = Callable[[Callable[[], Result]], tuple[Callable[[], None], Result]]
 """Takes what is to be repeated; returns what repeats it, and where its results then lie."""
 
 
@@ -44,7 +44,7 @@ class GraphEngine(TorchEngine):
         return tuple(self._graphs)
 
     @torch.inference_mode()
-    def run(self, frames: Tensor, state: StreamState | None) -> _Result:
+    def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
         state = self._model.checked(frames, state)
         shape = tuple(frames.shape)
@@ -61,7 +61,7 @@ class _Graph:
 
     def __init__(
         self,
-        run: Callable[[Tensor, StreamState | None], _Result],
+        run: Callable[[Tensor, StreamState | None], Result],
         record: _Recorder,
         example: tuple[Tensor, StreamState | None],
     ) -> None:
@@ -70,7 +70,7 @@ class _Graph:
         self._state = None if state is None else StreamState(state.ssm.clone())
         self._repeat, self._made = record(lambda: run(self._frames, self._state))
 
-    def __call__(self, frames: Tensor, state: StreamState | None) -> _Result:
+    def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
         self._frames.copy_(frames, non_blocking=True)
         if self._state is not None and state is not None:
             self._state.ssm.copy_(state.ssm, non_blocking=True)
@@ -81,8 +81,8 @@ class _Graph:
 
 
 def record_cuda(
-    device: torch.device, run: Callable[[], _Result]
-) -> tuple[Callable[[], None], _Result]:
+    device: torch.device, run: Callable[[], Result]
+) -> tuple[Callable[[], None], Result]:
     """Capture what `run` launches; run it a few times before, on a stream beside."""
     with torch.cuda.device(device):
         here, beside = torch.cuda.current_stream(), torch.cuda.Stream()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import FlashDepth, StreamState
+from flashdepth_ros.runtime.engines.engine import Result
 from flashdepth_ros.runtime.engines.model_store import Compilation, Kind, ModelStore
 from flashdepth_ros.runtime.engines.processor import has_bf16, usable_cores
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
@@ -66,7 +67,7 @@ class OpenVinoEngine:
         """Shapes whose networks are in memory; the one used last stands last."""
         return tuple(self._loaded)
 
-    def run(self, frames: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState | None]:
+    def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Do what `FlashDepth.forward` does."""
         state = self._model.checked(frames, state)
         shape = tuple(frames.shape)
@@ -169,9 +170,7 @@ class _Request:
         self._request = compiled.create_infer_request()
         self._shapes = [tuple(output.shape) for output in compiled.outputs]
 
-    def __call__(
-        self, frames: Tensor, state: StreamState | None
-    ) -> tuple[Tensor, StreamState | None]:
+    def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
         # Held until it has run: OpenVINO does not hold what `contiguous` had to copy.
         given = [frames.contiguous()]
         if state is not None:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.network import FlashDepth, StreamState
+from flashdepth_ros.runtime.engines.engine import Result
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 _LOG = logging.getLogger(__name__)
-_Result = tuple[Tensor, StreamState | None]
 _MULTIPLYING = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -35,11 +35,11 @@ class TorchEngine:
         self._model = model.to(device)
         if not keep:
             store_in(self._model, self._dtype)
-        self._network: Callable[[Tensor, StreamState | None], _Result] = self._model
+        self._network: Callable[[Tensor, StreamState | None], Result] = self._model
         if device.type == 'cpu':
             torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
 
-    def run(self, frames: Tensor, state: StreamState | None) -> _Result:
+    def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
         lower = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self.device.type, self._dtype, enabled=lower):
@@ -68,7 +68,7 @@ class CompiledTorchEngine(TorchEngine):
         super().__init__(model, device, precision)
         self._network = torch.compile(self._model, dynamic=False)
 
-    def run(self, frames: Tensor, state: StreamState | None) -> _Result:
+    def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
         state = self._model.checked(frames, state)
         try:
