@@ -8,6 +8,7 @@ import sys
 
 from flashdepth_ros import __version__
 from flashdepth_ros.errors import FlashDepthError
+from flashdepth_ros.interruption import ending_tidily
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
             sub.set_defaults(run=run)
     parsed = parser.parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        with ending_tidily():
+            return int(parsed.run(parsed))
     except FlashDepthError as error:
         print(f'flashdepth {name}: {error}', file=sys.stderr)
     except KeyboardInterrupt:

@@ -1,9 +1,28 @@
-"""Asking a run to stop: SIGTERM or Ctrl-C let it finish its step and keep what is done."""
+"""Ending by SIGTERM as by Ctrl-C: at once, or once the step at hand is finished and kept."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import signal
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def ending_tidily() -> Iterator[None]:
+    """Let a request to terminate, and a terminal that closes, end as Ctrl-C does; not so nohup."""
+    requests = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in requests:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in requests:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Interruption:

@@ -22,7 +22,7 @@ ROOMS = {
     'training': MODEL | {'simulation'},
     'evaluation': MODEL | {'presentation', 'bags'},
     'node': MODEL | {'presentation', 'bags', 'simulation'},
-    'cli': {'errors'},
+    'cli': CORE,
 }
 KEEPERS = {'mujoco': 'simulation', 'rosbags': 'bags'}
 UNWANTED = {'mamba_ssm', 'flash_attn', 'xformers', 'cv_bridge'}

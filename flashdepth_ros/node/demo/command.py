@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 import os
 from pathlib import Path
-import signal
 import sys
 from tempfile import TemporaryDirectory
 import time
@@ -176,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The middleware reads its settings from the environment, here and in the processes.
     os.environ.update(graph_environment(os.environ))
     try:
-        with _ending_tidily(), TemporaryDirectory(prefix='.demo-', dir=output) as name:
+        with TemporaryDirectory(prefix='.demo-', dir=output) as name:
             folder = Path(name)
             played = _played(arguments, folder)
             recorded = play_through(played.source, played.rate, options, folder)
@@ -209,18 +207,6 @@ def _folder(path: Path) -> Path:
     except OSError as error:
         raise ConfigError(f'{path}: cannot be the output folder: {error.strerror}') from error
     return path
-
-
-@contextmanager
-def _ending_tidily() -> Iterator[None]:
-    """Let a request to terminate, and a terminal that closes, end as Ctrl-C does."""
-    requests = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in requests}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:
