@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
+from flashdepth_ros.network.attention import attend
 from flashdepth_ros.network.config import PATCH, EncoderConfig
 
 # The released networks resize their position embeddings to a grid larger by this; it moves
@@ -21,12 +22,8 @@ class Attention(nn.Module):
         self.output = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(tokens).chunk(3, dim=-1)
-        )
-        mixed = F.scaled_dot_product_attention(query, key, value)  # (B, heads, N, C / heads)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        query, key, value = self.qkv(tokens).chunk(3, dim=-1)
+        return self.output(attend(query, key, value, self.heads))
 
 
 class Block(nn.Module):

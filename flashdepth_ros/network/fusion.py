@@ -1,8 +1,8 @@
 """Cross-attention that brings the context branch's view into the student's path."""
 
 from torch import Tensor, nn
-import torch.nn.functional as F
 
+from flashdepth_ros.network.attention import attend
 from flashdepth_ros.network.config import FusionConfig
 
 
@@ -17,12 +17,8 @@ class CrossAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in (self.query(tokens), *self.key_value(context).chunk(2, dim=-1))
-        )
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        key, value = self.key_value(context).chunk(2, dim=-1)
+        return self.output(attend(self.query(tokens), key, value, self.heads))
 
 
 class Block(nn.Module):
