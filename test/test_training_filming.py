@@ -55,6 +55,22 @@ def test_copies_are_the_same_clips_at_another_size(tmp_path):
     np.testing.assert_array_equal(camera.poses, filmed.camera().poses)
 
 
+def test_every_clip_may_have_a_scene_of_its_own(tmp_path):
+    words = ['film', str(tmp_path), '--seeds', '8:9', '--frames', '1', '--size', '28x28']
+    assert main([*words, '--clips-per-scene', '1']) == 0
+    (clip,) = find_clips(tmp_path)
+    settings = ClipSettings(
+        width=28, height=28, frames=1, rate_hz=10.0, shadow_share=0.25, clips_per_scene=1
+    )
+    (shown,) = plan_clip(8, settings).frames()
+    np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / shown.depth, atol=1e-3)
+
+
+def test_a_clip_needs_a_scene(tmp_path, capsys):
+    assert main(['film', str(tmp_path), '--clips-per-scene', '0']) == 1
+    assert '1 or more expected' in capsys.readouterr().err
+
+
 def test_seeds_that_cannot_be_read_are_refused(tmp_path, capsys):
     assert main(['film', str(tmp_path), '--seeds', 'all']) == 1
     assert "two numbers with ':'" in capsys.readouterr().err

@@ -37,17 +37,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--shadows', type=float, default=0.25, help='share of scenes with shadows (default 0.25)'
     )
+    parser.add_argument(
+        '--clips-per-scene',
+        type=int,
+        default=4,
+        metavar='N',
+        help='so many successive seeds share a scene, whose making costs as much as filming '
+        'twenty frames (default 4)',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
     Film what is not there yet; run it again to go on, or beside itself with other seeds.
 
-    :raises ConfigError: seeds or a size that cannot be read.
+    :raises ConfigError: seeds or a size that cannot be read, or no clip per scene.
     :raises SimulationError: this machine cannot render.
     """
     first, last = _numbers(arguments.seeds, ':')
     width, height = _numbers(arguments.size, 'x')
+    if arguments.clips_per_scene < 1:
+        raise ConfigError(f'{arguments.clips_per_scene} clips per scene; 1 or more expected')
     settings = ClipSettings(
         width=width,
         height=height,
@@ -56,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         kind=arguments.kind,
         supersampling=arguments.sampling,
         shadow_share=arguments.shadows,
+        clips_per_scene=arguments.clips_per_scene,
     )
     copies = _copies(arguments.copies)
     start_gl()
