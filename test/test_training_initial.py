@@ -47,6 +47,16 @@ def test_the_hybrid_begins_with_its_two_branches(tmp_path):
     torch.testing.assert_close(hybrid.context(frames[0]), path)
 
 
+def test_a_hybrid_begins_with_all_of_another(tmp_path):
+    hybrid = create_model('flashdepth-tiny')
+    weights = str(tmp_path / 'a.safetensors')
+    save_weights(hybrid.state_dict(), weights, torch.float32, {})
+    initial = {'student': weights, 'context': weights}
+    model = initial_model(tiny_run(tmp_path, model='flashdepth-tiny', initial=initial))
+    for name, entry in model.state_dict().items():
+        assert torch.equal(entry, hybrid.state_dict()[name]), name
+
+
 def test_weights_without_temporal_module_leave_it_without_effect(tmp_path):
     whole = create_model('flashdepth-tiny-s')
     frameless = {n: e for n, e in whole.state_dict().items() if not n.startswith('temporal.')}

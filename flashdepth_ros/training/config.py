@@ -84,7 +84,7 @@ class InitialConfig:
     student: str = ''
     """Everything but context branch and fusion; a file without temporal module leaves it new."""
     context: str = ''
-    """A model whose encoder and decoder become the context branch."""
+    """A model whose encoder and decoder become the context branch, or a hybrid that has one."""
     typical_depth_m: float = 4.0
     """What an output layer from scratch says at first, m."""
 

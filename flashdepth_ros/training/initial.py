@@ -91,7 +91,7 @@ def _fill(model: FlashDepth, weights: str, prefix: str) -> None:
     }
     found = {}
     for name, entry in wanted.items():
-        given = source.get(name.removeprefix(prefix))
+        given = source.get(name, source.get(name.removeprefix(prefix)))
         if given is None and name.startswith(_NEW):
             continue
         if given is None or given.shape != entry.shape:
