@@ -33,9 +33,21 @@ def test_no_image_is_lost_or_doubled_while_the_subscription_changes(bench):
     bench.node.destroy_publisher(camera)
 
 
+def test_the_subscription_that_is_replaced_stays_until_the_other_one_is_heard(bench):
+    both = {ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE}
+    bench.spin_until(lambda: policies(bench) == both)
+    camera = bench.camera(qos=RELIABLE)
+    bench.spin_for(1.5)
+    assert policies(bench) == both
+    bench.process_all(camera, [bench.image(picture(0))])
+    bench.spin_until(lambda: policies(bench) == {ReliabilityPolicy.RELIABLE})
+    bench.node.destroy_publisher(camera)
+
+
 def test_a_best_effort_publisher_that_comes_later_is_heard(bench):
     camera = bench.node.create_publisher(Image, '/image', BEST_EFFORT)
     bench.spin_until(camera.get_subscription_count)
+    bench.timing.clear()
     bench.settle(camera, bench.image(picture(0)), bench.timing)
     bench.spin_until(lambda: policies(bench) == {ReliabilityPolicy.BEST_EFFORT})
     assert values_of(bench.timing[-1])['reset_reason'] in ('publisher_restarted', '')

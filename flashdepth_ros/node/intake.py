@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import os
 import time
 from typing import Protocol
@@ -31,8 +32,6 @@ from flashdepth_ros.node.worker import Received
 _GRAPH_PERIOD_S = 0.2
 _REST_AFTER_S = 2.0
 """Images that nobody has wanted for this long are no longer subscribed to."""
-_OVERLAP_S = 1.0
-"""For so long a subscription stays beside the one that replaces it, so that none is missed."""
 _WARN_EVERY_S = 10.0
 
 
@@ -66,10 +65,11 @@ class Intake:
         self._watch = PublisherWatch()
         self._topic = ''
         self._publishers = 0
-        self._subscription: Subscription | None = None
-        self._policy = ReliabilityPolicy.BEST_EFFORT
         self._reliability: Reliability | None = None
-        self._retired: list[tuple[float, Subscription]] = []
+        # Two while publishers have changed, until the one of the policy that suits them is heard.
+        self._subscriptions: dict[ReliabilityPolicy, Subscription] = {}
+        self._policy = ReliabilityPolicy.BEST_EFFORT
+        self._heard = False
         self._last_seen: tuple[int | None, int | None] = (None, None)
         self._compressed = False
         self._taker: Taker | None = None
@@ -88,7 +88,7 @@ class Intake:
         """Subscribe, once; another transport than before replaces the subscription."""
         if self._topic and compressed == self._compressed:
             return
-        self._rest()
+        self._unsubscribe()
         self._compressed = compressed
         base = self._node.resolve_topic_name('image')
         self._topic = _compressed_topic(self._node, base) if compressed else base
@@ -104,53 +104,58 @@ class Intake:
     def _listen(self) -> None:
         # What passed meanwhile was not lost in transport.
         self._watch, self._unwanted_since_s = PublisherWatch(), None
-        self._subscribe()
-
-    def _subscribe(self) -> None:
         assert self._reliability is not None
-        self._policy = self._reliability.now()
+        self._subscribe(self._reliability.now())
+
+    def _subscribe(self, policy: ReliabilityPolicy) -> None:
+        """Let images come in under a policy, from now on or still."""
+        self._policy = policy
+        if policy in self._subscriptions:
+            return
+        assert self._reliability is not None
         automatic = self._reliability.is_automatic
         what = Input(
             CompressedImage if self._compressed else Image,
             self._topic,
-            image_qos(self._policy),
+            image_qos(policy),
             settled=frozenset({QoSPolicyKind.RELIABILITY} if automatic else ()),
         )
-        self._subscription = self._transport.subscribe(
-            self._node, what, self._receive, self._reject
+        self._subscriptions[policy] = self._transport.subscribe(
+            self._node, what, partial(self._receive, policy), partial(self._reject, policy)
         )
 
     def _follow_reliability(self) -> None:
-        """Subscribe anew where the publishers have changed; for a while beside the old one."""
-        now_s = time.monotonic()
-        for retired in [each for each in self._retired if now_s - each[0] > _OVERLAP_S]:
-            self._retired.remove(retired)
-            self._node.destroy_subscription(retired[1])
+        """
+        Subscribe anew where the publishers have changed, beside the old subscription.
+
+        That one stays until the new one is heard: discovery can take seconds to connect it.
+        """
         assert self._reliability is not None
-        if self._subscription is not None and self._reliability.now() != self._policy:
-            self._retired.append((now_s, self._subscription))
-            self._subscribe()
+        if self._subscriptions and self._reliability.now() != self._policy:
+            self._heard = False
+            self._subscribe(self._reliability.now())
+        if self._heard:
+            self._unsubscribe(but=self._policy)
 
-    def _rest(self) -> None:
-        if self._subscription is not None:
-            self._retired.append((0.0, self._subscription))
-            self._subscription = None
-        for _, subscription in self._retired:
-            self._node.destroy_subscription(subscription)
-        self._retired.clear()
+    def _unsubscribe(self, but: ReliabilityPolicy | None = None) -> None:
+        for policy in self._subscriptions.keys() - {but}:
+            self._node.destroy_subscription(self._subscriptions.pop(policy))
 
-    def _receive(self, image: AnyImage, info: MessageInfo) -> None:
-        self._admit(info, lambda taker: taker.put(_received(image, info)))
+    def _receive(self, policy: ReliabilityPolicy, image: AnyImage, info: MessageInfo) -> None:
+        self._admit(policy, info, lambda taker: taker.put(_received(image, info)))
         if not self._told_large:
             self._advise_on_transport(len(image.data))
 
-    def _reject(self, error: InputError, info: MessageInfo) -> None:
-        self._admit(info, lambda taker: taker.reject(error))
+    def _reject(self, policy: ReliabilityPolicy, error: InputError, info: MessageInfo) -> None:
+        self._admit(policy, info, lambda taker: taker.reject(error))
 
-    def _admit(self, info: MessageInfo, hand_on: Callable[[Taker], None]) -> None:
+    def _admit(
+        self, policy: ReliabilityPolicy, info: MessageInfo, hand_on: Callable[[Taker], None]
+    ) -> None:
         """Judge by publisher, count, and hand on where there is somebody who wants it."""
+        self._heard = self._heard or policy == self._policy
         seen = info.source_timestamp_ns, info.publication_sequence
-        if self._retired and seen == self._last_seen:
+        if len(self._subscriptions) > 1 and seen == self._last_seen:
             return
         self._last_seen = seen
         self._publishers = self._node.count_publishers(self._topic)
@@ -196,12 +201,12 @@ class Intake:
 
     def _rest_or_listen(self) -> None:
         since_s = self._unwanted_since_s
-        if self._subscription is None:
+        if not self._subscriptions:
             self._statistics.watch_anew()
             if self._taker is not None and self._taker.wants():
                 self._listen()
         elif since_s is not None and time.monotonic() - since_s > _REST_AFTER_S:
-            self._rest()
+            self._unsubscribe()
 
     def _advise_on_transport(self, size_bytes: int) -> None:
         rmw = get_rmw_implementation_identifier()
