@@ -3,6 +3,9 @@
 import argparse
 from dataclasses import replace
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node import cdr
 from flashdepth_ros.node.benchmark import command as benchmark
 from flashdepth_ros.node.benchmark.camera import Sent, stamp_of, stamped
+from flashdepth_ros.node.benchmark.cores import confined, share
 from flashdepth_ros.node.benchmark.figures import (
     COUNTS,
     DROPS,
@@ -139,6 +143,27 @@ def test_impossible_options_are_refused():
         benchmark.run(_arguments('--soak', '-1'))
     with pytest.raises(ConfigError, match='size'):
         benchmark.run(_arguments('--size', 'large'))
+
+
+def test_cores_are_shared_out(monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {3, 5, 6})
+    shares = share(2)
+    assert (shares.measured, shares.others) == ({3, 5}, {6})
+    assert share(0).measured == share(0).others == frozenset()
+    for count in (-1, 3):
+        with pytest.raises(ConfigError, match='1 to 2 expected, or 0'):
+            share(count)
+
+
+def test_what_starts_within_the_block_is_confined():
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    ask = [sys.executable, '-c', 'import os; print(*os.sched_getaffinity(0))']
+    with confined(frozenset({core})):
+        assert subprocess.check_output(ask, text=True).split() == [str(core)]
+    assert os.sched_getaffinity(0) == before
+    with confined(frozenset()):
+        assert os.sched_getaffinity(0) == before
 
 
 def test_the_network_can_be_taken_out(tmp_path, capsys):

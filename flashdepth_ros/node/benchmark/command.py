@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--reliable', action='store_true', help='the node subscribes so (default: best effort)'
     )
     parser.add_argument(
+        '--cores',
+        type=int,
+        default=0,
+        metavar='N',
+        help='for node and bare estimator; camera and listener get the rest (default: all share)',
+    )
+    parser.add_argument(
         '--stub', action='store_true', help='take the network out: what the rest costs by itself'
     )
     parser.add_argument(
@@ -88,4 +95,5 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         arguments.short_side,
         arguments.reliable,
         arguments.stub,
+        arguments.cores,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 import json
@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.node.benchmark.camera import Sent
+from flashdepth_ros.node.benchmark.cores import Cores, confined
 from flashdepth_ros.node.benchmark.figures import Episode
 from flashdepth_ros.node.benchmark.listener import Listener
 from flashdepth_ros.node.benchmark.subject import Subject
@@ -41,7 +42,15 @@ _TICKS_PER_S = os.sysconf('SC_CLK_TCK')
 
 
 class DepthNode(Process):
-    """The process under test."""
+    """The process under test, on some cores alone."""
+
+    def __init__(self, words: Sequence[str], log: Path, cores: Cores) -> None:
+        super().__init__('depth_node', words, os.environ, log)
+        self._cores = cores
+
+    def __enter__(self) -> DepthNode:
+        with confined(self._cores):
+            return super().__enter__()
 
     def cpu_s(self) -> float:
         """Return the CPU time that all its threads have taken."""
@@ -180,10 +189,11 @@ def _until(last_ns: int, seen: Mapping[int, Value]) -> dict[int, Value]:
 
 
 @contextmanager
-def running_graph(subject: Subject, folder: Path) -> Iterator[Graph]:
+def running_graph(subject: Subject, cores: Cores, folder: Path) -> Iterator[Graph]:
     """
     Start camera and depth node, and yield them connected; nobody subscribes to the node yet.
 
+    :param cores: of the depth node.
     :param folder: for what the processes say.
     :raises FlashDepthError: a process ended, or they did not connect.
     """
@@ -193,7 +203,7 @@ def running_graph(subject: Subject, folder: Path) -> Iterator[Graph]:
     # Python's own Ctrl-C leaves the context whole until the block ends.
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     listener = Listener(context)
-    depth_node = DepthNode('depth_node', words, os.environ, folder / 'depth_node.log')
+    depth_node = DepthNode(words, folder / 'depth_node.log', cores)
     try:
         with depth_node, CameraProcess(subject, folder / 'camera.log') as camera:
             graph = Graph(depth_node, camera, listener)

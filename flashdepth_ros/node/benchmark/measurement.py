@@ -21,6 +21,7 @@ from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.node.benchmark.bare import Bare
+from flashdepth_ros.node.benchmark.cores import Cores, confined, share
 from flashdepth_ros.node.benchmark.figures import (
     DROP_SHARE_MAX,
     account,
@@ -72,17 +73,22 @@ def measure(subject: Subject, schedule: Schedule) -> dict[str, Any]:
 
     :raises FlashDepthError: what is to be measured is not possible, or a process failed.
     """
-    with _private_graph(), TemporaryDirectory(prefix='flashdepth-') as name:
+    cores = share(subject.cores)
+    with (
+        _private_graph(),
+        confined(cores.others),
+        TemporaryDirectory(prefix='flashdepth-') as name,
+    ):
         folder = Path(name)
         subject, weights = _with_weights(subject, folder)
         about = {'subject': asdict(subject), 'weights': weights}
         if subject.stubbed:
-            with running_graph(subject, folder) as graph:
+            with running_graph(subject, cores.measured, folder) as graph:
                 return about | _stubbed_node(graph, schedule)
-        before = _bare(subject, _BARE * schedule.seconds)
-        with running_graph(subject, folder) as graph:
+        before = _bare(subject, cores.measured, _BARE * schedule.seconds)
+        with running_graph(subject, cores.measured, folder) as graph:
             report = about | _whole_node(graph, schedule, before.mean_frame_rate)
-        after = _bare(subject, _BARE * schedule.seconds)
+        after = _bare(subject, cores.measured, _BARE * schedule.seconds)
     mean = (before.mean_frame_rate + after.mean_frame_rate) / 2
     return report | {
         'bare': [asdict(before), asdict(after)],
@@ -155,11 +161,12 @@ def _facts(graph: Graph) -> dict[str, str]:
     return {name: graph.listener.facts[name] for name in names}
 
 
-def _bare(subject: Subject, seconds: float) -> Bare:
+def _bare(subject: Subject, cores: Cores, seconds: float) -> Bare:
     _say('the bare estimator ...')
     module = 'flashdepth_ros.node.benchmark.bare'
     command = [sys.executable, '-m', module, json.dumps(asdict(subject)), str(seconds)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    with confined(cores):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ['it said nothing']
         raise FlashDepthError(f'the bare estimator cannot be measured: {said[-1]}')

@@ -26,6 +26,8 @@ class Subject:
     """Whether the node asks for every image: else what the transport loses is lost."""
     stubbed: bool = False
     """Whether a stub stands where the network would, so that the rest is seen by itself."""
+    cores: int = 0
+    """How many it has to itself, apart from camera and listener; 0: all share all."""
 
 
 def images(subject: Subject) -> npt.NDArray[np.uint8]:

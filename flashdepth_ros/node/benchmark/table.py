@@ -34,7 +34,11 @@ def _head(report: Figures) -> Iterator[str]:
         f'{subject["model"]} ({report["weights"]} weights), {node["engine"]} on {node["device"]} '
         f'in {node["precision"]}, {subject["width"]}x{subject["height"]} rgb8'
     )
-    yield f'{machine["cpu"]}, {machine["cores"]} cores, load {machine["load"]:.1f} at the start'
+    apart = f', {subject["cores"]} of them for the node alone' if subject['cores'] else ''
+    yield (
+        f'{machine["cpu"]}, {machine["cores"]} cores{apart}, '
+        f'load {machine["load"]:.1f} at the start'
+    )
 
 
 def _bare(runs: list[Figures]) -> Iterator[str]:
