@@ -10,7 +10,7 @@ from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import create_model, load_weights
 from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.training.config import InitialConfig
-from flashdepth_ros.training.initial import initial_model
+from flashdepth_ros.training.initial import MEMORY_TOKENS, initial_model
 
 
 def test_a_model_from_scratch_says_the_typical_depth_and_follows_from_the_seed(tmp_path):
@@ -24,6 +24,22 @@ def test_a_model_from_scratch_says_the_typical_depth_and_follows_from_the_seed(t
     bias, name = model.state_dict(), 'encoder.patch_embedding.weight'
     assert torch.equal(same.state_dict()[name], bias[name])
     assert not torch.equal(other.state_dict()[name], bias[name])
+
+
+def test_the_recurrence_begins_with_memories_from_a_few_tokens_to_a_hundred_frames(tmp_path):
+    trained = create_model('flashdepth-tiny-s')
+    save_weights(trained.state_dict(), tmp_path / 'a.safetensors', torch.float32, {})
+    initial = {'student': str(tmp_path / 'a.safetensors'), 'new_memory': True}
+    model = initial_model(tiny_run(tmp_path, initial=initial))
+    for block, before in zip(model.temporal.blocks, trained.temporal.blocks, strict=True):
+        mixer = block.mixer
+        rates = torch.nn.functional.softplus(mixer.dt_bias) * mixer.A_log.exp()
+        expected = torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
+        torch.testing.assert_close(1.0 / rates, expected, rtol=1e-3, atol=0)
+        # What is written and what is read have a part in common, whatever the token.
+        into, out_of = (mixer.conv.bias - before.mixer.conv.bias)[mixer.inner :].chunk(2)
+        assert into @ out_of == mixer.state_shape[-1] // 4
+        assert torch.equal(mixer.in_proj.weight, before.mixer.in_proj.weight)
 
 
 def test_the_hybrid_begins_with_its_two_branches(tmp_path):

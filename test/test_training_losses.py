@@ -7,6 +7,7 @@ from torch import Tensor
 from flashdepth_ros.training.losses import (
     LossConfig,
     compressed,
+    drift,
     gradient_matching,
     l1,
     scale_shift_invariant,
@@ -15,10 +16,8 @@ from flashdepth_ros.training.losses import (
     trimmed_l1,
 )
 
-TERMS = [l1, gradient_matching, temporal_gradient_matching, scale_shift_invariant]
-EVERYTHING = LossConfig(
-    l1=1.0, log_l1=1.0, gradient=1.0, temporal_gradient=1.0, scale_shift_invariant=1.0
-)
+TERMS = [l1, gradient_matching, temporal_gradient_matching, drift, scale_shift_invariant]
+EVERYTHING = LossConfig(**dict.fromkeys(vars(LossConfig()), 1.0))
 
 
 def scene(seed: int = 0, batch: int = 2) -> tuple[Tensor, Tensor]:
@@ -99,9 +98,21 @@ def test_flicker_costs_and_a_constant_error_does_not():
     assert (temporal_gradient_matching(flickering, truth) > 0.1).all()
 
 
-def test_one_frame_has_no_flicker():
+@pytest.mark.parametrize('term', [temporal_gradient_matching, drift])
+def test_one_frame_does_not_change(term):
     prediction, truth = scene()
-    assert not temporal_gradient_matching(prediction[:, :1], truth[:, :1]).any()
+    assert not term(prediction[:, :1], truth[:, :1]).any()
+
+
+def test_the_scale_of_a_frame_that_differs_is_drift():
+    _, truth = scene()
+    said, true = (compressed(each, 1e6) for each in (1.2 * truth.nan_to_num(), truth))
+    torch.testing.assert_close(drift(said, true), torch.zeros(2), atol=1e-4, rtol=0)
+    said[:, 1] += 0.3
+    # By 0.3 in one of three frames: from their mean, by 0.2, 0.1 and 0.1.
+    torch.testing.assert_close(drift(said, true), torch.full((2,), 0.4 / 3), atol=1e-4, rtol=0)
+    true[:, 1] = torch.nan
+    torch.testing.assert_close(drift(said, true), torch.zeros(2), atol=1e-4, rtol=0)
 
 
 def test_near_by_the_same_relative_error_costs_the_same():

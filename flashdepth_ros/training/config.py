@@ -85,6 +85,8 @@ class InitialConfig:
     """Everything but context branch and fusion; a file without temporal module leaves it new."""
     context: str = ''
     """A model whose encoder and decoder become the context branch, or a hybrid that has one."""
+    new_memory: bool = False
+    """Whether the recurrence, even a trained one, begins anew with long memories."""
     typical_depth_m: float = 4.0
     """What an output layer from scratch says at first, m."""
 

@@ -13,8 +13,11 @@ from flashdepth_ros.network.checkpoint import read_weights
 from flashdepth_ros.network.config import PATCH, preset
 from flashdepth_ros.network.decoder import Unit
 from flashdepth_ros.network.flashdepth import OUTPUT_PER_INVERSE_METRE
+from flashdepth_ros.network.mamba2 import Mixer
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 
+MEMORY_TOKENS = 4.0, 5000.0
+"""After so many tokens the first head of a recurrence starts to forget, and the last."""
 _CONTEXT = 'context.'
 _NEW = ('temporal.', 'fusion.')
 """Parts that weights to begin with need not have: they start without effect."""
@@ -37,6 +40,9 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
         _fill(model, config.initial.student, '')
     if config.initial.context:
         _fill(model, config.initial.context, _CONTEXT)
+    if config.initial.new_memory:
+        for mixer in (module for module in model.modules() if isinstance(module, Mixer)):
+            _start_memory(mixer)
     return model
 
 
@@ -59,6 +65,24 @@ def _start(model: FlashDepth, initial: InitialConfig) -> None:
     for unit in (module for module in model.modules() if isinstance(module, Unit)):
         nn.init.zeros_(unit.conv2.weight)
     _start_output(model, initial)
+
+
+def _start_memory(mixer: Mixer) -> None:
+    """
+    Let each head begin as a running mean, over a few tokens to those of a hundred frames.
+
+    The usual start forgets sooner, and reads with random signs what it has written: the last
+    frames then say nothing to a step of training, and it learns to do without them.
+    """
+    shortest, longest = (math.log10(each) for each in MEMORY_TOKENS)
+    memory = torch.logspace(shortest, longest, mixer.heads)
+    state_dim = mixer.state_shape[-1]
+    with torch.no_grad():
+        step = 1.0 / (memory * mixer.A_log.exp())
+        mixer.dt_bias.copy_(step + torch.log(-torch.expm1(-step)))
+        assert mixer.conv.bias is not None
+        for projection in mixer.conv.bias[mixer.inner :].split(state_dim):
+            projection[: state_dim // 4] += 1.0
 
 
 def _start_output(model: FlashDepth, initial: InitialConfig) -> None:

@@ -35,6 +35,8 @@ class LossConfig:
     """Gradients at several scales, in the space of `log_l1`: sharp boundaries."""
     temporal_gradient: float = 0.0
     """Change from frame to frame where the truth is still, in the space of `log_l1`."""
+    drift: float = 0.0
+    """How the mean error of a frame wanders within a clip, in the space of `log_l1`."""
     scale_shift_invariant: float = 0.0
     """The Video Depth Anything paper's, with its own gradient term."""
     far_m: float = 30.0
@@ -49,6 +51,7 @@ def training_loss(prediction: Tensor, truth: Tensor, config: LossConfig) -> dict
         'log_l1': lambda: l1(near, near_truth),
         'gradient': lambda: gradient_matching(near, near_truth),
         'temporal_gradient': lambda: temporal_gradient_matching(near, near_truth),
+        'drift': lambda: drift(near, near_truth),
         'scale_shift_invariant': lambda: scale_shift_invariant(prediction, truth),
     }
     used = {name: term().mean() for name, term in terms.items() if getattr(config, name)}
@@ -103,6 +106,20 @@ def temporal_gradient_matching(prediction: Tensor, truth: Tensor) -> Tensor:
     return clip_mean(
         (prediction.diff(dim=1).abs() - change).abs(), still & mask[:, 1:] & mask[:, :-1]
     )
+
+
+def drift(prediction: Tensor, truth: Tensor) -> Tensor:
+    """
+    Return how far the mean error of each frame is from that of its clip, 0 for one frame.
+
+    In logarithmic space the mean error of a frame is that of its scale: a clip that is wrong by
+    one factor does not drift. Frames without any truth are left out.
+    """
+    mask = truth.isfinite()
+    pixels = mask.flatten(2).sum(dim=2)
+    errors = torch.where(mask, prediction - truth.nan_to_num(), 0.0).flatten(2).sum(dim=2)
+    means = errors / pixels.clamp(min=1)
+    return clip_mean((means - clip_mean(means, pixels > 0).unsqueeze(1)).abs(), pixels > 0)
 
 
 def scale_shift_invariant(prediction: Tensor, truth: Tensor) -> Tensor:
