@@ -42,6 +42,16 @@ def test_the_recurrence_begins_with_memories_from_a_few_tokens_to_a_hundred_fram
         assert torch.equal(mixer.in_proj.weight, before.mixer.in_proj.weight)
 
 
+def test_no_memory_is_longer_than_allowed_and_shorter_ones_stay(tmp_path):
+    limited = tiny_run(tmp_path, initial={'new_memory': True, 'longest_memory': 300.0})
+    for block in initial_model(limited).temporal.blocks:
+        mixer = block.mixer
+        steps = torch.nn.functional.softplus(mixer.dt_bias)
+        free = torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
+        expected = free.clamp(max=300.0)
+        torch.testing.assert_close(1 / (steps * mixer.A_log.exp()), expected, rtol=1e-3, atol=0)
+
+
 def test_the_hybrid_begins_with_its_two_branches(tmp_path):
     files = {}
     for branch, name in (('student', 'flashdepth-tiny-s'), ('context', 'flashdepth-tiny-l')):

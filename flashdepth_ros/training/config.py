@@ -87,6 +87,8 @@ class InitialConfig:
     """A model whose encoder and decoder become the context branch, or a hybrid that has one."""
     new_memory: bool = False
     """Whether the recurrence, even a trained one, begins anew with long memories."""
+    longest_memory: float = 0.0
+    """Tokens after which every head of the recurrence forgets at the latest; 0: as it is."""
     typical_depth_m: float = 4.0
     """What an output layer from scratch says at first, m."""
 

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+import torch.nn.functional as F
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth, names
@@ -40,9 +41,11 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
         _fill(model, config.initial.student, '')
     if config.initial.context:
         _fill(model, config.initial.context, _CONTEXT)
-    if config.initial.new_memory:
-        for mixer in (module for module in model.modules() if isinstance(module, Mixer)):
+    for mixer in (module for module in model.modules() if isinstance(module, Mixer)):
+        if config.initial.new_memory:
             _start_memory(mixer)
+        if config.initial.longest_memory:
+            _limit_memory(mixer, config.initial.longest_memory)
     return model
 
 
@@ -83,6 +86,18 @@ def _start_memory(mixer: Mixer) -> None:
         assert mixer.conv.bias is not None
         for projection in mixer.conv.bias[mixer.inner :].split(state_dim):
             projection[: state_dim // 4] += 1.0
+
+
+def _limit_memory(mixer: Mixer, tokens: float) -> None:
+    """
+    Let no head remember for longer, its steps as they are.
+
+    A head whose memory outlasts the clips it learned from gathers more in a stream than it ever
+    saw; so limited, it never gathers more than in a clip of that length.
+    """
+    with torch.no_grad():
+        step = F.softplus(mixer.dt_bias)
+        mixer.A_log.copy_(torch.maximum(mixer.A_log, -(tokens * step).log()))
 
 
 def _start_output(model: FlashDepth, initial: InitialConfig) -> None:
