@@ -21,9 +21,10 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from flashdepth_ros.network import StreamState, create_model
+from flashdepth_ros.network.config import PATCH
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine
 
-HEIGHT, WIDTH, PATCH = 364, 644, 14
+HEIGHT, WIDTH = 364, 644
 TAPS, WIDTHS = [2, 5, 8, 11], [48, 96, 192, 384]
 ROUNDS, FRAMES, WARM_UP = 6, 3, 9
 """All take turns, so that the machine's moods fall on all; int8 calibrates while it warms up."""

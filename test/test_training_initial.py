@@ -33,9 +33,7 @@ def test_the_recurrence_begins_with_memories_from_a_few_tokens_to_a_hundred_fram
     model = initial_model(tiny_run(tmp_path, initial=initial))
     for block, before in zip(model.temporal.blocks, trained.temporal.blocks, strict=True):
         mixer = block.mixer
-        rates = torch.nn.functional.softplus(mixer.dt_bias) * mixer.A_log.exp()
-        expected = torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
-        torch.testing.assert_close(1.0 / rates, expected, rtol=1e-3, atol=0)
+        torch.testing.assert_close(memories(mixer), started(mixer), rtol=1e-3, atol=0)
         # What is written and what is read have a part in common, whatever the token.
         into, out_of = (mixer.conv.bias - before.mixer.conv.bias)[mixer.inner :].chunk(2)
         assert into @ out_of == mixer.state_shape[-1] // 4
@@ -45,11 +43,17 @@ def test_the_recurrence_begins_with_memories_from_a_few_tokens_to_a_hundred_fram
 def test_no_memory_is_longer_than_allowed_and_shorter_ones_stay(tmp_path):
     limited = tiny_run(tmp_path, initial={'new_memory': True, 'longest_memory': 300.0})
     for block in initial_model(limited).temporal.blocks:
-        mixer = block.mixer
-        steps = torch.nn.functional.softplus(mixer.dt_bias)
-        free = torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
-        expected = free.clamp(max=300.0)
-        torch.testing.assert_close(1 / (steps * mixer.A_log.exp()), expected, rtol=1e-3, atol=0)
+        expected = started(block.mixer).clamp(max=300.0)
+        torch.testing.assert_close(memories(block.mixer), expected, rtol=1e-3, atol=0)
+
+
+def memories(mixer):
+    """Return after how many tokens each head forgets."""
+    return 1.0 / (torch.nn.functional.softplus(mixer.dt_bias) * mixer.A_log.exp())
+
+
+def started(mixer):
+    return torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
 
 
 def test_the_hybrid_begins_with_its_two_branches(tmp_path):

@@ -112,5 +112,9 @@ class Mixer(nn.Module):
 
 def _initial_dt_bias(heads: int) -> Tensor:
     """Inverse softplus of steps spread evenly in logarithm over 0.001 to 0.1, as in the paper."""
-    dt = torch.empty(heads).uniform_(math.log(0.001), math.log(0.1)).exp()
-    return dt + torch.log(-torch.expm1(-dt))
+    return inverse_softplus(torch.empty(heads).uniform_(math.log(0.001), math.log(0.1)).exp())
+
+
+def inverse_softplus(steps: Tensor) -> Tensor:
+    """Return what softplus makes these steps of, any shape, above 0."""
+    return steps + torch.log(-torch.expm1(-steps))

@@ -130,10 +130,13 @@ class Intake:
 
         That one stays until the new one is heard: discovery can take seconds to connect it.
         """
+        if not self._subscriptions:
+            return
         assert self._reliability is not None
-        if self._subscriptions and self._reliability.now() != self._policy:
+        policy = self._reliability.now()
+        if policy != self._policy:
             self._heard = False
-            self._subscribe(self._reliability.now())
+            self._subscribe(policy)
         if self._heard:
             self._unsubscribe(but=self._policy)
 

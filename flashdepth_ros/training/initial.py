@@ -14,7 +14,7 @@ from flashdepth_ros.network.checkpoint import read_weights
 from flashdepth_ros.network.config import PATCH, preset
 from flashdepth_ros.network.decoder import Unit
 from flashdepth_ros.network.flashdepth import OUTPUT_PER_INVERSE_METRE
-from flashdepth_ros.network.mamba2 import Mixer
+from flashdepth_ros.network.mamba2 import Mixer, inverse_softplus
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 
 MEMORY_TOKENS = 4.0, 5000.0
@@ -81,8 +81,7 @@ def _start_memory(mixer: Mixer) -> None:
     memory = torch.logspace(shortest, longest, mixer.heads)
     state_dim = mixer.state_shape[-1]
     with torch.no_grad():
-        step = 1.0 / (memory * mixer.A_log.exp())
-        mixer.dt_bias.copy_(step + torch.log(-torch.expm1(-step)))
+        mixer.dt_bias.copy_(inverse_softplus(1.0 / (memory * mixer.A_log.exp())))
         assert mixer.conv.bias is not None
         for projection in mixer.conv.bias[mixer.inner :].split(state_dim):
             projection[: state_dim // 4] += 1.0

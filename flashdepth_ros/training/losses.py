@@ -116,10 +116,10 @@ def drift(prediction: Tensor, truth: Tensor) -> Tensor:
     one factor does not drift. Frames without any truth are left out.
     """
     mask = truth.isfinite()
-    pixels = mask.flatten(2).sum(dim=2)
-    errors = torch.where(mask, prediction - truth.nan_to_num(), 0.0).flatten(2).sum(dim=2)
-    means = errors / pixels.clamp(min=1)
-    return clip_mean((means - clip_mean(means, pixels > 0).unsqueeze(1)).abs(), pixels > 0)
+    errors = prediction - truth.nan_to_num()
+    means = clip_mean(errors.flatten(0, 1), mask.flatten(0, 1)).unflatten(0, mask.shape[:2])
+    known = mask.flatten(2).any(dim=2)
+    return clip_mean((means - clip_mean(means, known).unsqueeze(1)).abs(), known)
 
 
 def scale_shift_invariant(prediction: Tensor, truth: Tensor) -> Tensor:
