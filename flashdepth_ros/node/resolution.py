@@ -21,15 +21,17 @@ class Resolution:
         self._estimator, self._logger = estimator, logger
         self._full = estimator.size
         self._governor = Governor()
-        self._size: tuple[int, int] | None = None
+        self._used: tuple[float, tuple[int, int]] | None = None
 
     def prepare(self, target_rate: float, height: int, width: int) -> None:
         """Set the size for an image of this size, px, so that a rate is kept, Hz; 0 = the full."""
         self._governor.target_rate = target_rate
         self._estimator.size = self._full
         full = self._estimator.inference_size(height, width)
-        self._estimator.size = shrunk(self._full, self._governor.share, full)
-        self._size = self._estimator.inference_size(height, width)
+        share = self._governor.share
+        self._estimator.size = shrunk(self._full, share, full)
+        # In one piece: diagnostics read it from another thread.
+        self._used = share, self._estimator.inference_size(height, width)
 
     def observe(self, cost_ms: float) -> None:
         """Take how long a frame kept the inference thread: so long the next one has to wait."""
@@ -46,11 +48,9 @@ class Resolution:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What diagnostics tell of it; nothing of the size before the first image."""
-        facts = {
-            'target_rate_hz': f'{self._governor.target_rate:g}',
-            'inference_share': f'{self._governor.share:g}',
-        }
-        if self._size is not None:
-            facts['inference_size'] = f'{self._size[1]}x{self._size[0]}'
-        return facts
+        """What diagnostics tell of it, as the last image was seen; before one, no size."""
+        rate = {'target_rate_hz': f'{self._governor.target_rate:g}'}
+        if self._used is None:
+            return rate | {'inference_share': f'{self._governor.share:g}'}
+        share, (height, width) = self._used
+        return rate | {'inference_share': f'{share:g}', 'inference_size': f'{width}x{height}'}
