@@ -6,7 +6,7 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from node_process import NodeProcess
+from node_process import START_S, NodeProcess
 import numpy as np
 from rcl_interfaces.srv import SetParameters
 import rclpy
@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_graph import Graph
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from flashdepth_ros.node import cdr
 from flashdepth_ros.node.transport import image_message
@@ -23,6 +23,14 @@ BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 STEP_NS = 30_000_000
 SIZE = (120, 160)
+SERVICES = {
+    'change_state': ChangeState,
+    'enable': SetBool,
+    'reset': Trigger,
+    'set_parameters': SetParameters,
+    'get_state': GetState,
+}
+ANSWER_S = 2.0
 
 
 class Bench:
@@ -33,7 +41,11 @@ class Bench:
         self._graph = Graph(context)
         self.node = self._graph.node(f'bench_{process.pid}')
         self._base = f'{namespace}/flashdepth'
-        self._heard, self._callers = {}, {}
+        self._heard = {}
+        self._callers = {
+            name: self.node.create_client(kind, f'{self._base}/{name}')
+            for name, kind in SERVICES.items()
+        }
         self.stamp_ns = 100 * 10**9
         self.timing = self.listen(f'{self._base}/timing', DiagnosticArray)
         self.diagnostics = self.listen('/diagnostics', DiagnosticArray)
@@ -106,18 +118,25 @@ class Bench:
         )
         return values_of(self.diagnostics[-1])
 
-    def call(self, kind, name, request=None):
+    def meet(self):
+        """Ask until the node answers: it drops replies to a client that it has not found yet."""
+        client, answers = self._callers['get_state'], []
+        while not any(answer.done() for answer in answers):
+            assert len(answers) * ANSWER_S < START_S, '\n'.join(self.process.lines)
+            self.spin_until(client.service_is_ready, START_S)
+            answers.append(client.call_async(GetState.Request()))
+            self._graph.executor.spin_until_future_complete(answers[-1], ANSWER_S)
+
+    def call(self, name, request=None):
         """Call a service of the node, by its private name."""
-        if name not in self._callers:
-            self._callers[name] = self.node.create_client(kind, f'{self._base}/{name}')
         client = self._callers[name]
         self.spin_until(client.service_is_ready)
-        future = client.call_async(request or kind.Request())
+        future = client.call_async(request or SERVICES[name].Request())
         self.spin_until(future.done, 30.0)
         return future.result()
 
     def reset(self):
-        assert self.call(Trigger, 'reset').success
+        assert self.call('reset').success
 
     def set(self, **values):
         """Set parameters, one by one; return the reasons given against them."""
@@ -125,7 +144,7 @@ class Bench:
         request = SetParameters.Request(
             parameters=[each.to_parameter_msg() for each in parameters]
         )
-        results = self.call(SetParameters, 'set_parameters', request).results
+        results = self.call('set_parameters', request).results
         return [result.reason for result in results if not result.successful]
 
     def transit(self, *transitions):
@@ -135,7 +154,7 @@ class Bench:
     def _transit(self, transition):
         request = ChangeState.Request()
         request.transition.id = transition
-        return self.call(ChangeState, 'change_state', request).success
+        return self.call('change_state', request).success
 
     def reconfigure(self, **values):
         """Take the node down to unconfigured, set parameters, and bring it back."""
@@ -145,7 +164,7 @@ class Bench:
 
     @property
     def state(self):
-        return self.call(GetState, 'get_state').current_state.label
+        return self.call('get_state').current_state.label
 
     def close(self):
         self._graph.close()
@@ -162,6 +181,7 @@ def bench_of(folder, *remaps, ready='configured', namespace='', environment=None
             process.wait_for_line(ready)
         bench = Bench(context, process, namespace)
         try:
+            bench.meet()
             yield bench
             if process.alive:
                 assert process.end() == 0
