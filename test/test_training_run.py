@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 import csv
+import multiprocessing
 import os
 from pathlib import Path
-import signal
+import subprocess
 
 import pytest
 import torch
@@ -38,12 +39,14 @@ def curve(folder: Path) -> list[dict[str, float]]:
 
 
 def interrupt_at(step, monkeypatch):
-    """Have the process asked to stop, by a signal, in the middle of `step`."""
+    """Have the process and its loaders asked to stop, by a signal, in the middle of `step`."""
     learn = Trainer.learn
 
     def learn_and_signal(trainer, sample):
         if trainer.step == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            loaders = [process.pid for process in multiprocessing.active_children()]
+            # Signals of its parent a loader takes otherwise.
+            subprocess.run(['kill', *map(str, (os.getpid(), *loaders))], check=True)
         return learn(trainer, sample)
 
     monkeypatch.setattr(Trainer, 'learn', learn_and_signal)
@@ -66,6 +69,12 @@ def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, mon
     curves = [curve(folder / name) for name in ('whole', 'parts')]
     assert [row['step'] for row in curves[0]] == [4, 6]
     assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
+
+
+def test_a_signal_to_all_processes_of_a_run_still_leaves_a_checkpoint(folder, monkeypatch):
+    interrupt_at(1, monkeypatch)
+    assert not train(tiny_run(folder, output=str(folder / 'run'), workers=1), ALONE)
+    assert read_checkpoint(folder / 'run')['step'] == 2
 
 
 def test_the_loss_falls_on_the_same_clips(folder):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+import signal
 
 import cv2
 from torch.utils.data import DataLoader
@@ -76,5 +77,11 @@ def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample
 
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001
-    """Keep a loader process to one core: the others are for training."""
+    """
+    Keep a loader process to one core, the others are for training, and let it load to the end.
+
+    A signal to all processes of a run is for the trainer, which writes its checkpoint first.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(1)
