@@ -97,6 +97,27 @@ def test_golden_hybrid_hears_its_context():
     assert (run(hybrid, frames)[0] - run(deaf, frames)[0]).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize(('grid', 'context_grid'), [((64, 84), (20, 26)), ((16, 20), (16, 20))])
+def test_a_token_begins_by_hearing_the_context_near_it(grid, context_grid):
+    fusion = create_model(HYBRID).fusion
+    for block in fusion.blocks:
+        torch.nn.init.eye_(block.attention.output.weight)
+    generator = torch.Generator().manual_seed(0)
+    path, context = (
+        torch.randn(1, 32, *size, generator=generator) for size in (grid, context_grid)
+    )
+    changed = context.clone()
+    row, column = context_grid[0] // 4, 3 * context_grid[1] // 4
+    changed[..., row, column] += 5.0
+    with torch.inference_mode():
+        heard = (fusion(path, changed) - fusion(path, context)).abs().amax(dim=(0, 1))
+    rows, columns = torch.meshgrid(*(torch.linspace(0, 1, cells) for cells in grid), indexing='ij')
+    place = row / (context_grid[0] - 1), column / (context_grid[1] - 1)
+    distance = (rows - place[0]).hypot(columns - place[1])
+    assert distance.flatten()[heard.argmax()] < 0.05
+    assert heard[distance > 0.25].max() < 0.01 * heard.max()
+
+
 def test_every_part_learns_from_a_clip():
     model = golden_model(HYBRID).train()
     inverse_depth, state = model(golden_clip(3, *SIZE))

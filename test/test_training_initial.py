@@ -87,6 +87,18 @@ def test_a_hybrid_begins_with_all_of_another(tmp_path):
         assert torch.equal(entry, hybrid.state_dict()[name]), name
 
 
+def test_the_fusion_can_begin_anew(tmp_path):
+    hybrid = create_model('flashdepth-tiny')
+    trained = {name: torch.ones_like(entry) for name, entry in hybrid.state_dict().items()}
+    save_weights(trained, tmp_path / 'a.safetensors', torch.float32, {})
+    initial = dict.fromkeys(('student', 'context'), str(tmp_path / 'a.safetensors'))
+    config = tiny_run(tmp_path, model='flashdepth-tiny', initial={**initial, 'new_fusion': True})
+    model = initial_model(config)
+    assert not any(block.attention.output.weight.any() for block in model.fusion.blocks)
+    for name, entry in model.state_dict().items():
+        assert name.startswith('fusion.') or torch.equal(entry, trained[name]), name
+
+
 def test_weights_without_temporal_module_leave_it_without_effect(tmp_path):
     whole = create_model('flashdepth-tiny-s')
     frameless = {n: e for n, e in whole.state_dict().items() if not n.startswith('temporal.')}

@@ -65,6 +65,8 @@ class FusionConfig:
     level: int = 4
     blocks: int = 4
     heads: int = 2
+    places: bool = False
+    """Whether a token knows where it and the context's lie, and begins by attending nearby."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ _PRESETS = (
         _VIT_TINY_S,
         _DPT_TINY_S,
         _TEMPORAL_TINY_S,
-        FusionConfig(ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140), level=3),
+        FusionConfig(
+            ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140), level=3, places=True
+        ),
         short_side=448,
     ),
     ModelConfig('flashdepth-tiny-s', _VIT_TINY_S, _DPT_TINY_S, _TEMPORAL_TINY_S, short_side=448),

@@ -82,9 +82,11 @@ class InitialConfig:
     """Weights to begin with, `.safetensors` or `.pth`; empty: from scratch."""
 
     student: str = ''
-    """Everything but context branch and fusion; a file without temporal module leaves it new."""
+    """All but the context branch; a file without temporal module or fusion leaves it new."""
     context: str = ''
     """A model whose encoder and decoder become the context branch, or a hybrid that has one."""
+    new_fusion: bool = False
+    """Whether the fusion, even a trained one, begins anew, without effect."""
     new_memory: bool = False
     """Whether the recurrence, even a trained one, begins anew with long memories."""
     longest_memory: float = 0.0

@@ -20,7 +20,8 @@ from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 MEMORY_TOKENS = 4.0, 5000.0
 """After so many tokens the first head of a recurrence starts to forget, and the last."""
 _CONTEXT = 'context.'
-_NEW = ('temporal.', 'fusion.')
+_FUSION = 'fusion.'
+_NEW = ('temporal.', _FUSION)
 """Parts that weights to begin with need not have: they start without effect."""
 
 
@@ -38,9 +39,10 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
         model = FlashDepth(architecture)
         _start(model, config.initial)
     if config.initial.student:
-        _fill(model, config.initial.student, '')
+        left_out = (_CONTEXT, _FUSION) if config.initial.new_fusion else (_CONTEXT,)
+        _fill(model, config.initial.student, left_out=left_out)
     if config.initial.context:
-        _fill(model, config.initial.context, _CONTEXT)
+        _fill(model, config.initial.context, prefix=_CONTEXT)
     for mixer in (module for module in model.modules() if isinstance(module, Mixer)):
         if config.initial.new_memory:
             _start_memory(mixer)
@@ -119,13 +121,15 @@ def _start_output(model: FlashDepth, initial: InitialConfig) -> None:
     handle.remove()
 
 
-def _fill(model: FlashDepth, weights: str, prefix: str) -> None:
-    """Fill the entries whose names begin with `prefix`, the student's where that is empty."""
+def _fill(
+    model: FlashDepth, weights: str, prefix: str = '', left_out: tuple[str, ...] = ()
+) -> None:
+    """Fill the entries whose names begin with `prefix`, but for those of the parts left out."""
     source = _ours(read_weights(weights))
     wanted = {
         name: entry
         for name, entry in model.state_dict().items()
-        if (name.startswith(prefix) if prefix else not name.startswith(_CONTEXT))
+        if name.startswith(prefix) and not name.startswith(left_out)
     }
     found = {}
     for name, entry in wanted.items():
