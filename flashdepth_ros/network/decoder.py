@@ -94,9 +94,14 @@ class Decoder(nn.Module):
         return module.merge(path, module.reassemble(tapped), _size_after(level, tapped))
 
 
+def cells_per_patch(level: int) -> int:
+    """Return how many cells of the path after `level` a patch has along each side."""
+    return 2 ** (4 - level)
+
+
 def _size_after(level: int, tapped: Tensor) -> tuple[int, int]:
     """Size of the path after `level`: the next finer level's, or twice the finest."""
-    factor = 2 ** (4 - level)
+    factor = cells_per_patch(level)
     return factor * tapped.shape[-2], factor * tapped.shape[-1]
 
 

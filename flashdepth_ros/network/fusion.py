@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flashdepth_ros.network.attention import attend
 from flashdepth_ros.network.config import FusionConfig
+from flashdepth_ros.network.decoder import cells_per_patch
 
 NEARNESS = 3.4
 """Gain of the places at the start: a token then attends to about a twentieth of the frame."""
@@ -76,11 +77,11 @@ class Fusion(nn.Module):
         super().__init__()
         self.context_projection = nn.Linear(context_width, width)
         self.blocks = nn.ModuleList(Block(width, config) for _ in range(config.blocks))
-        self.wave_count = width // config.heads if config.places else 0
-        self.cells_per_patch = 2 ** (4 - config.level)
+        self.octaves = width // config.heads // 4 if config.places else 0
+        self.cells_per_patch = cells_per_patch(config.level)
 
     def forward(self, path: Tensor, context: Tensor) -> Tensor:
-        places = Places(self._waves(path), self._waves(context)) if self.wave_count else None
+        places = Places(self._waves(path), self._waves(context)) if self.octaves else None
         tokens = path.flatten(2).transpose(1, 2)
         projected = self.context_projection(context.flatten(2).transpose(1, 2))
         for block in self.blocks:
@@ -94,7 +95,7 @@ class Fusion(nn.Module):
         The product of two places falls with the distance between them (arXiv 1706.03762, 3.5).
         """
         rows, columns = (
-            _waves(_shares(cells, self.cells_per_patch, path.device), self.wave_count // 4)
+            _waves(_shares(cells, self.cells_per_patch, path.device), self.octaves)
             for cells in path.shape[-2:]
         )
         grid = rows[:, None].expand(-1, len(columns), -1), columns.expand(len(rows), -1, -1)
