@@ -177,12 +177,13 @@ def depth_from_inverse(
             f'depth scale {scale}, limits {minimum} to {maximum} m; '
             'expected a positive scale and 0 <= minimum < maximum'
         )
-    inverse_depth = np.asarray(inverse_depth, np.float32)
+    # Resizing may overshoot a little below zero, which means far, not near, and so does -0.0.
+    depth = np.maximum(np.asarray(inverse_depth, np.float32), np.float32(0.0))
+    depth += np.float32(0.0)
     with np.errstate(divide='ignore', over='ignore'):
-        depth = np.float32(scale) / inverse_depth
-    # Resizing may overshoot a little below zero, which means far, not near.
-    depth[(inverse_depth <= 0) | (depth > maximum)] = np.inf
-    depth[depth < minimum] = -np.inf
+        np.divide(np.float32(scale), depth, out=depth)
+    np.copyto(depth, np.inf, where=depth > maximum)
+    np.copyto(depth, -np.inf, where=depth < minimum)
     return depth
 
 

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, going on from an earlier run's checkpoint; 0 also if interrupted and saved."""
     from flashdepth_ros.runtime.distributed import joined
-    from flashdepth_ros.training.allocation import keep_freed_memory
+    from flashdepth_ros.runtime.memory import keep_freed_memory
     from flashdepth_ros.training.run import train
 
     logging.basicConfig(level=logging.INFO, format='%(message)s')

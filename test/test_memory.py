@@ -8,7 +8,7 @@ PAGE = 4096
 CODE = f"""
 import resource, sys
 import torch
-from flashdepth_ros.training.allocation import keep_freed_memory
+from flashdepth_ros.runtime.memory import keep_freed_memory
 if sys.argv[1] == 'kept':
     keep_freed_memory()
 def faults():
