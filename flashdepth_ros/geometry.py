@@ -187,6 +187,18 @@ def depth_from_inverse(
     return depth
 
 
+def times_canonical(focal_px: float, size: tuple[int, int], canonical_focal: float) -> float:
+    """
+    Return how many times farther things are than in a canonical camera that sees the same picture.
+
+    What is as large in the picture of a lens twice as long is twice as far (arXiv 2307.10984).
+
+    :param size: height and width of the picture, px.
+    :param canonical_focal: of the canonical camera, over the short side of its pictures.
+    """
+    return focal_px / (min(size) * canonical_focal)
+
+
 def edge_mask(depth: Float32, threshold: float, stride: int = 1) -> npt.NDArray[np.bool_]:
     """
     Return True where depth jumps to one of the four neighbours, on both sides.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import golden_models
 import golden_recipe
 import numpy as np
@@ -45,6 +47,52 @@ def test_estimate_is_the_network_on_the_normalised_image(weights):
         np.testing.assert_allclose(frame.depth, 1.0 / frame.inverse_depth, 1e-6)
         assert frame.depth.shape == (112, 140)
         assert frame.depth.dtype == frame.inverse_depth.dtype == np.float32
+
+
+def matrix(focal_px):
+    return (focal_px, 0.0, 70.0, 0.0, focal_px, 56.0, 0.0, 0.0, 1.0)
+
+
+def test_metres_grow_with_the_focal_length(weights):
+    """As a lens twice as long shows the same from twice as far; unknown, it is the canonical."""
+    image = images(1)[0]
+    unknown, canonical, longer, other = (
+        make(weights).estimate(each, 0, camera_matrix=camera).depth
+        for each, camera in (
+            (image, None),
+            (image, matrix(0.8 * 112)),
+            (image, matrix(2 * 0.8 * 112)),
+            (image.transpose(1, 0, 2), matrix(2 * 0.8 * 112)),
+        )
+    )
+    np.testing.assert_allclose(canonical, unknown, 1e-6)
+    np.testing.assert_allclose(longer, 2 * unknown, 1e-6)
+    upright = make(weights).estimate(image.transpose(1, 0, 2), 0).depth
+    np.testing.assert_allclose(other, 2 * upright, 1e-6)
+
+
+def test_a_camera_that_comes_late_or_pauses_is_remembered(weights):
+    with_camera, without = make(weights), make(weights)
+    cameras = (None, matrix(179.2), None, matrix(0.0))
+    ratios = []
+    for index, camera in enumerate(cameras[:3]):
+        image, stamp = images(3)[index], index * PERIOD_NS
+        ours = with_camera.estimate(image, stamp, camera_matrix=camera)
+        ratios.append(np.median(ours.depth / without.estimate(image, stamp).depth))
+        assert ours.frames_since_reset == index
+    np.testing.assert_allclose(ratios, [1.0, 2.0, 2.0], 1e-5)
+    uncalibrated = make(weights).estimate(images(1)[0], 0, camera_matrix=cameras[3])
+    np.testing.assert_array_equal(
+        uncalibrated.depth, make(weights).estimate(images(1)[0], 0).depth
+    )
+
+
+def test_a_model_without_a_canonical_camera_heeds_none(weights):
+    estimator, image = make(weights), images(1)[0]
+    estimator.config = replace(estimator.config, canonical_focal=0.0)
+    plain = make(weights).estimate(image, 0).depth
+    ours = estimator.estimate(image, 0, camera_matrix=matrix(500.0)).depth
+    np.testing.assert_array_equal(ours, plain)
 
 
 def test_reset_forgets_and_says_so(weights):

@@ -18,6 +18,7 @@ from recordings import LATER_NS, camera_messages, picture, stamp_of, write
 FRAMES, SIZE = 6, (70, 84)
 MODEL = 'flashdepth-tiny-s'
 TOPICS = ['/depth/image', '/depth/camera_info']
+K = (60.0, 0.0, 42.0, 0.0, 60.0, 35.0, 0.0, 0.0, 1.0)
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +60,7 @@ def estimated(weights, **options):
     """Return the inverse depth of every frame, from the estimator itself."""
     estimator = DepthEstimator(MODEL, weights, engine='torch', **options)
     return [
-        estimator.estimate(picture(index, SIZE), stamp_of(index), 'camera').inverse_depth
+        estimator.estimate(picture(index, SIZE), stamp_of(index), 'camera', K).inverse_depth
         for index in range(FRAMES)
     ]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_scenes import write_scene
 
-from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.training.augmentation import augment, cropped
 from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
 from flashdepth_ros.training.datasets import ClipDataset, StepSampler, VideoPool, places
@@ -18,12 +18,15 @@ PHASE = PhaseConfig(steps=2, height=28, width=42, frames=3, batch=4, strides=(1,
 PLAIN = AugmentationConfig(zoom=1.0, flip=False, colour=0.0)
 
 
+FOCAL = 0.8
+
+
 def window(height: int = 30, width: int = 40, frames: int = 2) -> Window:
     """Return frames whose red and green tell where each pixel was, as their inverse depth does."""
     rows, columns = np.mgrid[:height, :width]
     rgb = np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
     inverse_depth = (rows + 1000.0 * columns).astype(np.float32)
-    return Window(np.stack([rgb] * frames), np.stack([inverse_depth] * frames))
+    return Window(np.stack([rgb] * frames), np.stack([inverse_depth] * frames), 25.0)
 
 
 def test_a_sample_is_a_function_of_seed_and_index(tmp_path):
@@ -74,7 +77,7 @@ def test_an_image_and_its_truth_are_cut_alike():
             (28, 42),
             replace(PLAIN, zoom=2.0, flip=True),
             np.random.default_rng(seed),
-        )
+        )[:2]
         columns, rows = np.divmod(inverse_depth[0], 1000.0)
         for channel, place in ((0, rows), (1, columns)):
             np.testing.assert_allclose(rgb[0, ..., channel], place, atol=4.0)
@@ -82,26 +85,52 @@ def test_an_image_and_its_truth_are_cut_alike():
 
 def test_without_change_nothing_is_changed():
     given = window(28, 42)
-    rgb, inverse_depth = augment(given, (28, 42), PLAIN, np.random.default_rng(0))
+    rgb, inverse_depth, focal_px = augment(given, (28, 42), PLAIN, np.random.default_rng(0))
+    assert focal_px == given.focal_px
     np.testing.assert_array_equal(rgb, given.rgb)
     np.testing.assert_array_equal(inverse_depth, given.inverse_depth)
 
 
 def test_a_cut_keeps_the_middle_and_makes_up_no_depth():
     given = window(56, 120)
-    _, inverse_depth = cropped(given, (28, 42))
+    inverse_depth = cropped(given, (28, 42)).inverse_depth
     assert np.isin(inverse_depth, given.inverse_depth).all()
     middle = inverse_depth[0].mean()
     assert middle == pytest.approx(given.inverse_depth[0].mean(), rel=0.02)
 
 
 def test_colours_change_alike_in_all_frames():
-    rgb, inverse_depth = augment(
+    rgb, inverse_depth, _ = augment(
         window(28, 42), (28, 42), replace(PLAIN, colour=0.3), np.random.default_rng(1)
     )
     assert not np.array_equal(rgb, window(28, 42).rgb)
     np.testing.assert_array_equal(rgb[0], rgb[1])
     np.testing.assert_array_equal(inverse_depth, window(28, 42).inverse_depth)
+
+
+def test_what_is_enlarged_is_as_much_nearer_to_the_canonical_camera():
+    given = window(56, 84)
+    whole, half = (cropped(given, (28, 42), zoom) for zoom in (1.0, 2.0))
+    assert whole.canonical(0.0) is whole
+    for each, focal_px in ((whole, 12.5), (half, 25.0)):
+        expected = each.inverse_depth * focal_px / (28 * FOCAL)
+        np.testing.assert_allclose(each.canonical(FOCAL).inverse_depth, expected, 1e-6)
+    np.testing.assert_array_equal(half.canonical(FOCAL).rgb, half.rgb)
+
+
+def test_samples_come_as_the_canonical_camera_sees_them(tmp_path):
+    write_scene(tmp_path / '0.clip.zip', 0)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    metres, canonical = (ClipDataset(pool, PHASE, PLAIN, 0, focal)[3] for focal in (0.0, FOCAL))
+    assert torch.equal(metres[0], canonical[0])
+    video = pool.videos[0]
+    focal_px = cropped(video.read([0]), (28, 42)).focal_px
+    torch.testing.assert_close(canonical[1], metres[1] * (focal_px / (28 * FOCAL)), equal_nan=True)
+
+
+def test_without_a_focal_length_there_is_no_canonical_camera():
+    with pytest.raises(InputError, match='focal length'):
+        Window(*window()[:2]).canonical(FOCAL)
 
 
 def test_a_source_that_is_not_there_is_refused(tmp_path):

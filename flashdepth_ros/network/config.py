@@ -82,6 +82,11 @@ class ModelConfig:
     """Short side of the network's input for which the preset is meant, px."""
     metric: bool = True
     """Whether inverse depth comes in 1/m; False: only up to an unknown scale and shift."""
+    canonical_focal: float = 0.0
+    """
+    Focal length over the short side of the camera in whose metres inverse depth comes; those of
+    another camera are as many times longer as its focal length is. 0: whatever the camera.
+    """
     weights_license: str = 'Apache-2.0'
 
 
@@ -95,6 +100,8 @@ _TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
 _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
+_CANONICAL_FOCAL = 0.8
+"""Some 80 degrees across at 4:3, the middle of the simulated cameras."""
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
 _VIT_TINY_L = EncoderConfig(dim=192, depth=6, heads=6, taps=(1, 2, 4, 5), position_grid=12)
 _DPT_TINY_S = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
@@ -130,9 +137,24 @@ _PRESETS = (
             ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140), level=3, places=True
         ),
         short_side=448,
+        canonical_focal=_CANONICAL_FOCAL,
     ),
-    ModelConfig('flashdepth-tiny-s', _VIT_TINY_S, _DPT_TINY_S, _TEMPORAL_TINY_S, short_side=448),
-    ModelConfig('flashdepth-tiny-l', _VIT_TINY_L, _DPT_TINY_L, _TEMPORAL_TINY_L, short_side=140),
+    ModelConfig(
+        'flashdepth-tiny-s',
+        _VIT_TINY_S,
+        _DPT_TINY_S,
+        _TEMPORAL_TINY_S,
+        short_side=448,
+        canonical_focal=_CANONICAL_FOCAL,
+    ),
+    ModelConfig(
+        'flashdepth-tiny-l',
+        _VIT_TINY_L,
+        _DPT_TINY_L,
+        _TEMPORAL_TINY_L,
+        short_side=140,
+        canonical_focal=_CANONICAL_FOCAL,
+    ),
 )
 PRESETS = {config.name: config for config in _PRESETS}
 """Every model by its name; `-tiny-s` and `-tiny-l` are the two branches of `-tiny` alone."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.geometry import depth_from_inverse
+from flashdepth_ros.geometry import depth_from_inverse, times_canonical
 from flashdepth_ros.network import StreamState, create_model, load_weights
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine
 from flashdepth_ros.runtime.preprocess import (
@@ -141,7 +141,8 @@ class DepthEstimator:
         :param rgb: (H, W, 3) uint8.
         :param stamp_ns: when it was taken, ns.
         :param frame_id: the camera's tf frame; a change starts a new sequence.
-        :param camera_matrix: K row by row, where known; a change starts a new sequence.
+        :param camera_matrix: K row by row, where known; a change starts a new sequence. A model
+            of a canonical focal length needs it for metres; without, it takes the camera for that.
         :raises InputError: the image cannot be used; the stream is as it was.
         :raises StaleFrameError: the stamp went back within the tolerance; likewise.
         """
@@ -154,6 +155,7 @@ class DepthEstimator:
             self._state = None
         preprocessed = time.perf_counter()
         maps, place = self._infer_finite(frame, place)
+        maps = self._in_metres(maps, (height, width))
         inferred = time.perf_counter()
         size = (height, width) if self.output_size == 'input' else tuple(frame.shape[-2:])
         inverse_depth = download(maps, (size[0], size[1]))
@@ -162,6 +164,13 @@ class DepthEstimator:
             1e3 * (preprocessed - start), 1e3 * (inferred - preprocessed), 1e3 * (done - inferred)
         )
         return DepthFrame(inverse_depth, place, times)
+
+    def _in_metres(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return inverse depth as this camera's, whose images have this size, from the model's."""
+        matrix, canonical = self.sequence.camera_matrix, self.config.canonical_focal
+        if not canonical or matrix is None or matrix[0] <= 0:
+            return maps
+        return maps / times_canonical(matrix[0], size, canonical)
 
     def _infer_finite(self, frame: Tensor, place: Place) -> tuple[Tensor, Place]:
         """Infer; where that is not finite, once more without the past, as a new sequence."""

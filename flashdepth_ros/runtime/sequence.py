@@ -64,6 +64,11 @@ class Sequence:
         self._pending = ResetReason.FIRST_FRAME
         self._place = Place(-1, 0, ResetReason.NONE)
 
+    @property
+    def camera_matrix(self) -> tuple[float, ...] | None:
+        """K of the frame that entered last, or before it where that told none; None: unknown."""
+        return None if self._last is None else self._last.camera_matrix
+
     def request(self, reason: ResetReason) -> None:
         """Let the next frame start a new sequence; the first reason given before it stays."""
         if self._pending is ResetReason.NONE:

@@ -16,12 +16,12 @@ def augment(
     """Return `window` at `size` (height, width, px): zoomed, shifted, mirrored and tinted."""
     zoom = random.uniform(1.0, config.zoom)
     place = random.uniform(0.0, 1.0, size=2)
-    rgb, inverse_depth = cropped(window, size, zoom, (place[0], place[1]))
+    rgb, inverse_depth, focal_px = cropped(window, size, zoom, (place[0], place[1]))
     if config.flip and random.random() < 0.5:
         rgb, inverse_depth = rgb[:, :, ::-1], inverse_depth[:, :, ::-1]
     if config.colour:
         rgb = _tinted(rgb, config.colour, random)
-    return Window(np.ascontiguousarray(rgb), np.ascontiguousarray(inverse_depth))
+    return Window(np.ascontiguousarray(rgb), np.ascontiguousarray(inverse_depth), focal_px)
 
 
 def cropped(
@@ -53,7 +53,7 @@ def cropped(
         cv2.resize(each[rows, columns], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         for each in window.inverse_depth
     ]
-    return Window(np.stack(rgb), np.stack(inverse_depth))
+    return Window(np.stack(rgb), np.stack(inverse_depth), window.focal_px / scale)
 
 
 def _tinted(

@@ -71,7 +71,7 @@ class Clip:
     def read(self, frames: Sequence[int]) -> Window:
         """Read the frames of these places, in this order."""
         with _opened(self.path) as archive:
-            step = json.loads(archive.read(_CAMERA))['inverse_depth_step']
+            camera = json.loads(archive.read(_CAMERA))
             rgb = [_decoded(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR_RGB) for i in frames]
             codes = [
                 _decoded(archive, f'inverse_depth/{i:06d}.png', cv2.IMREAD_UNCHANGED)
@@ -79,7 +79,8 @@ class Clip:
             ]
         inverse_depth = np.stack(codes).astype(np.float32)
         inverse_depth[inverse_depth == _UNKNOWN] = np.nan
-        return Window(np.stack(rgb), inverse_depth * np.float32(step))
+        inverse_depth *= np.float32(camera['inverse_depth_step'])
+        return Window(np.stack(rgb), inverse_depth, camera['intrinsics'][0])
 
     def camera(self) -> Camera:
         """Read the intrinsics, poses and stamps."""

@@ -44,7 +44,7 @@ class AugmentationConfig:
     """What is changed at random, for all frames of a clip alike."""
 
     zoom: float = 1.2
-    """Largest enlargement. Mild: metres are kept, so it shifts the apparent focal length."""
+    """Largest enlargement. Metres are kept: mild for a preset without `canonical_focal`."""
     flip: bool = True
     colour: float = 0.2
     """Largest change of brightness, contrast, saturation, gamma and white balance, a share."""

@@ -44,20 +44,27 @@ class ClipDataset(Dataset[Sample]):
     """The samples of one phase: `dataset[index]` for any index >= 0."""
 
     def __init__(
-        self, pool: VideoPool, phase: PhaseConfig, augmentation: AugmentationConfig, seed: int
+        self,
+        pool: VideoPool,
+        phase: PhaseConfig,
+        augmentation: AugmentationConfig,
+        seed: int,
+        canonical_focal: float = 0.0,
     ) -> None:
         self.pool = pool
         self.phase = phase
         self.augmentation = augmentation
         self.seed = seed
+        self.canonical_focal = canonical_focal
 
     def __getitem__(self, index: int) -> Sample:
         random = np.random.default_rng((self.seed, index))
         video = self.pool.draw(random)
         window = video.read(places(video.length, self.phase, random))
         size = (self.phase.height, self.phase.width)
-        rgb, inverse_depth = augment(window, size, self.augmentation, random)
-        return torch.from_numpy(rgb).permute(0, 3, 1, 2), torch.from_numpy(inverse_depth)
+        window = augment(window, size, self.augmentation, random).canonical(self.canonical_focal)
+        rgb = torch.from_numpy(window.rgb).permute(0, 3, 1, 2)
+        return rgb, torch.from_numpy(window.inverse_depth)
 
 
 def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list[int]:

@@ -93,7 +93,7 @@ class Copies(NamedTuple):
         size = (self.height, self.width)
         window = clip.read(range(clip.length))
         camera = clip.camera().resized(window.rgb.shape[1:3], size)
-        rgb, inverse_depth = cropped(window, size)
+        rgb, inverse_depth, _ = cropped(window, size)
         with np.errstate(divide='ignore'):
             write_clip(self.folder / path.name, rgb, 1.0 / inverse_depth, camera)
 

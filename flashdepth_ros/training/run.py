@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.interruption import Interruption
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
@@ -53,6 +54,7 @@ def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample
     :raises ConfigError: a batch does not divide by the processes, or a source is not usable.
     """
     pool = VideoPool(config.sources)
+    canonical_focal = preset(config.model).canonical_focal
     step = index = 0
     for phase in config.phases:
         if phase.batch % world.size:
@@ -63,7 +65,7 @@ def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample
         if steps:
             sampler = StepSampler(steps, index, phase.batch, world.rank, world.size)
             yield from DataLoader(
-                ClipDataset(pool, phase, config.augmentation, config.seed),
+                ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal),
                 batch_sampler=sampler,
                 num_workers=config.workers,
                 worker_init_fn=_start_worker,

@@ -52,6 +52,7 @@ class Validation:
         for video in self.videos:
             frames = range(min(self.frames, video.length))
             window = cropped(video.read(frames), self.size)
+            window = window.canonical(model.config.canonical_focal)
             scores.append(score(predicted(model, window, device), window.inverse_depth))
         return {name: _mean([each[name] for each in scores]) for name in METRICS}
 
