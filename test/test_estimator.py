@@ -87,6 +87,14 @@ def test_a_camera_that_comes_late_or_pauses_is_remembered(weights):
     )
 
 
+def test_the_camera_of_another_view_is_not_taken(weights):
+    estimator, image = make(weights), images(1)[0]
+    estimator.estimate(image, 0, 'left', matrix(179.2))
+    other = estimator.estimate(image, PERIOD_NS, 'right')
+    assert other.reset_reason == 'geometry_changed'
+    np.testing.assert_array_equal(other.depth, make(weights).estimate(image, 0).depth)
+
+
 def test_a_model_without_a_canonical_camera_heeds_none(weights):
     estimator, image = make(weights), images(1)[0]
     estimator.config = replace(estimator.config, canonical_focal=0.0)

@@ -111,8 +111,8 @@ class Sequence:
         return ResetReason.NONE
 
     def _with_known_camera(self, tag: FrameTag) -> FrameTag:
-        """Keep the last known camera matrix while none is given: a later change is seen."""
-        if tag.camera_matrix is not None or self._last is None:
+        """Keep the last known matrix of the view while none is given: a later change is seen."""
+        if tag.camera_matrix is not None or self._last is None or not _same_view(self._last, tag):
             return tag
         return FrameTag(
             tag.stamp_ns, tag.height, tag.width, tag.frame_id, self._last.camera_matrix
@@ -120,6 +120,10 @@ class Sequence:
 
 
 def _geometry_differs(last: FrameTag, tag: FrameTag) -> bool:
-    same_view = (last.height, last.width, last.frame_id) == (tag.height, tag.width, tag.frame_id)
     both_known = last.camera_matrix is not None and tag.camera_matrix is not None
-    return not same_view or (both_known and last.camera_matrix != tag.camera_matrix)
+    changed = both_known and last.camera_matrix != tag.camera_matrix
+    return changed or not _same_view(last, tag)
+
+
+def _same_view(last: FrameTag, tag: FrameTag) -> bool:
+    return (last.height, last.width, last.frame_id) == (tag.height, tag.width, tag.frame_id)
