@@ -73,15 +73,19 @@ def test_metres_grow_with_the_focal_length(weights):
 
 def test_a_camera_that_comes_late_or_pauses_is_remembered(weights):
     with_camera, without = make(weights), make(weights)
-    cameras = (None, matrix(179.2), None, matrix(0.0))
     ratios = []
-    for index, camera in enumerate(cameras[:3]):
-        image, stamp = images(3)[index], index * PERIOD_NS
+    for index, (image, camera) in enumerate(
+        zip(images(3), (None, matrix(179.2), None), strict=True)
+    ):
+        stamp = index * PERIOD_NS
         ours = with_camera.estimate(image, stamp, camera_matrix=camera)
         ratios.append(np.median(ours.depth / without.estimate(image, stamp).depth))
         assert ours.frames_since_reset == index
     np.testing.assert_allclose(ratios, [1.0, 2.0, 2.0], 1e-5)
-    uncalibrated = make(weights).estimate(images(1)[0], 0, camera_matrix=cameras[3])
+
+
+def test_a_camera_that_is_not_calibrated_is_none(weights):
+    uncalibrated = make(weights).estimate(images(1)[0], 0, camera_matrix=matrix(0.0))
     np.testing.assert_array_equal(
         uncalibrated.depth, make(weights).estimate(images(1)[0], 0).depth
     )

@@ -16,8 +16,6 @@ from flashdepth_ros.training.video import Window
 
 PHASE = PhaseConfig(steps=2, height=28, width=42, frames=3, batch=4, strides=(1, 2))
 PLAIN = AugmentationConfig(zoom=1.0, flip=False, colour=0.0)
-
-
 FOCAL = 0.8
 
 
