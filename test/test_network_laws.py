@@ -33,6 +33,23 @@ def test_frames_at_once_equal_frames_one_by_one(model):
     torch.testing.assert_close(state.ssm, last.ssm, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('temporal', [True, False])
+def test_wanted_frames_are_those_among_all(model, temporal):
+    if not temporal:
+        model = copy.deepcopy(model)
+        model.temporal = None
+    clip = golden_clip(4, *SIZE)
+    frames = torch.cat((clip, clip.flip(1)))
+    everything, last = run(model, frames)
+    wanted = torch.tensor([[1, 3], [0, 2]])
+    with torch.inference_mode():
+        inverse_depth, state = model(frames, wanted=wanted)
+    expected = torch.stack([everything[i, wanted[i]] for i in range(2)])
+    torch.testing.assert_close(inverse_depth, expected, rtol=1e-5, atol=1e-6)
+    if temporal:
+        torch.testing.assert_close(state.ssm, last.ssm)
+
+
 def test_time_has_an_effect(model):
     frames = golden_clip(2, *SIZE)
     followed, _ = run(model, frames)

@@ -42,6 +42,8 @@ def test_what_is_not_given_keeps_its_default(tmp_path):
         ('precision: int8', 'float32 or bfloat16'),
         ('phases: []', 'at least one phase'),
         ('phases: [{steps: 5, height: 30, width: 42}]', 'multiples of 14'),
+        ('phases: [{steps: 5, height: 28, width: 42, judged: 3}]', 'judged must be even'),
+        ('phases: [{steps: 5, height: 28, width: 42, frames: 4, judged: 6}]', 'at most all'),
         ('model: flashdepth-huge', "model 'flashdepth-huge' is not known"),
         (': [', 'not a readable YAML file'),
     ],

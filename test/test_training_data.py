@@ -10,7 +10,13 @@ from training_scenes import write_scene
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.training.augmentation import augment, cropped
 from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
-from flashdepth_ros.training.datasets import ClipDataset, StepSampler, VideoPool, places
+from flashdepth_ros.training.datasets import (
+    ClipDataset,
+    StepSampler,
+    VideoPool,
+    judged_places,
+    places,
+)
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Window
 
@@ -32,13 +38,14 @@ def test_a_sample_is_a_function_of_seed_and_index(tmp_path):
         write_scene(tmp_path / f'{seed}.clip.zip', seed)
     pool = VideoPool([SourceConfig(str(tmp_path))])
     dataset, other = (ClipDataset(pool, PHASE, AugmentationConfig(), seed) for seed in (0, 1))
-    rgb, inverse_depth = dataset[7]
+    rgb, judged, inverse_depth = dataset[7]
     assert rgb.shape == (3, 3, 28, 42)
     assert rgb.dtype == torch.uint8
     assert inverse_depth.shape == (3, 28, 42)
-    assert torch.equal(dataset[7][0], rgb)
-    assert not torch.equal(dataset[8][0], rgb)
-    assert not torch.equal(other[7][0], rgb)
+    assert judged.tolist() == [0, 1, 2]
+    assert torch.equal(dataset[7].rgb, rgb)
+    assert not torch.equal(dataset[8].rgb, rgb)
+    assert not torch.equal(other[7].rgb, rgb)
 
 
 @pytest.mark.parametrize('world', [1, 2, 4])
@@ -54,6 +61,30 @@ def test_frames_keep_one_stride_and_end_in_the_video():
         assert len(set(np.diff(drawn))) == 1
         assert max(drawn) < 5
     assert places(2, PHASE, np.random.default_rng(0)) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(('frames', 'judged'), [(64, 8), (12, 6), (4, 4), (2, 2)])
+def test_judged_frames_are_pairs_spread_over_the_clip(frames, judged):
+    phase = replace(PHASE, frames=frames, judged=judged)
+    for seed in range(20):
+        drawn = judged_places(phase, np.random.default_rng(seed))
+        assert len(set(drawn.tolist())) == judged
+        assert set(np.diff(drawn)[::2]) == {1}
+        parts = drawn[::2] * (judged // 2) // frames
+        assert parts.tolist() == list(range(judged // 2))
+
+
+def test_judged_frames_come_with_their_own_truth(tmp_path):
+    write_scene(tmp_path / '0.clip.zip', 0)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    every, some = (
+        ClipDataset(pool, replace(PHASE, judged=judged), AugmentationConfig(), 0)[3]
+        for judged in (0, 2)
+    )
+    assert torch.equal(some.rgb, every.rgb)
+    torch.testing.assert_close(
+        some.inverse_depth, every.inverse_depth[some.judged], equal_nan=True
+    )
 
 
 def test_sources_are_drawn_by_weight(tmp_path):
@@ -120,10 +151,11 @@ def test_samples_come_as_the_canonical_camera_sees_them(tmp_path):
     write_scene(tmp_path / '0.clip.zip', 0)
     pool = VideoPool([SourceConfig(str(tmp_path))])
     metres, canonical = (ClipDataset(pool, PHASE, PLAIN, 0, focal)[3] for focal in (0.0, FOCAL))
-    assert torch.equal(metres[0], canonical[0])
+    assert torch.equal(metres.rgb, canonical.rgb)
     video = pool.videos[0]
     focal_px = cropped(video.read([0]), (28, 42)).focal_px
-    torch.testing.assert_close(canonical[1], metres[1] * (focal_px / (28 * FOCAL)), equal_nan=True)
+    expected = metres.inverse_depth * (focal_px / (28 * FOCAL))
+    torch.testing.assert_close(canonical.inverse_depth, expected, equal_nan=True)
 
 
 def test_without_a_focal_length_there_is_no_canonical_camera():

@@ -54,32 +54,41 @@ class FlashDepth(nn.Module):
             self.fusion = Fusion(config.decoder.width, context_width, config.fusion)
 
     def forward(
-        self, frames: Tensor, state: StreamState | None = None
+        self,
+        frames: Tensor,
+        state: StreamState | None = None,
+        wanted: Tensor | None = None,
     ) -> tuple[Tensor, StreamState | None]:
         """
         Estimate inverse depth; T frames at once equal T calls of one frame.
 
         :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14.
         :param state: what the call before returned for these B streams; None starts them.
-        :return: inverse depth (B, T, H, W) float32 in 1/m, not negative, 0 = infinitely far; and
-            the state to pass with the next frames (None where the model has no temporal module).
+        :param wanted: (B, S) int64, which frames of each stream to estimate: training on long
+            clips costs less so. The state passes through all of them. None: all.
+        :return: inverse depth (B, T or S, H, W) float32 in 1/m, not negative, 0 = infinitely far;
+            and the state to pass with the next frames (None without a temporal module).
         :raises InputError: a shape that does not fit, or a state of another model.
         """
         state = self.checked(frames, state)
-        batch, time, _, height, width = frames.shape
+        batch, _, _, height, width = frames.shape
         images = frames.flatten(0, 1)
+        if wanted is not None and self.temporal is None:
+            images = chosen(images, wanted)
         context, pyramid = self._branches(images)
         path = None
-        for level, tapped in zip(LEVELS, reversed(pyramid), strict=True):
-            path = self.decoder.merge(level, path, tapped)
+        for level in LEVELS:
+            path = self.decoder.merge(level, path, pyramid[level - 1])
             if self.fusion and level == self.config.fusion.level:  # type: ignore[union-attr]
                 path = self.fusion(path, context)
             if self.temporal and level == self.config.temporal.level:  # type: ignore[union-attr]
                 path, state = self.temporal(path, state)
+                if wanted is not None:
+                    path, *pyramid = (chosen(maps, wanted) for maps in (path, *pyramid))
         assert path is not None
         assert self.decoder.head is not None
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
-        return raw.view(batch, time, height, width) / OUTPUT_PER_INVERSE_METRE, state
+        return raw.view(batch, -1, height, width) / OUTPUT_PER_INVERSE_METRE, state
 
     def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
         """Return the context's path and the encoder's maps; a GPU computes both at once."""
@@ -116,6 +125,12 @@ class FlashDepth(nn.Module):
             return self.temporal.start(batch, frames.device)
         self.temporal.check(state, batch)
         return state
+
+
+def chosen(maps: Tensor, wanted: Tensor) -> Tensor:
+    """Return the frames `wanted` (B, S) of each stream's T out of maps (B * T, ...)."""
+    streams = torch.arange(len(wanted), device=wanted.device).unsqueeze(1)
+    return maps.unflatten(0, (len(wanted), -1))[streams, wanted].flatten(0, 1)
 
 
 def context_size(height: int, width: int, short_side: int) -> tuple[int, int]:

@@ -37,6 +37,8 @@ class PhaseConfig:
     """Clips in a step, over all processes together."""
     strides: tuple[int, ...] = (1, 2, 3, 4)
     """Distances between the frames of a clip, one drawn for each clip."""
+    judged: int = 0
+    """How many frames of a clip count, in pairs of neighbours; 0: all. Long clips cost less so."""
 
 
 @dataclass(frozen=True)
@@ -204,3 +206,5 @@ def _check(config: TrainingConfig, where: str) -> None:
             raise ConfigError(
                 f'{where}: {phase}: height and width must be multiples of {PATCH}, strides given'
             )
+        if phase.judged % 2 or not 0 <= phase.judged <= phase.frames:
+            raise ConfigError(f'{where}: {phase}: judged must be even, and at most all frames')

@@ -6,6 +6,7 @@ has to be kept to go on after an interruption, and any number of processes draws
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +18,16 @@ from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, Sour
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video
 
-Sample = tuple[Tensor, Tensor]
-"""RGB (T, 3, H, W) uint8 and inverse depth (T, H, W) float32 in 1/m, NaN unknown."""
+
+class Sample(NamedTuple):
+    """A clip of T frames of which S are judged; a batch of them has one dimension more."""
+
+    rgb: Tensor
+    """(T, 3, H, W) uint8."""
+    judged: Tensor
+    """(S,) int64, the frames that count."""
+    inverse_depth: Tensor
+    """(S, H, W) float32, 1/m: their truth. NaN: unknown."""
 
 
 class VideoPool:
@@ -64,7 +73,8 @@ class ClipDataset(Dataset[Sample]):
         size = (self.phase.height, self.phase.width)
         window = augment(window, size, self.augmentation, random).canonical(self.canonical_focal)
         rgb = torch.from_numpy(window.rgb).permute(0, 3, 1, 2)
-        return rgb, torch.from_numpy(window.inverse_depth)
+        judged = judged_places(self.phase, random)
+        return Sample(rgb, judged, torch.from_numpy(window.inverse_depth)[judged])
 
 
 def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list[int]:
@@ -78,6 +88,16 @@ def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list
     stride = int(random.choice(fitting or [min(phase.strides)]))
     start = int(random.integers(max(1, length - stride * gaps)))
     return [min(start + stride * i, length - 1) for i in range(phase.frames)]
+
+
+def judged_places(phase: PhaseConfig, random: np.random.Generator) -> Tensor:
+    """Draw the frames of a clip that count: all, or pairs, one from each equal part of it."""
+    if not phase.judged:
+        return torch.arange(phase.frames)
+    pairs = phase.judged // 2
+    bounds = np.linspace(0, phase.frames, pairs + 1).astype(int)
+    firsts = random.integers(bounds[:-1], bounds[1:] - 1)
+    return torch.from_numpy(np.stack((firsts, firsts + 1), axis=1).ravel())
 
 
 class StepSampler(Sampler[list[int]]):

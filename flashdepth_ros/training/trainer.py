@@ -51,11 +51,12 @@ class Trainer:
 
     def learn(self, sample: Sample) -> dict[str, Tensor]:
         """Take one step on this process's share of a batch; return the terms of its loss."""
-        rgb, truth = (part.to(self.world.device, non_blocking=True) for part in sample)
+        rgb, judged, truth = (part.to(self.world.device, non_blocking=True) for part in sample)
+        wanted = judged if judged.shape[1] < rgb.shape[1] else None
         set_rates(self.optimisers, self.step, self.config.steps, self.config.optimiser)
         bfloat16 = self.config.precision == 'bfloat16'
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            inverse_depth, _ = self.network(normalised(rgb))
+            inverse_depth, _ = self.network(normalised(rgb), wanted=wanted)
         terms = training_loss(inverse_depth.float(), truth, self.config.loss)
         terms['loss'].backward()
         norm = torch.nn.utils.clip_grad_norm_(
