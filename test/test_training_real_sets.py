@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import math
 from pathlib import Path
+import pickle
 
 import cv2
 import numpy as np
@@ -63,11 +65,18 @@ def write_mvs_synth(root: Path) -> None:
         write_image(folder / 'images' / f'{i:04d}.png', i)
         with OpenEXR.File(header, {'Y': DEPTH}) as file:
             file.write(str(folder / 'depths' / f'{i:04d}.exr'))
+        (folder / 'poses').mkdir(exist_ok=True)
+        pose = {'f_x': 600.0 + 3.0 * i, 'f_y': 600.0, 'c_x': 1.5, 'c_y': 1.0}
+        (folder / 'poses' / f'{i:04d}.json').write_text(json.dumps(pose))
 
 
 def write_point_odyssey(root: Path) -> None:
     folder = root / 'train' / 'ani'
     codes = np.where(np.isnan(DEPTH), 0, np.where(np.isinf(DEPTH), 65535, DEPTH * 65.535))
+    folder.mkdir(parents=True)
+    intrinsics = np.tile(np.eye(3, dtype=np.float32), (2, 1, 1))
+    intrinsics[:, 0, 0] = 600.0, 603.0
+    np.savez(folder / 'anno.npz', intrinsics=intrinsics)
     for i in range(2):
         write_image(folder / 'rgbs' / f'rgb_{i:05d}.jpg', i)
         write_codes(folder / 'depths' / f'depth_{i:05d}.png', np.round(codes).astype(np.uint16))
@@ -88,7 +97,11 @@ def write_dynamic_replica(root: Path) -> None:
                 'sequence_name': 'a',
                 'frame_number': i,
                 'camera_name': eye,
-                'image': {'path': image},
+                'image': {'path': image, 'size': [2, 3]},
+                'viewpoint': {
+                    'focal_length': [400.0 + 2.0 * i, 1.0],
+                    'intrinsics_format': ('ndc_norm_image_bounds', 'NDC_isotropic')[i],
+                },
                 'depth': {'path': depth},
             }
         )
@@ -97,19 +110,26 @@ def write_dynamic_replica(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('kind', 'write', 'expected'),
+    ('kind', 'write', 'expected', 'focal_px'),
     [
-        ('tartanair', write_tartanair, INVERSE),
-        ('spring', write_spring, INVERSE),
-        ('mvs-synth', write_mvs_synth, INVERSE),
-        ('point-odyssey', write_point_odyssey, INVERSE),
-        ('dynamic-replica', write_dynamic_replica, np.where(INVERSE == 0, np.nan, INVERSE)),
+        ('tartanair', write_tartanair, INVERSE, (320.0, 320.0)),
+        ('spring', write_spring, INVERSE, (1000.0, 2000.0)),
+        ('mvs-synth', write_mvs_synth, INVERSE, (600.0, 603.0)),
+        ('point-odyssey', write_point_odyssey, INVERSE, (600.0, 603.0)),
+        (
+            'dynamic-replica',
+            write_dynamic_replica,
+            np.where(INVERSE == 0, np.nan, INVERSE),
+            (600.0, 402.0),
+        ),
     ],
 )
-def test_a_tree_of_the_published_layout_is_read(tmp_path, kind, write, expected):
+def test_a_tree_of_the_published_layout_is_read(tmp_path, kind, write, expected, focal_px):
     write(tmp_path)
     (video,) = find_videos(SourceConfig(str(tmp_path), kind=kind))
     assert video.length == 2
+    assert [video.read([i]).focal_px for i in range(2)] == pytest.approx(focal_px)
+    video = pickle.loads(pickle.dumps(video))  # as it goes to a loader's process
     window = video.read([0, 1, 1])
     np.testing.assert_allclose(window.rgb[:, 0, 0, 0], [0, 100, 100], atol=3)
     assert window.inverse_depth.dtype == np.float32
@@ -124,7 +144,22 @@ def test_frames_without_truth_are_left_out(tmp_path):
     assert video.read([0]).rgb[0, 0, 0, 0] == 100
 
 
+@pytest.mark.parametrize(
+    ('kind', 'write', 'cameras'),
+    [
+        ('mvs-synth', write_mvs_synth, '**/poses/*.json'),
+        ('point-odyssey', write_point_odyssey, '**/anno.npz'),
+    ],
+)
+def test_without_its_cameras_a_set_tells_no_focal_length(tmp_path, kind, write, cameras):
+    write(tmp_path)
+    for path in tmp_path.glob(cameras):
+        path.unlink()
+    (video,) = find_videos(SourceConfig(str(tmp_path), kind=kind))
+    assert math.isnan(video.read([0, 1]).focal_px)
+
+
 def test_a_missing_image_is_told(tmp_path):
-    video = FolderVideo((tmp_path / 'gone.png',), (tmp_path / 'gone.npy',), np.load)
+    video = FolderVideo((tmp_path / 'gone.png',), (tmp_path / 'gone.npy',), np.load, len)
     with pytest.raises(InputError, match=r'gone\.png: missing'):
         video.read([0])

@@ -4,7 +4,8 @@ Published data sets by their published layouts: a root folder in, videos out.
 Depths are metres along the optical axis in all of them. Layouts as given by TartanAir's
 `data_type.md` (castacks/tartanair_tools), by Spring's and MVS-Synth's pages (spring-benchmark.org,
 phuang17.github.io/DeepMVS), by PointOdyssey's `utils/reprojection.py` (y-zheng18/point_odyssey)
-and by Dynamic Replica's loader (facebookresearch/dynamic_stereo).
+and by Dynamic Replica's loader (facebookresearch/dynamic_stereo). A set that lacks the file of its
+cameras serves models that do not learn from the focal length.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import gzip
 import json
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +29,9 @@ Array = NDArray[np.float32]
 TARTANAIR_SKY_M = 1000.0
 """Unreal's sky is a sphere some 10 km away."""
 
+TARTANAIR_FOCAL_PX = 320.0
+"""Of every image, which are 640 px wide."""
+
 SPRING_BASELINE_M = 0.065
 
 _POINT_ODYSSEY_M = 1000.0
@@ -41,6 +46,8 @@ class FolderVideo:
     truths: tuple[Path, ...]
     inverse_depth_of: Callable[[Path], Array]
     """What reads a truth: (H, W) in 1/m, 0 infinitely far, NaN unknown."""
+    focal_px_of: Callable[[Path], float]
+    """What tells the focal length of an image, px; NaN unknown."""
 
     @property
     def length(self) -> int:
@@ -51,7 +58,8 @@ class FolderVideo:
         """Read the frames of these places, in this order."""
         rgb = [_read_image(self.images[i], cv2.IMREAD_COLOR_RGB) for i in frames]
         truth = [self.inverse_depth_of(self.truths[i]) for i in frames]
-        return Window(np.stack(rgb), np.stack(truth))
+        focal_px = np.mean([self.focal_px_of(self.images[i]) for i in frames])
+        return Window(np.stack(rgb), np.stack(truth), float(focal_px))
 
 
 def find_tartanair(root: Path) -> list[FolderVideo]:
@@ -61,7 +69,12 @@ def find_tartanair(root: Path) -> list[FolderVideo]:
     `image_left/000000_left.png`; `depth_left/000000_left_depth.npy`, metres, the sky far off.
     """
     return [
-        _paired(images, images.parent / 'depth_left', '{}_depth.npy', _read_tartanair)
+        _paired(
+            images,
+            images.parent / 'depth_left',
+            '{}_depth.npy',
+            (_read_tartanair, _tartanair_focal_px),
+        )
         for images in sorted(root.glob('**/image_left'))
     ]
 
@@ -81,10 +94,11 @@ def find_mvs_synth(root: Path) -> list[FolderVideo]:
     """
     Find MVS-Synth's sequences, `GTAV_1080/0000` (or 720, 540).
 
-    `images/0000.png`; `depths/0000.exr`, channel Y, metres, infinite for the sky.
+    `images/0000.png`; `depths/0000.exr`, channel Y, metres, infinite for the sky;
+    `poses/0000.json`, with `f_x` in px.
     """
     return [
-        _paired(depths.parent / 'images', depths, '{}.exr', _read_mvs_synth)
+        _paired(depths.parent / 'images', depths, '{}.exr', (_read_mvs_synth, _mvs_synth_focal_px))
         for depths in sorted(root.glob('**/depths'))
     ]
 
@@ -93,10 +107,17 @@ def find_point_odyssey(root: Path) -> list[FolderVideo]:
     """
     Find PointOdyssey's scenes, `train/SCENE`.
 
-    `rgbs/rgb_00000.jpg`; `depths/depth_00000.png`, 16 bits for 0 to 1000 m, the sky at the end.
+    `rgbs/rgb_00000.jpg`; `depths/depth_00000.png`, 16 bits for 0 to 1000 m, the sky at the end;
+    `anno.npz`, with `intrinsics` (T, 3, 3).
     """
     return [
-        _paired(rgbs, rgbs.parent / 'depths', 'depth{}.png', _read_point_odyssey, drop='rgb')
+        _paired(
+            rgbs,
+            rgbs.parent / 'depths',
+            'depth{}.png',
+            (_read_point_odyssey, _point_odyssey_focal_px),
+            drop='rgb',
+        )
         for rgbs in sorted(root.glob('**/rgbs'))
     ]
 
@@ -106,7 +127,8 @@ def find_dynamic_replica(root: Path) -> list[FolderVideo]:
     Find Dynamic Replica's left videos in the splits below `root`, or in the one split that it is.
 
     `SPLIT/frame_annotations_SPLIT.jgz` lists frames with the paths of image and depth below
-    SPLIT; a depth is a 16-bit PNG whose codes are the bits of a half-precision float, metres.
+    SPLIT, and their viewpoints; a depth is a 16-bit PNG whose codes are the bits of a
+    half-precision float, metres.
     """
     videos = []
     for annotations in sorted(root.glob('**/frame_annotations_*.jgz')):
@@ -120,12 +142,17 @@ def find_dynamic_replica(root: Path) -> list[FolderVideo]:
                 tuple(annotations.parent / frame[kind]['path'] for frame in frames)
                 for kind in ('image', 'depth')
             )
-            videos.append(FolderVideo(images, depths, _read_dynamic_replica))
+            focal_px = dict(zip(images, map(_dynamic_replica_focal_px, frames), strict=True))
+            videos.append(FolderVideo(images, depths, _read_dynamic_replica, focal_px.__getitem__))
     return videos
 
 
 def _paired(
-    images: Path, truths: Path, name: str, read: Callable[[Path], Array], drop: str = ''
+    images: Path,
+    truths: Path,
+    name: str,
+    readers: tuple[Callable[[Path], Array], Callable[[Path], float]],
+    drop: str = '',
 ) -> FolderVideo:
     """Pair the images of a folder with the truths named after them, where there are such."""
     pairs = [
@@ -133,35 +160,69 @@ def _paired(
         for image in sorted(images.iterdir())
     ]
     pairs = [pair for pair in pairs if pair[1].exists()]
-    return FolderVideo(tuple(i for i, _ in pairs), tuple(t for _, t in pairs), read)
+    return FolderVideo(tuple(i for i, _ in pairs), tuple(t for _, t in pairs), *readers)
 
 
 def _spring_sequence(folder: Path) -> FolderVideo:
     lines = (folder / 'cam_data' / 'intrinsics.txt').read_text(encoding='utf-8').split('\n')
+    reader = SpringReader(tuple(float(line.split()[0]) for line in lines if line))
     return _paired(
         folder / 'frame_left',
         folder / 'disp1_left',
         'disp1{}.dsp5',
-        SpringReader(tuple(float(line.split()[0]) for line in lines if line)),
+        (reader.inverse_depth, reader.focal_px),
         drop='frame',
     )
 
 
 @dataclass(frozen=True)
 class SpringReader:
-    """Reads Spring's disparities as inverse depth."""
+    """Knows the cameras of a sequence of Spring, and reads its disparities by them."""
 
     focal_lengths_px: tuple[float, ...]
     """Of the frames, which count from 1."""
 
-    def __call__(self, path: Path) -> Array:
+    def focal_px(self, path: Path) -> float:
+        """Return the focal length of the frame that the image or disparities in `path` show."""
+        return self.focal_lengths_px[_number(path) - 1]
+
+    def inverse_depth(self, path: Path) -> Array:
         """Return the inverse depth of the frame whose disparities are in `path`."""
         import h5py  # type: ignore[import-untyped]
 
         with h5py.File(path) as file:
             disparity = np.asarray(file['disparity'], dtype=np.float32)[::2, ::2]
-        focal = self.focal_lengths_px[int(path.stem.rsplit('_', 1)[1]) - 1]
-        return np.where(np.isfinite(disparity), disparity / (focal * SPRING_BASELINE_M), np.nan)
+        per_px = 1.0 / (self.focal_px(path) * SPRING_BASELINE_M)
+        return np.where(np.isfinite(disparity), disparity * np.float32(per_px), np.nan)
+
+
+def _tartanair_focal_px(_: Path) -> float:
+    return TARTANAIR_FOCAL_PX
+
+
+def _mvs_synth_focal_px(image: Path) -> float:
+    pose = image.parents[1] / 'poses' / f'{image.stem}.json'
+    return float(json.loads(pose.read_bytes())['f_x']) if pose.exists() else math.nan
+
+
+def _point_odyssey_focal_px(image: Path) -> float:
+    annotations = image.parents[1] / 'anno.npz'
+    if not annotations.exists():
+        return math.nan
+    with np.load(annotations) as arrays:
+        return float(arrays['intrinsics'][_number(image), 0, 0])
+
+
+def _dynamic_replica_focal_px(frame: dict[str, Any]) -> float:
+    """Turn a focal length in units of half the image, or of half its short side, into px."""
+    viewpoint, (height, width) = frame['viewpoint'], frame['image']['size']
+    bounds = viewpoint['intrinsics_format'].lower() == 'ndc_norm_image_bounds'
+    return float(viewpoint['focal_length'][0]) * (width if bounds else min(height, width)) / 2.0
+
+
+def _number(path: Path) -> int:
+    """Return the number that ends a file's name: 12 of `rgb_00012.jpg`."""
+    return int(path.stem.rsplit('_', 1)[1])
 
 
 def _read_tartanair(path: Path) -> Array:

@@ -32,8 +32,8 @@ class Window(NamedTuple):
             return self
         if math.isnan(self.focal_px):
             raise InputError(
-                'the model learns from the focal length, and the source tells none; '
-                'take clips of the simulator, or a model whose preset has no canonical_focal'
+                'the model learns from the focal length, and the source tells none; complete the '
+                'source by its cameras, or take a model whose preset has no canonical_focal'
             )
         height, width = self.rgb.shape[1:3]
         times = times_canonical(self.focal_px, (height, width), focal)
