@@ -1,9 +1,12 @@
 """Laws of the losses."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
+from flashdepth_ros import metrics
 from flashdepth_ros.training.losses import (
     LossConfig,
     compressed,
@@ -105,14 +108,28 @@ def test_one_frame_does_not_change(term):
 
 
 def test_the_scale_of_a_frame_that_differs_is_drift():
-    _, truth = scene()
-    said, true = (compressed(each, 1e6) for each in (1.2 * truth.nan_to_num(), truth))
-    torch.testing.assert_close(drift(said, true), torch.zeros(2), atol=1e-4, rtol=0)
-    said[:, 1] += 0.3
+    _, true = scene()
+    said = 1.2 * true.nan_to_num(5.0)
+    torch.testing.assert_close(drift(said, true), torch.zeros(2), atol=1e-6, rtol=0)
+    said[:, 1] *= math.exp(0.3)
     # By 0.3 in one of three frames: from their mean, by 0.2, 0.1 and 0.1.
-    torch.testing.assert_close(drift(said, true), torch.full((2,), 0.4 / 3), atol=1e-4, rtol=0)
-    true[:, 1] = torch.nan
-    torch.testing.assert_close(drift(said, true), torch.zeros(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(drift(said, true), torch.full((2,), 0.4 / 3))
+    for nothing in (torch.nan, 0.0):
+        without = true.clone()
+        without[:, 1] = nothing
+        torch.testing.assert_close(drift(said, without), torch.zeros(2), atol=1e-6, rtol=0)
+
+
+def test_drift_is_what_the_metric_measures():
+    generator = torch.Generator().manual_seed(0)
+    _, true = scene()
+    said = true.nan_to_num(1.0) * (1 + 0.2 * torch.rand(true.shape, generator=generator))
+    scales = [
+        torch.from_numpy(metrics.frame_scales(each.numpy(), known.numpy())).log()
+        for each, known in zip(said, true, strict=True)
+    ]
+    expected = torch.stack([(each - each.mean()).abs().mean() for each in scales])
+    torch.testing.assert_close(drift(said, true), expected.float())
 
 
 def test_near_by_the_same_relative_error_costs_the_same():

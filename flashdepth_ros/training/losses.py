@@ -36,7 +36,7 @@ class LossConfig:
     temporal_gradient: float = 0.0
     """Change from frame to frame where the truth is still, in the space of `log_l1`."""
     drift: float = 0.0
-    """How the mean error of a frame wanders within a clip, in the space of `log_l1`."""
+    """How the best scale of a frame wanders within a clip: what `metrics.scale_drift` measures."""
     scale_shift_invariant: float = 0.0
     """The Video Depth Anything paper's, with its own gradient term."""
     far_m: float = 30.0
@@ -51,7 +51,7 @@ def training_loss(prediction: Tensor, truth: Tensor, config: LossConfig) -> dict
         'log_l1': lambda: l1(near, near_truth),
         'gradient': lambda: gradient_matching(near, near_truth),
         'temporal_gradient': lambda: temporal_gradient_matching(near, near_truth),
-        'drift': lambda: drift(near, near_truth),
+        'drift': lambda: drift(prediction, truth),
         'scale_shift_invariant': lambda: scale_shift_invariant(prediction, truth),
     }
     used = {name: term().mean() for name, term in terms.items() if getattr(config, name)}
@@ -110,16 +110,17 @@ def temporal_gradient_matching(prediction: Tensor, truth: Tensor) -> Tensor:
 
 def drift(prediction: Tensor, truth: Tensor) -> Tensor:
     """
-    Return how far the mean error of each frame is from that of its clip, 0 for one frame.
+    Return how far the logarithm of each frame's best scale is from its mean, 0 for one frame.
 
-    In logarithmic space the mean error of a frame is that of its scale: a clip that is wrong by
-    one factor does not drift. Frames without any truth are left out.
+    The best scale is that of least squares in inverse depth: a clip that is wrong by one factor
+    does not drift. Frames without any surface, in truth or prediction, are left out.
     """
-    mask = truth.isfinite()
-    errors = prediction - truth.nan_to_num()
-    means = clip_mean(errors.flatten(0, 1), mask.flatten(0, 1)).unflatten(0, mask.shape[:2])
-    known = mask.flatten(2).any(dim=2)
-    return clip_mean((means - clip_mean(means, known).unsqueeze(1)).abs(), known)
+    surface = truth > 0
+    said, true = (torch.where(surface, each, 0.0) for each in (prediction, truth))
+    common, own = ((said * each).flatten(2).sum(dim=2) for each in (true, said))
+    known = common > 0
+    scales = torch.where(known, common, 1.0).log() - torch.where(known, own, 1.0).log()
+    return clip_mean((scales - clip_mean(scales, known).unsqueeze(1)).abs(), known)
 
 
 def scale_shift_invariant(prediction: Tensor, truth: Tensor) -> Tensor:
