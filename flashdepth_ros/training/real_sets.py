@@ -11,6 +11,7 @@ cameras serves models that do not learn from the focal length.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 import gzip
 import json
 import math
@@ -192,8 +193,8 @@ class SpringReader:
 
         with h5py.File(path) as file:
             disparity = np.asarray(file['disparity'], dtype=np.float32)[::2, ::2]
-        per_px = 1.0 / (self.focal_px(path) * SPRING_BASELINE_M)
-        return np.where(np.isfinite(disparity), disparity * np.float32(per_px), np.nan)
+        focal = self.focal_px(path)
+        return np.where(np.isfinite(disparity), disparity / (focal * SPRING_BASELINE_M), np.nan)
 
 
 def _tartanair_focal_px(_: Path) -> float:
@@ -209,8 +210,14 @@ def _point_odyssey_focal_px(image: Path) -> float:
     annotations = image.parents[1] / 'anno.npz'
     if not annotations.exists():
         return math.nan
+    return float(_intrinsics(annotations)[_number(image), 0, 0])
+
+
+@cache
+def _intrinsics(annotations: Path) -> Array:
+    """Read those of a scene (T, 3, 3), once for all its frames."""
     with np.load(annotations) as arrays:
-        return float(arrays['intrinsics'][_number(image), 0, 0])
+        return np.asarray(arrays['intrinsics'], dtype=np.float32)
 
 
 def _dynamic_replica_focal_px(frame: dict[str, Any]) -> float:
