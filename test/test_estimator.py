@@ -9,12 +9,8 @@ import torch
 from flashdepth_ros.errors import CheckpointError, ConfigError, InputError
 from flashdepth_ros.network import StreamState, create_model
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
-from flashdepth_ros.runtime.preprocess import (
-    InferenceSize,
-    Preprocessor,
-    resize_on_cpu,
-    resize_on_device,
-)
+from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu, resize_on_device
+from flashdepth_ros.runtime.transfer import CpuTransfer
 from flashdepth_ros.runtime.weights import find_weights
 
 PRESET = 'flashdepth-tiny-s'
@@ -174,7 +170,7 @@ def test_both_ways_of_resizing_agree(size):
 def test_strong_shrinking_averages():
     stripes = np.zeros((448, 448, 3), np.uint8)
     stripes[:, ::2] = 255
-    small = Preprocessor(torch.device('cpu'))(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
+    small = CpuTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(small * STD + MEAN, 0.5, atol=1e-5)
 
 

@@ -1,6 +1,7 @@
 """What surrounds a captured graph, tried on a CPU: a recorder there repeats the run itself."""
 
 import golden_models
+from gpu_on_cpu import Recorder
 import pytest
 import torch
 
@@ -10,25 +11,6 @@ from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 
 PRESET = 'flashdepth-tiny'
 SIZE = (70, 98)
-
-
-class Recorder:
-    """Repeats a run into the memory of its first results, as a replayed graph would."""
-
-    def __init__(self):
-        self.captures = 0
-
-    def __call__(self, run):
-        self.captures += 1
-        maps, state = made = run()
-
-        def repeat():
-            again, after = run()
-            maps.copy_(again)
-            if state is not None:
-                state.ssm.copy_(after.ssm)
-
-        return repeat, made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.transport import choose_transport
 from flashdepth_ros.node.wiring import create_input
 from flashdepth_ros.runtime import DepthFrame, ResetReason
-from flashdepth_ros.runtime.estimator import StageTimes
+from flashdepth_ros.runtime.depth_frame import StageTimes
 from flashdepth_ros.runtime.sequence import Place
 
 SIZE = (4, 6)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 import sys
@@ -12,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic, find_image_topic
-from flashdepth_ros.bags.prefetch import prefetched
+from flashdepth_ros.bags.prefetch import Item, prefetched
 from flashdepth_ros.bags.reader import BagReader, Record
 from flashdepth_ros.cameras import Camera, Cameras
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 
 if TYPE_CHECKING:
-    from flashdepth_ros.runtime import DepthEstimator, DepthFrame
+    from flashdepth_ros.runtime import DepthEstimator, DepthFrame, PendingFrame
 
 AHEAD = 4
 """So many decoded pictures wait at most."""
@@ -140,13 +142,44 @@ def estimated(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame
     :raises BagError: at the place where the recording is damaged.
     :raises FlashDepthError: the engine failed, most likely for want of memory.
     """
+    for frame, pending in _delayed(_submitted(frames, estimator), estimator.ahead):
+        with _failing():
+            depth = pending.result()
+        yield frame, depth
+
+
+def _submitted(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame, PendingFrame]]:
     for frame in frames:
         matrix = None if frame.camera is None else frame.camera.matrix
         try:
-            depth = estimator.estimate(frame.rgb, frame.stamp_ns, frame.frame_id, matrix)
+            with _failing():
+                pending = estimator.submit(frame.rgb, frame.stamp_ns, frame.frame_id, matrix)
         except InputError as error:
             frames.skip(error)
-        except (RuntimeError, MemoryError) as error:
-            raise FlashDepthError(f'inference failed: {error}') from error
         else:
-            yield frame, depth
+            yield frame, pending
+
+
+def _delayed(items: Iterator[Item], count: int) -> Iterator[Item]:
+    """Yield each item when so many further ones are there, or none is left to come."""
+    waiting: deque[Item] = deque()
+    end: FlashDepthError | None = None
+    try:
+        for item in items:
+            waiting.append(item)
+            if len(waiting) > count:
+                yield waiting.popleft()
+    except FlashDepthError as error:
+        end = error
+    yield from waiting
+    if end is not None:  # only now, behind those that came before
+        raise end
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Call by its name what goes wrong with the engine."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise FlashDepthError(f'inference failed: {error}') from error

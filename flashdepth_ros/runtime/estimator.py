@@ -1,8 +1,8 @@
 """One stream, from RGB arrays to metric depth: engine, state and sequence policy together."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 import time
 
@@ -12,59 +12,16 @@ import torch
 from torch import Tensor
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.geometry import depth_from_inverse, times_canonical
+from flashdepth_ros.geometry import times_canonical
 from flashdepth_ros.network import StreamState, create_model, load_weights
+from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine
-from flashdepth_ros.runtime.preprocess import (
-    InferenceSize,
-    Preprocessor,
-    all_finite,
-    check_rgb,
-    download,
-)
-from flashdepth_ros.runtime.sequence import FrameTag, Place, ResetReason, Sequence, SequencePolicy
+from flashdepth_ros.runtime.preprocess import InferenceSize, check_rgb
+from flashdepth_ros.runtime.sequence import FrameTag, ResetReason, Sequence, SequencePolicy
+from flashdepth_ros.runtime.transfer import CpuTransfer, GpuTransfer, Transfer
 from flashdepth_ros.runtime.weights import find_weights
 
 OUTPUT_SIZES = ('input', 'inference')
-
-
-@dataclass(frozen=True)
-class StageTimes:
-    """How long the stages of one frame took, ms."""
-
-    preprocess_ms: float
-    inference_ms: float
-    postprocess_ms: float
-
-
-@dataclass(frozen=True)
-class DepthFrame:
-    """What the estimator knows after one frame."""
-
-    inverse_depth: npt.NDArray[np.float32]
-    """(H, W) in 1/m, 0 = infinitely far, NaN where the network failed."""
-    place: Place
-    times: StageTimes
-
-    @cached_property
-    def depth(self) -> npt.NDArray[np.float32]:
-        """(H, W) metres along the optical axis; +Inf = no return."""
-        return depth_from_inverse(self.inverse_depth)
-
-    @property
-    def sequence_id(self) -> int:
-        """Number of the sequence, counted from 0."""
-        return self.place.sequence_id
-
-    @property
-    def frames_since_reset(self) -> int:
-        """Frames between the sequence's first and this one."""
-        return self.place.frames_since_reset
-
-    @property
-    def reset_reason(self) -> str:
-        """Why the sequence started with this frame; '' where it did not."""
-        return self.place.reset_reason.value
 
 
 class DepthEstimator:
@@ -109,8 +66,10 @@ class DepthEstimator:
         self.size = InferenceSize(short_side, long_side_max)
         self.output_size = output_size
         self.sequence = Sequence(policy)
-        self._preprocess = Preprocessor(self.engine.device)
+        on_cpu = self.engine.device.type == 'cpu'
+        self.transfer: Transfer = CpuTransfer() if on_cpu else GpuTransfer(self.engine.device)
         self._state: StreamState | None = None
+        self._unsettled: PendingFrame | None = None
 
     def reset(self, reason: ResetReason = ResetReason.REQUESTED) -> None:
         """Let the next frame start a new sequence."""
@@ -121,7 +80,8 @@ class DepthEstimator:
         kept, self._state = self._state, None
         blank = np.zeros((height, width, 3), np.uint8)
         for _ in range(2):
-            self._infer(self._preprocess(blank, self.inference_size(height, width)))
+            maps = self._infer(self.transfer.upload(blank, self.inference_size(height, width)))
+            self.transfer.download(maps, (height, width))()
         self._state = kept
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
@@ -146,55 +106,94 @@ class DepthEstimator:
         :raises InputError: the image cannot be used; the stream is as it was.
         :raises StaleFrameError: the stamp went back within the tolerance; likewise.
         """
-        start = time.perf_counter()
+        return self.submit(rgb, stamp_ns, frame_id, camera_matrix).result()
+
+    def submit(
+        self,
+        rgb: npt.NDArray[np.uint8],
+        stamp_ns: int,
+        frame_id: str = '',
+        camera_matrix: tuple[float, ...] | None = None,
+    ) -> PendingFrame:
+        """
+        Give the next frame to the device, and do not wait for its depth.
+
+        Who asks for a frame's result after having submitted the next one (`ahead`) has its image
+        brought there and its depth back while the network is at work. Otherwise as `estimate`.
+        """
+        start_s = time.perf_counter()
         check_rgb(rgb)
         height, width = rgb.shape[:2]
-        frame = self._preprocess(rgb, self.inference_size(height, width))
+        frame = self.transfer.upload(rgb, self.inference_size(height, width))
+        uploaded_s = time.perf_counter()
+        self._settle()  # from what the frame before left, this one goes on
         place = self.sequence.enter(FrameTag(stamp_ns, height, width, frame_id, camera_matrix))
         if place.reset_reason:
             self._state = None
-        preprocessed = time.perf_counter()
-        maps, place = self._infer_finite(frame, place)
-        maps = self._in_metres(maps, (height, width))
-        inferred = time.perf_counter()
-        size = (height, width) if self.output_size == 'input' else tuple(frame.shape[-2:])
-        inverse_depth = download(maps, (size[0], size[1]))
-        done = time.perf_counter()
-        times = StageTimes(
-            1e3 * (preprocessed - start), 1e3 * (inferred - preprocessed), 1e3 * (done - inferred)
+        launched_s = time.perf_counter()
+        self._unsettled = pending = PendingFrame(
+            frame,
+            self._infer(frame),
+            place,
+            self._focal_ratio((height, width)),
+            (height, width) if self.output_size == 'input' else (frame.shape[-2], frame.shape[-1]),
+            self._settle,
+            preprocess_s=uploaded_s - start_s,
+            launched_s=launched_s,
         )
-        return DepthFrame(inverse_depth, place, times)
+        return pending
 
-    def _in_metres(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return inverse depth as this camera's, whose images have this size, from the model's."""
+    @property
+    def ahead(self) -> int:
+        """Frames to be submitted before the result of the one before them is asked for."""
+        return self.transfer.ahead
+
+    def _focal_ratio(self, size: tuple[int, int]) -> float:
+        """Return this camera's focal length over the model's; 1 where either has none."""
         matrix, canonical = self.sequence.camera_matrix, self.config.canonical_focal
         if not canonical or matrix is None or matrix[0] <= 0:
-            return maps
-        return maps / times_canonical(matrix[0], size, canonical)
+            return 1.0
+        return times_canonical(matrix[0], size, canonical)
 
-    def _infer_finite(self, frame: Tensor, place: Place) -> tuple[Tensor, Place]:
-        """Infer; where that is not finite, once more without the past, as a new sequence."""
-        maps = self._infer(frame)
-        if self._is_finite(maps):
-            return maps, place
+    def _settle(self) -> None:
+        """Wait for the frame at hand; start to bring its depth back."""
+        pending, self._unsettled = self._unsettled, None
+        if pending is None:
+            return
+        try:
+            self._make_finite(pending)
+            inferred_s = time.perf_counter()
+            pending.inference_s = inferred_s - pending.launched_s
+            pending.download = self.transfer.download(pending.in_metres, pending.size)
+            pending.postprocess_s = time.perf_counter() - inferred_s
+        except (RuntimeError, MemoryError) as error:
+            pending.error = error
+            self._state = None
+            self.sequence.request(ResetReason.NON_FINITE)
+
+    def _make_finite(self, pending: PendingFrame) -> None:
+        """Where what was inferred is not finite: once more without the past, a new sequence."""
+        if self._is_finite(pending.maps):
+            return
         self._state = None
-        if place.reset_reason:
+        if pending.place.reset_reason:
             self.sequence.request(ResetReason.NON_FINITE)
         else:
-            place = self.sequence.restart(ResetReason.NON_FINITE)
-            maps = self._infer(frame)
-            if self._is_finite(maps):
-                return maps, place
+            pending.place = self.sequence.restart(ResetReason.NON_FINITE)
+            pending.maps = self._infer(pending.frame)
+            if self._is_finite(pending.maps):
+                return
             self._state = None
-        return torch.where(maps.isfinite(), maps, torch.nan), place
+        pending.maps = torch.where(pending.maps.isfinite(), pending.maps, torch.nan)
 
     def _infer(self, frame: Tensor) -> Tensor:
         maps, state = self.engine.run(frame, self._state)
         self._state = state if self.temporal else None
-        if maps.device.type == 'cuda':
-            torch.cuda.current_stream(maps.device).synchronize()
         return maps
 
     def _is_finite(self, maps: Tensor) -> bool:
+        """Tell whether no number is NaN or infinite: a sum is finite only where every part is."""
         parts = [maps] if self._state is None else [maps, self._state.ssm]
-        return all_finite(parts)
+        if maps.device.type == 'cpu':
+            return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
+        return bool(torch.stack([part.sum() for part in parts]).sum().isfinite())

@@ -13,7 +13,7 @@ from flashdepth_ros.network import FlashDepth, create_model, load_weights
 from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine
 from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
 from flashdepth_ros.runtime.weights import find_weights
-from flashdepth_ros.runtime.work import count_flops, peak_flops, synchronise
+from flashdepth_ros.runtime.work import Stopwatch, count_flops, peak_flops, synchronise
 
 _PRELOADED = 8
 """Different frames in memory; more of them are the same again."""
@@ -149,12 +149,12 @@ def _stream(engine: Engine, frames: list[Tensor], count: int) -> tuple[list[floa
     for index in range(_WARM_UP):
         _, state = engine.run(frames[index], state)
     synchronise(engine.device)
-    settled, each_ms = resident_bytes(), []
-    start_s = last_s = time.perf_counter()
+    settled, stopwatch = resident_bytes(), Stopwatch(engine.device)
+    start_s = time.perf_counter()
+    stopwatch.lap()
     for index in range(count):
         _, state = engine.run(frames[index % len(frames)], state)
-        now_s = time.perf_counter()
-        each_ms.append(1e3 * (now_s - last_s))
-        last_s = now_s
+        stopwatch.lap()
     synchronise(engine.device)
-    return each_ms, time.perf_counter() - start_s, resident_bytes() - settled
+    total_s = time.perf_counter() - start_s
+    return stopwatch.laps_ms(), total_s, resident_bytes() - settled

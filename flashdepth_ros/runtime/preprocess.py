@@ -1,4 +1,4 @@
-"""From uint8 RGB to the network's input, on its device; from its output back to arrays."""
+"""From uint8 RGB to the network's input: its size, its pixels, its numbers."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -57,35 +57,6 @@ def check_rgb(rgb: npt.NDArray[np.uint8]) -> None:
         )
 
 
-class Preprocessor:
-    """Holds the staging buffer and the constants of one device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (MEAN, STD))
-        self._scale, self._offset = 1.0 / (255.0 * std), -mean / std
-        self._staging = torch.empty(0, dtype=torch.uint8)
-
-    def __call__(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-        """
-        Return the normalised frame (1, 1, 3, h, w) float32 of an image (H, W, 3) uint8.
-
-        It is resized bicubically, as the released networks expect; on a GPU the bytes cross once
-        and are resized there.
-        """
-        if self.device.type == 'cpu':
-            return normalise_on_cpu(resize_on_cpu(rgb, size))
-        pixels = resize_on_device(self._upload(rgb), size)
-        return torch.addcmul(self._offset, pixels, self._scale).unsqueeze(0)
-
-    def _upload(self, rgb: npt.NDArray[np.uint8]) -> Tensor:
-        """Copy through a page-locked buffer, so that the copy can overlap."""
-        if tuple(self._staging.shape) != rgb.shape:
-            self._staging = torch.empty(rgb.shape, dtype=torch.uint8, pin_memory=True)
-        np.copyto(self._staging.numpy(), rgb)
-        return self._staging.to(self.device, non_blocking=True)
-
-
 def resize_on_cpu(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Resize an image (H, W, 3) uint8 to (h, w, 3) float32; six times as fast as torch here."""
     pixels = rgb.astype(np.float32, order='C')
@@ -124,27 +95,3 @@ def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
 def _aliases(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
     """Tell whether shrinking goes so far that pixels between the samples would be lost."""
     return max(shape[0] / size[0], shape[1] / size[1]) > _ALIASING
-
-
-def all_finite(parts: list[Tensor]) -> bool:
-    """Tell whether no number is NaN or infinite: a sum is finite only where every part is."""
-    if parts[0].device.type == 'cpu':
-        return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
-    total = torch.stack([part.sum() for part in parts]).sum()
-    return bool(total.isfinite())
-
-
-def download(maps: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return inverse depth (1, 1, h, w) resized to `size` on its device, then copied once."""
-    same = tuple(maps.shape[-2:]) == size
-    if maps.device.type == 'cpu':
-        small = maps[0, 0].numpy()
-        if same:
-            return small
-        return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR))
-    if not same:
-        maps = F.interpolate(maps, size, mode='bilinear', align_corners=False)
-    host = torch.empty(maps.shape[-2:], dtype=maps.dtype, pin_memory=True)
-    host.copy_(maps[0, 0], non_blocking=True)
-    torch.cuda.current_stream(maps.device).synchronize()
-    return host.numpy()

@@ -1,6 +1,7 @@
 """How much a network has to compute, and how fast this machine multiplies at best."""
 
 from functools import cache
+from itertools import pairwise
 import time
 
 import torch
@@ -53,6 +54,31 @@ def _seconds(multiply: object, left: Tensor, right: Tensor) -> float:
     multiply(left, right)
     synchronise(left.device)
     return time.perf_counter() - start_s
+
+
+class Stopwatch:
+    """Takes the time between moments of a device's work, without waiting for them."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._events: list[torch.cuda.Event] = []
+        self._moments_s: list[float] = []
+
+    def lap(self) -> None:
+        """Note the moment when all work given so far is done."""
+        if self._device.type == 'cuda':
+            event = torch.cuda.Event(enable_timing=True)
+            event.record(torch.cuda.current_stream(self._device))
+            self._events.append(event)
+        else:
+            self._moments_s.append(time.perf_counter())
+
+    def laps_ms(self) -> list[float]:
+        """Return the times from moment to moment, ms; wait for the last one."""
+        synchronise(self._device)
+        return [start.elapsed_time(end) for start, end in pairwise(self._events)] or [
+            1e3 * (end - start) for start, end in pairwise(self._moments_s)
+        ]
 
 
 def synchronise(device: torch.device) -> None:

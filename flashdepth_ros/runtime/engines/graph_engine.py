@@ -92,6 +92,7 @@ def record_cuda(
                 run()
         here.wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Other threads, such as another camera's, may allocate meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
             made = run()
     return graph.replay, made
