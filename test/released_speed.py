@@ -58,8 +58,8 @@ def released(checkout: Path, frame: Tensor) -> dict[str, Callable[[], object]]:
     state = [temporal.start(1, frame.device)]
 
     def aligned(_: None, path: Tensor, in_dpt_layer: int) -> Tensor:
-        path, state[0] = temporal(path, state[0])
-        return path
+        tokens, state[0] = temporal(temporal.pooled(path, 1), state[0])
+        return temporal.added(path, tokens[0])
 
     def estimate(attention: Callable[..., Tensor]) -> Tensor:
         MemEffAttention.forward = attention

@@ -50,6 +50,16 @@ def test_wanted_frames_are_those_among_all(model, temporal):
         torch.testing.assert_close(state.ssm, last.ssm)
 
 
+def test_what_is_seen_may_be_aligned_later(model):
+    clip = golden_clip(4, *SIZE)
+    frames, wanted = torch.cat((clip, clip.flip(1))), torch.tensor([[1, 3], [0, 2]])
+    with torch.inference_mode():
+        inverse_depth, state = model(frames, wanted=wanted)
+        later, last = model(model.see(frames, wanted))
+    assert torch.equal(later, inverse_depth)
+    assert torch.equal(last.ssm, state.ssm)
+
+
 def test_time_has_an_effect(model):
     frames = golden_clip(2, *SIZE)
     followed, _ = run(model, frames)

@@ -1,5 +1,9 @@
 """FlashDepth (arXiv 2504.07093): the whole model on one screen."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +40,21 @@ class Context(nn.Module):
         return path
 
 
+class Seen(NamedTuple):
+    """What a model makes of T frames of B streams before it aligns them over time."""
+
+    path: Tensor
+    """(B * S, C, h, w), of the frames wanted."""
+    pyramid: list[Tensor]
+    """(B * S, C, h, w) each, likewise: the encoder's maps that are still to be merged."""
+    tokens: Tensor | None
+    """(B, T, l, C), the path of all frames, pooled; None without a temporal module."""
+    wanted: Tensor | None
+    """(B, S) int64, as given to `FlashDepth.forward`; None: all."""
+    streams: int
+    """B."""
+
+
 class FlashDepth(nn.Module):
     """Frames of one or more streams and their state in, inverse depth and the next state out."""
 
@@ -52,17 +71,21 @@ class FlashDepth(nn.Module):
             context_width = config.fusion.context.decoder.width
             self.context = Context(config.fusion.context, config.fusion.level)
             self.fusion = Fusion(config.decoder.width, context_width, config.fusion)
+        last = config.temporal.level if config.temporal else LEVELS[-1]
+        self._levels_seen = LEVELS[: LEVELS.index(last) + 1]
+        self._levels_after = LEVELS[LEVELS.index(last) + 1 :]
 
     def forward(
         self,
-        frames: Tensor,
+        frames: Tensor | Seen,
         state: StreamState | None = None,
         wanted: Tensor | None = None,
     ) -> tuple[Tensor, StreamState | None]:
         """
         Estimate inverse depth; T frames at once equal T calls of one frame.
 
-        :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14.
+        :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14. Or what `see`
+            made of them.
         :param state: what the call before returned for these B streams; None starts them.
         :param wanted: (B, S) int64, which frames of each stream to estimate: training on long
             clips costs less so. The state passes through all of them. None: all.
@@ -70,25 +93,45 @@ class FlashDepth(nn.Module):
             and the state to pass with the next frames (None without a temporal module).
         :raises InputError: a shape that does not fit, or a state of another model.
         """
-        state = self.checked(frames, state)
-        batch, _, _, height, width = frames.shape
-        images = frames.flatten(0, 1)
+        if isinstance(frames, Tensor):
+            state = self.checked(frames, state)
+            frames = self.see(frames, wanted)
+        path, pyramid, tokens, wanted, streams = frames
+        if self.temporal and tokens is not None:
+            tokens, state = self.temporal(
+                tokens, state or self.temporal.start(streams, path.device)
+            )
+            tokens = tokens.flatten(0, 1)
+            path = self.temporal.added(path, tokens if wanted is None else chosen(tokens, wanted))
+        for level in self._levels_after:
+            path = self.decoder.merge(level, path, pyramid[level - 1])
+        assert self.decoder.head is not None
+        raw = run_head(self.decoder.head, path, pyramid[0].shape)
+        return raw.unflatten(0, (streams, -1)) / OUTPUT_PER_INVERSE_METRE, state
+
+    def see(self, frames: Tensor, wanted: Tensor | None = None) -> Seen:
+        """
+        Return what comes of frames (B, T, 3, H, W) before they are aligned over time.
+
+        :param wanted: as in `forward`.
+        """
+        streams, images = len(frames), frames.flatten(0, 1)
         if wanted is not None and self.temporal is None:
             images = chosen(images, wanted)
         context, pyramid = self._branches(images)
         path = None
-        for level in LEVELS:
+        for level in self._levels_seen:
             path = self.decoder.merge(level, path, pyramid[level - 1])
             if self.fusion and level == self.config.fusion.level:  # type: ignore[union-attr]
                 path = self.fusion(path, context)
-            if self.temporal and level == self.config.temporal.level:  # type: ignore[union-attr]
-                path, state = self.temporal(path, state)
-                if wanted is not None:
-                    path, *pyramid = (chosen(maps, wanted) for maps in (path, *pyramid))
         assert path is not None
-        assert self.decoder.head is not None
-        raw = run_head(self.decoder.head, path, pyramid[0].shape)
-        return raw.view(batch, -1, height, width) / OUTPUT_PER_INVERSE_METRE, state
+        pyramid = pyramid[: max(1, self._levels_seen[-1] - 1)]
+        if self.temporal is None:
+            return Seen(path, pyramid, None, wanted, streams)
+        tokens = self.temporal.pooled(path, streams)
+        if wanted is not None:
+            path, *pyramid = (chosen(maps, wanted) for maps in (path, *pyramid))
+        return Seen(path, pyramid, tokens, wanted, streams)
 
     def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
         """Return the context's path and the encoder's maps; a GPU computes both at once."""

@@ -31,7 +31,7 @@ def scan(
     x: Tensor, decay: Tensor, projections: tuple[Tensor, Tensor], state: Tensor, chunk: int = CHUNK
 ) -> tuple[Tensor, Tensor]:
     """
-    Run S <- exp(decay) S + x (outer) B, y = S C over l tokens, chunk by chunk.
+    Run S <- exp(decay) S + x (outer) B, y = S C over l tokens, all chunks of them side by side.
 
     :param x: (b, l, h, p) float32, already times the step dt.
     :param decay: (b, l, h), the step times A, not positive.
@@ -39,30 +39,42 @@ def scan(
     :param state: (b, h, p, n), S before the first token; left as it is.
     :return: y (b, l, h, p) and S after the last token.
     """
-    into, out_of = projections
-    outputs = []
-    for start in range(0, x.shape[1], chunk):
-        part = slice(start, start + chunk)
-        y, state = _scan_chunk(x[:, part], decay[:, part], (into[:, part], out_of[:, part]), state)
-        outputs.append(y)
-    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)), state
+    batch, length, heads, head_dim = x.shape
+    x, decay, into, out_of = (_in_chunks(part, chunk) for part in (x, decay, *projections))
+    x = x.transpose(1, 2)  # (b * chunks, h, q, p)
+    decay = decay.transpose(1, 2)  # (b * chunks, h, q)
+    between = segment_sums(decay).exp()  # (..., h, q, q): what is left at i of what came in at j
+    since_start = decay.cumsum(dim=-1).exp().unsqueeze(-1)  # (..., h, q, 1)
+    until_end = between[:, :, -1].unsqueeze(-1)  # (..., h, q, 1)
 
-
-def _scan_chunk(
-    x: Tensor, decay: Tensor, projections: tuple[Tensor, Tensor], state: Tensor
-) -> tuple[Tensor, Tensor]:
-    into, out_of = projections
-    x = x.transpose(1, 2)  # (b, h, q, p)
-    decay = decay.transpose(1, 2)  # (b, h, q)
-    between = segment_sums(decay).exp()  # (b, h, q, q): what is left at i of what came in at j
-    since_start = decay.cumsum(dim=-1).exp().unsqueeze(-1)  # (b, h, q, 1)
-    until_end = between[:, :, -1].unsqueeze(-1)  # (b, h, q, 1)
-
+    gained = (until_end * x).transpose(2, 3) @ into.unsqueeze(1)  # (..., h, p, n)
+    before, state = _carry(since_start[:, :, -1:], gained, state)
     within = (out_of @ into.transpose(1, 2)).unsqueeze(1) * between  # attention's dual
-    carried = out_of.unsqueeze(1) @ state.transpose(2, 3)  # (b, h, q, p)
+    carried = out_of.unsqueeze(1) @ before.transpose(2, 3)  # (..., h, q, p)
     y = within @ x + since_start * carried
-    gained = (until_end * x).transpose(2, 3) @ into.unsqueeze(1)  # (b, h, p, n)
-    return y.transpose(1, 2), since_start[:, :, -1:] * state + gained
+    y = y.transpose(1, 2).reshape(batch, -1, heads, head_dim)
+    return y[:, :length], state
+
+
+def _in_chunks(tokens: Tensor, chunk: int) -> Tensor:
+    """Return (b, l, ...) as (b * chunks, q, ...): zeros fill the last, they change no state."""
+    length = tokens.shape[1]
+    if length <= chunk:
+        return tokens
+    filled = F.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, -length % chunk))
+    return filled.unflatten(1, (-1, chunk)).flatten(0, 1)
+
+
+def _carry(left: Tensor, gained: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Return S before every chunk, (b * chunks, h, p, n), and after the last one."""
+    batch = len(state)
+    if len(gained) == batch:
+        return state, left * state + gained
+    states = [state]
+    by_chunk = (part.unflatten(0, (batch, -1)).unbind(1) for part in (left, gained))
+    for kept, new in zip(*by_chunk, strict=True):
+        states.append(kept * states[-1] + new)
+    return torch.stack(states[:-1], dim=1).flatten(0, 1), states[-1]
 
 
 class Mixer(nn.Module):

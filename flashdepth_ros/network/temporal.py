@@ -61,7 +61,7 @@ class Block(nn.Module):
 
 class Temporal(nn.Module):
     """
-    A path (B * T, C, h, w), pooled tenfold, through the recurrence and added back.
+    A path (B * T, C, h, w) is pooled tenfold; its tokens go through the recurrence, and are added.
 
     Its last layer starts at zero: untrained it changes nothing.
     """
@@ -75,22 +75,24 @@ class Temporal(nn.Module):
         heads = config.expand * width // config.head_dim
         self.state_shape = (config.blocks, heads, config.head_dim, config.state_dim)
 
-    def forward(self, path: Tensor, state: StreamState) -> tuple[Tensor, StreamState]:
-        batch = len(state.ssm)
-        height, width = path.shape[-2:]
-        size = (max(1, int(0.1 * height)), max(1, int(0.1 * width)))
-        tokens = F.adaptive_avg_pool2d(path, size).flatten(2).transpose(1, 2)
-        tokens = tokens.unflatten(0, (batch, -1))  # (B, T, l, C), raster order
+    def pooled(self, path: Tensor, batch: int) -> Tensor:
+        """Return the tokens (B, T, l, C) of a path, in raster order."""
+        tokens = F.adaptive_avg_pool2d(path, _pooled_size(path)).flatten(2).transpose(1, 2)
+        return tokens.unflatten(0, (batch, -1))
+
+    def forward(self, tokens: Tensor, state: StreamState) -> tuple[Tensor, StreamState]:
+        """Align tokens (B, T, l, C), going on from a state; return the one after them."""
         states = []
         for block, before in zip(self.blocks, state.ssm.unbind(1), strict=True):
             tokens, after = block(tokens, before)
             states.append(after)
-        change = tokens.flatten(0, 1).transpose(1, 2).unflatten(2, size)
-        change = F.gelu(resize(change.contiguous(), (height, width)))
-        return self._added(path, change), StreamState(torch.stack(states, dim=1))
+        return tokens, StreamState(torch.stack(states, dim=1))
 
-    def _added(self, path: Tensor, change: Tensor) -> Tensor:
-        """Return the path plus the last layer of the change: one product that adds as it goes."""
+    def added(self, path: Tensor, tokens: Tensor) -> Tensor:
+        """Return a path (N, C, h, w) plus the last layer of its aligned tokens (N, l, C)."""
+        change = tokens.transpose(1, 2).unflatten(2, _pooled_size(path))
+        change = F.gelu(resize(change.contiguous(), (path.shape[-2], path.shape[-1])))
+        # One product that adds as it goes.
         weight = self.output.weight.expand(len(path), -1, -1)
         added = torch.baddbmm(path.flatten(2), weight, change.flatten(2))
         return added.add_(self.output.bias.unsqueeze(-1)).unflatten(2, path.shape[-2:])
@@ -111,3 +113,7 @@ class Temporal(nn.Module):
                 f'state of shape {came} given, {expected} expected: '
                 'pass the state that this same model returned for these streams, or None'
             )
+
+
+def _pooled_size(path: Tensor) -> tuple[int, int]:
+    return max(1, int(0.1 * path.shape[-2])), max(1, int(0.1 * path.shape[-1]))
