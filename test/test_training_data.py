@@ -70,6 +70,7 @@ def test_judged_frames_are_pairs_spread_over_the_clip(frames, judged):
         drawn = judged_places(phase, np.random.default_rng(seed))
         assert len(set(drawn.tolist())) == judged
         assert set(np.diff(drawn)[::2]) == {1}
+        assert drawn[:2].tolist() == [0, 1]
         parts = drawn[::2] * (judged // 2) // frames
         assert parts.tolist() == list(range(judged // 2))
 

@@ -38,7 +38,17 @@ class PhaseConfig:
     strides: tuple[int, ...] = (1, 2, 3, 4)
     """Distances between the frames of a clip, one drawn for each clip."""
     judged: int = 0
-    """How many frames of a clip count, in pairs of neighbours; 0: all. Long clips cost less so."""
+    """
+    How many frames of a clip count, the first two and pairs spread over the others; 0: all. Long
+    clips cost less so.
+    """
+    kept: int = 0
+    """
+    So many samples are drawn, what the frozen parts see in them is kept in the output folder, and
+    steps go through these over and over: for the temporal module alone. 0: a new one every time.
+    """
+    repeats: int = 1
+    """How often each frame passes through the state: clips of few frames a second last longer."""
 
 
 @dataclass(frozen=True)
@@ -208,3 +218,15 @@ def _check(config: TrainingConfig, where: str) -> None:
             )
         if phase.judged % 2 or not 0 <= phase.judged <= phase.frames:
             raise ConfigError(f'{where}: {phase}: judged must be even, and at most all frames')
+        if phase.kept or phase.repeats != 1:
+            _check_kept(config, phase, where)
+
+
+def _check_kept(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
+    rates = config.optimiser.rates
+    if not config.temporal or rates != RatesConfig(0, 0, rates.temporal, 0, 0):
+        raise ConfigError(
+            f'{where}: {phase}: samples can be kept where all rates but temporal are 0'
+        )
+    if phase.kept < 1 or phase.repeats < 1:
+        raise ConfigError(f'{where}: {phase}: 1 or more repeats of samples that are kept expected')

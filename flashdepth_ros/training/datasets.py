@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from flashdepth_ros.training.augmentation import augment
+from flashdepth_ros.training.batches import normalised
 from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video
@@ -28,6 +29,13 @@ class Sample(NamedTuple):
     """(S,) int64, the frames that count."""
     inverse_depth: Tensor
     """(S, H, W) float32, 1/m: their truth. NaN: unknown."""
+
+    def given(self, device: torch.device) -> tuple[Tensor, None, Tensor | None]:
+        """Return what a model is given of a batch of samples: frames, no state, those wanted."""
+        frames = normalised(self.rgb.to(device, non_blocking=True))
+        if self.judged.shape[1] == self.rgb.shape[1]:
+            return frames, None, None
+        return frames, None, self.judged.to(device, non_blocking=True)
 
 
 class VideoPool:
@@ -91,12 +99,13 @@ def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list
 
 
 def judged_places(phase: PhaseConfig, random: np.random.Generator) -> Tensor:
-    """Draw the frames of a clip that count: all, or pairs, one from each equal part of it."""
+    """Draw the frames of a clip that count: all, or its first two, and two of each other part."""
     if not phase.judged:
         return torch.arange(phase.frames)
     pairs = phase.judged // 2
     bounds = np.linspace(0, phase.frames, pairs + 1).astype(int)
     firsts = random.integers(bounds[:-1], bounds[1:] - 1)
+    firsts[0] = 0  # where every stream begins, with nothing to go on from
     return torch.from_numpy(np.stack((firsts, firsts + 1), axis=1).ravel())
 
 

@@ -1,12 +1,14 @@
 """A whole run: phase after phase, from where it was interrupted to its weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 import signal
+from typing import Any
 
 import cv2
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.interruption import Interruption
@@ -15,6 +17,7 @@ from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
 from flashdepth_ros.training.journal import Journal
+from flashdepth_ros.training.keeping import Keeper, KeptSample
 from flashdepth_ros.training.records import Records, read_checkpoint
 from flashdepth_ros.training.trainer import Trainer
 
@@ -37,7 +40,8 @@ def train(config: TrainingConfig, world: World) -> bool:
         if world.leads:
             records = stack.enter_context(closing(Records(folder)))
             journal = stack.enter_context(closing(Journal(trainer, records)))
-        for sample in samples(config, world, trainer.step):
+        keeper = Keeper(config, trainer.model, world, lambda: interruption.requested)
+        for sample in samples(config, world, trainer.step, keeper):
             terms = trainer.learn(sample)
             stops = world.any(interruption.requested)
             if journal:
@@ -47,14 +51,19 @@ def train(config: TrainingConfig, world: World) -> bool:
     return trainer.step == config.steps
 
 
-def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample]:
+def samples(
+    config: TrainingConfig, world: World, start: int, keeper: Keeper | None = None
+) -> Iterator[Sample | KeptSample]:
     """
     Yield this process's share of the batch of every step from `start` to the end.
+
+    They end before where the keeper is interrupted; none is needed where no samples are kept.
 
     :raises ConfigError: a batch does not divide by the processes, or a source is not usable.
     """
     pool = VideoPool(config.sources)
     canonical_focal = preset(config.model).canonical_focal
+    loaded = partial(_loaded, config.workers, world.device.type == 'cuda')
     step = index = 0
     for phase in config.phases:
         if phase.batch % world.size:
@@ -63,19 +72,32 @@ def samples(config: TrainingConfig, world: World, start: int) -> Iterator[Sample
             )
         steps = range(max(0, start - step), phase.steps)
         if steps:
-            sampler = StepSampler(steps, index, phase.batch, world.rank, world.size)
-            yield from DataLoader(
-                ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal),
-                batch_sampler=sampler,
-                num_workers=config.workers,
-                worker_init_fn=_start_worker,
-                # A fork inherits the locks of OpenCV's threads, and may wait for one for ever.
-                multiprocessing_context='spawn' if config.workers else None,
-                pin_memory=world.device.type == 'cuda',
-                prefetch_factor=4 if config.workers else None,
+            drawn = ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal)
+            dataset: Dataset[Any] | None = drawn
+            if phase.kept and keeper:
+                dataset = keeper.keep(drawn, loaded)
+            if dataset is None:
+                return
+            yield from loaded(
+                dataset, StepSampler(steps, index, phase.batch, world.rank, world.size)
             )
         step += phase.steps
         index += phase.steps * phase.batch
+
+
+def _loaded(
+    workers: int, pinned: bool, dataset: Dataset[Any], batches: Iterable[list[int]]
+) -> Iterable[Any]:
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        worker_init_fn=_start_worker,
+        # A fork inherits the locks of OpenCV's threads, and may wait for one for ever.
+        multiprocessing_context='spawn' if workers else None,
+        pin_memory=pinned,
+        prefetch_factor=4 if workers else None,
+    )
 
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001

@@ -11,10 +11,10 @@ from torch.optim import Optimizer
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.distributed import World
-from flashdepth_ros.training.batches import normalised
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import Sample
 from flashdepth_ros.training.initial import initial_model
+from flashdepth_ros.training.keeping import KeptSample
 from flashdepth_ros.training.losses import training_loss
 from flashdepth_ros.training.optimisation import make_average, make_optimisers, set_rates
 
@@ -49,14 +49,14 @@ class Trainer:
         assert isinstance(model, FlashDepth)
         return model
 
-    def learn(self, sample: Sample) -> dict[str, Tensor]:
+    def learn(self, sample: Sample | KeptSample) -> dict[str, Tensor]:
         """Take one step on this process's share of a batch; return the terms of its loss."""
-        rgb, judged, truth = (part.to(self.world.device, non_blocking=True) for part in sample)
-        wanted = judged if judged.shape[1] < rgb.shape[1] else None
+        given = sample.given(self.world.device)
+        truth = sample.inverse_depth.to(self.world.device, non_blocking=True)
         set_rates(self.optimisers, self.step, self.config.steps, self.config.optimiser)
         bfloat16 = self.config.precision == 'bfloat16'
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            inverse_depth, _ = self.network(normalised(rgb), wanted=wanted)
+            inverse_depth, _ = self.network(*given)
         terms = training_loss(inverse_depth.float(), truth, self.config.loss)
         terms['loss'].backward()
         norm = torch.nn.utils.clip_grad_norm_(
