@@ -37,16 +37,18 @@ def test_the_node_and_infer_agree(tmp_path):
             ends = [stamp_of(FRAMES - 1)]
             bench.spin_until(lambda: all(stamps(live)[-1:] == ends for live in heard.values()))
         assert player.returncode == 0
+    # Before its camera_info is heard, an image's depth is that of the canonical camera.
+    known = stamps(heard['/depth/camera_info'])
     for topic, live in heard.items():
-        compare(topic, live, offline)
+        compare(topic, live, offline, known)
 
 
 def stamps(messages):
     return [each.header.stamp.sec * 10**9 + each.header.stamp.nanosec for each in messages]
 
 
-def compare(topic, live, path):
-    """Compare the messages of a topic with those in a bag, field by field."""
+def compare(topic, live, path, known):
+    """Compare the messages of a topic with those in a bag, field by field, once K is known."""
     with BagReader(path) as bag:
         messages = {bag.header_stamp_ns(each): bag.message(each) for each in bag.records(topic)}
     # The camera_info of a live image may come behind it; a recording knows its first one before.
@@ -58,6 +60,8 @@ def compare(topic, live, path):
     for stamp, message in zip(received, live, strict=True):
         other = messages[stamp]
         assert message.header.frame_id == other.header.frame_id
+        if stamp not in known:
+            continue
         if topic == '/depth/camera_info':
             np.testing.assert_allclose(message.k, other.k)
             np.testing.assert_allclose(message.p, other.p)
