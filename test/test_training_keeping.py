@@ -37,21 +37,20 @@ def make(tmp_path):
     for seed in range(3):
         write_scene(tmp_path / 'clips' / f'{seed}.clip.zip', seed, frames=12)
 
-    def config(output='run', optimiser=None, **phase):
+    def config(output='run', **phase):
         return tiny_run(
             tmp_path,
             output=str(tmp_path / output),
             phases=[{**PHASE, 'judged': 4, **phase}],
-            optimiser={'warmup_steps': 0, 'rates': {'temporal': 1e-2, **FROZEN}}
-            | (optimiser or {}),
+            optimiser={'warmup_steps': 0, 'rates': {'temporal': 1e-2, **FROZEN}},
         )
 
     return config
 
 
-def kept(config, world=ALONE):
-    trainer = Trainer(config, world)
-    return trainer, samples(config, world, 0, Keeper(config, trainer.model, world))
+def kept(config):
+    trainer = Trainer(config, ALONE)
+    return trainer, samples(config, ALONE, 0, Keeper(config, trainer.model, ALONE))
 
 
 @pytest.mark.parametrize('judged', [4, 0])

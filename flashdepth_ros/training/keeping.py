@@ -20,14 +20,12 @@ from torch.utils.data import Dataset
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.network.flashdepth import Seen
 from flashdepth_ros.runtime.distributed import World
-from flashdepth_ros.training.batches import normalised
+from flashdepth_ros.training.batches import CHUNK, normalised
 from flashdepth_ros.training.config import PhaseConfig, TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 8
-"""Frames seen at once: bounds memory, and changes no result."""
 _TOLD_EVERY = 20
 
 
@@ -108,11 +106,12 @@ class Keeper:
         world.wait()
         own = missing[world.rank :: world.size]
         samples = iter(loaded(dataset, [[index] for index in own]))
-        for done in range(0, len(missing), world.size):
-            for index in own[done // world.size :][:1]:
-                _save(self._kept(next(samples)), files[index])
-            if done % _TOLD_EVERY < world.size and world.leads:
-                logger.info('%d samples of %d to keep', done + 1, len(missing))
+        # As many rounds for all, whose shares differ by one: they ask one another in each.
+        for number, start in enumerate(range(0, len(missing), world.size)):
+            if number < len(own):
+                _save(self._kept(next(samples)), files[own[number]])
+            if start % _TOLD_EVERY < world.size and world.leads:
+                logger.info('%d samples of %d to keep', start + 1, len(missing))
             if world.any(self._interrupted()):
                 return None
         return KeptDataset(files, phase.repeats)
@@ -123,8 +122,8 @@ class Keeper:
         parts: list[Seen] = []
         bfloat16 = self._config.precision == 'bfloat16'
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            for start in range(0, sample.rgb.shape[1], _CHUNK):
-                frames = sample.rgb[:, start : start + _CHUNK].to(device)
+            for start in range(0, sample.rgb.shape[1], CHUNK):
+                frames = sample.rgb[:, start : start + CHUNK].to(device)
                 here = judged[(judged >= start) & (judged < start + frames.shape[1])] - start
                 parts.append(self._model.see(normalised(frames), here[None].to(device)))
         tokens = [part.tokens for part in parts if part.tokens is not None]

@@ -11,7 +11,7 @@ from flashdepth_ros import metrics
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.training.augmentation import cropped
-from flashdepth_ros.training.batches import normalised
+from flashdepth_ros.training.batches import CHUNK, normalised
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video, Window
@@ -23,9 +23,6 @@ METRICS = ('delta1', 'abs_rel', 'aligned_delta1', 'aligned_abs_rel', 'boundary_f
 
 FARTHEST_M = 1000.0
 """What infinitely far counts as where the truth has a surface, so that it cannot go uncounted."""
-
-_CHUNK = 8
-"""Frames at once: bounds memory, and changes no result."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,8 @@ def predicted(model: FlashDepth, window: Window, device: torch.device) -> Array:
     state = None
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(window.rgb), _CHUNK):
-            rgb = torch.from_numpy(window.rgb[start : start + _CHUNK]).to(device)
+        for start in range(0, len(window.rgb), CHUNK):
+            rgb = torch.from_numpy(window.rgb[start : start + CHUNK]).to(device)
             frames = normalised(rgb.permute(0, 3, 1, 2)[None])
             inverse_depth, state = model(frames, state)
             parts.append(inverse_depth[0].cpu().numpy())
