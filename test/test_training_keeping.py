@@ -22,7 +22,7 @@ from flashdepth_ros.training.trainer import Trainer
 
 ALONE = World(0, 1, torch.device('cpu'))
 PHASE = {'steps': 5, 'height': 42, 'width': 56, 'frames': 10, 'batch': 2, 'strides': [1]}
-FROZEN = dict.fromkeys(('encoder', 'decoder', 'fusion', 'context'), 0.0)
+FROZEN = dict.fromkeys(('encoder', 'fusion', 'context'), 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +37,12 @@ def make(tmp_path):
     for seed in range(3):
         write_scene(tmp_path / 'clips' / f'{seed}.clip.zip', seed, frames=12)
 
-    def config(output='run', **phase):
+    def config(output='run', rates=FROZEN | {'temporal': 1e-2, 'decoder': 1e-2}, **phase):
         return tiny_run(
             tmp_path,
             output=str(tmp_path / output),
             phases=[{**PHASE, 'judged': 4, **phase}],
-            optimiser={'warmup_steps': 0, 'rates': {'temporal': 1e-2, **FROZEN}},
+            optimiser={'warmup_steps': 0, 'rates': rates},
         )
 
     return config
@@ -56,13 +56,31 @@ def kept(config):
 @pytest.mark.parametrize('judged', [4, 0])
 def test_a_step_on_what_is_kept_is_one_on_the_frames(make, judged):
     # Two steps of two samples go through the four that are kept, once.
-    ours, theirs = make('ours', judged=judged, kept=4), make('theirs', judged=judged)
+    rates = FROZEN | {'temporal': 1e-2, 'decoder': 0.0}
+    ours = make('ours', rates, judged=judged, kept=4)
+    theirs = make('theirs', rates, judged=judged)
     trainer, given = kept(ours)
     plain = Trainer(theirs, ALONE)
     for one, other in zip(islice(given, 2), samples(theirs, ALONE, 0), strict=False):
         mine, its = trainer.learn(one), plain.learn(other)
         torch.testing.assert_close(mine['loss'], its['loss'])
         torch.testing.assert_close(mine['norm'], its['norm'], rtol=1e-4, atol=1e-6)
+
+
+def test_what_comes_after_the_frames_are_seen_learns_and_nothing_before(make):
+    trainer, given = kept(make(kept=2))
+    model = trainer.model
+    before = {name: entry.clone() for name, entry in model.state_dict().items()}
+    seen = model.see(*next(samples(make(), ALONE, 0)).given(ALONE.device)[:1])
+    for sample in given:
+        trainer.learn(sample)
+    again = model.see(*next(samples(make(), ALONE, 0)).given(ALONE.device)[:1])
+    for one, other in zip((seen.path, seen.tokens), (again.path, again.tokens), strict=True):
+        assert torch.equal(one, other)
+    changed = {n for n, entry in model.state_dict().items() if not torch.equal(entry, before[n])}
+    parts = {'.'.join(name.split('.')[:3]).removesuffix('.weight') for name in changed}
+    assert parts > {'decoder.levels.2', 'decoder.levels.1', 'decoder.head.conv3'}
+    assert not any(name.startswith(('decoder.levels.4', 'decoder.levels.3')) for name in changed)
 
 
 def test_steps_go_through_what_is_kept_over_and_over(make):
@@ -160,11 +178,12 @@ def test_processes_share_what_is_to_be_seen(make, seen):
 @pytest.mark.parametrize(
     ('learning', 'phase', 'complaint'),
     [
-        ('encoder', 'kept: 4', 'can be kept where all rates but temporal are 0'),
-        ('encoder', 'repeats: 3', 'can be kept where all rates but temporal are 0'),
+        ('encoder', 'kept: 4', 'can be kept where all rates but temporal and decoder are 0'),
+        ('encoder', 'repeats: 3', 'can be kept where all rates but temporal and decoder are 0'),
         ('temporal', 'kept: -1', '1 or more repeats of samples that are kept expected'),
         ('temporal', 'kept: 4, repeats: 0', '1 or more repeats of samples that are kept expected'),
         ('temporal', 'repeats: 2', '1 or more repeats of samples that are kept expected'),
+        ('decoder', 'kept: 4}, {steps: 1, height: 14, width: 14', 'of all phases or of none'),
     ],
 )
 def test_what_cannot_be_kept_is_refused(tmp_path, learning, phase, complaint):

@@ -133,6 +133,11 @@ class FlashDepth(nn.Module):
             path, *pyramid = (chosen(maps, wanted) for maps in (path, *pyramid))
         return Seen(path, pyramid, tokens, wanted, streams)
 
+    def sees_by(self, name: str) -> bool:
+        """Tell whether what `see` returns depends on the parameter or buffer `name`."""
+        after = [f'decoder.levels.{level}.' for level in self._levels_after]
+        return not name.startswith(('temporal.', 'decoder.head.', *after))
+
     def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
         """Return the context's path and the encoder's maps; a GPU computes both at once."""
         if self.context is None:

@@ -44,8 +44,8 @@ class PhaseConfig:
     """
     kept: int = 0
     """
-    So many samples are drawn, what the frozen parts see in them is kept in the output folder, and
-    steps go through these over and over: for the temporal module alone. 0: a new one every time.
+    So many samples are drawn, what is seen in them before frames are aligned is kept in the output
+    folder, and steps go through these over and over: what comes after learns. 0: a new one each.
     """
     repeats: int = 1
     """How often each frame passes through the state: clips of few frames a second last longer."""
@@ -153,6 +153,11 @@ class TrainingConfig:
         """Return the steps of all phases together."""
         return sum(phase.steps for phase in self.phases)
 
+    @property
+    def keeps(self) -> bool:
+        """Tell whether samples are kept: then only what aligns frames, and comes after, learns."""
+        return any(phase.kept for phase in self.phases)
+
 
 def read_config(path: Path) -> TrainingConfig:
     """
@@ -224,9 +229,11 @@ def _check(config: TrainingConfig, where: str) -> None:
 
 def _check_kept(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
     rates = config.optimiser.rates
-    if not config.temporal or rates != RatesConfig(0, 0, rates.temporal, 0, 0):
+    if not config.temporal or rates.encoder or rates.fusion or rates.context:
         raise ConfigError(
-            f'{where}: {phase}: samples can be kept where all rates but temporal are 0'
+            f'{where}: {phase}: samples can be kept where all rates but temporal and decoder are 0'
         )
     if phase.kept < 1 or phase.repeats < 1:
         raise ConfigError(f'{where}: {phase}: 1 or more repeats of samples that are kept expected')
+    if not all(each.kept for each in config.phases):
+        raise ConfigError(f'{where}: {phase}: samples of all phases or of none can be kept')

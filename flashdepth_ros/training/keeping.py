@@ -1,8 +1,9 @@
 """
 What the frozen parts of a model see in clips, kept on disk.
 
-Where nothing but the temporal module learns, most of a step goes into seeing the same frames
-again; from what is kept, a step takes a tenth of the time, and clips may be as long as streams.
+Where nothing learns but the temporal module and what comes after it, most of a step goes into
+seeing the same frames again; from what is kept, a step takes a fraction of the time, and clips may
+be as long as streams.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -145,7 +146,7 @@ class Keeper:
             ).encode()
         )
         for name, entry in self._model.state_dict().items():
-            if not name.startswith('temporal.'):
+            if self._model.sees_by(name):
                 digest.update(entry.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 

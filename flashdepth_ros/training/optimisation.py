@@ -17,29 +17,29 @@ PARTS = tuple(RatesConfig.__dataclass_fields__)
 """The parts of a model that have a learning rate each: the first word of a parameter's name."""
 
 
-def make_optimisers(model: FlashDepth, config: OptimiserConfig) -> list[Optimizer]:
+def make_optimisers(
+    model: FlashDepth, config: OptimiserConfig, seeing: bool = True
+) -> list[Optimizer]:
     """
     Return the optimisers of the parts whose rate is not 0; the others are frozen here.
 
     Matrices and kernels decay; biases, scales, embeddings and Mamba-2's own numbers do not.
 
+    :param seeing: false freezes all that comes before frames are aligned over time, too.
     :raises ConfigError: Muon is asked for, and this PyTorch has none.
     """
     muon: list[dict[str, Any]] = []
     adam: list[dict[str, Any]] = []
     for part in PARTS:
         rate = getattr(config.rates, part)
-        named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
-        for _, parameter in named:
-            parameter.requires_grad_(rate > 0)
         chosen: dict[str, list[nn.Parameter]] = {'muon': [], 'decaying': [], 'free': []}
-        for name, parameter in named:
+        for name, parameter in _learning(model, part, rate, seeing):
             hidden = config.muon and parameter.ndim == 2 and '.blocks.' in name
             chosen[
                 'muon' if hidden else 'decaying' if _decays(name, parameter) else 'free'
             ].append(parameter)
         for kind, parameters in chosen.items():
-            if rate > 0 and parameters:
+            if parameters:
                 decay = 0.0 if kind == 'free' else config.weight_decay
                 group = {'params': parameters, 'peak': rate, 'lr': rate, 'weight_decay': decay}
                 (muon if kind == 'muon' else adam).append(group)
@@ -78,6 +78,16 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel:
         return average.lerp(current, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
 
     return AveragedModel(model, avg_fn=blend)
+
+
+def _learning(
+    model: FlashDepth, part: str, rate: float, seeing: bool
+) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters of a part that learn, by name; its others are frozen here."""
+    named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
+    for name, parameter in named:
+        parameter.requires_grad_(rate > 0 and (seeing or not model.sees_by(name)))
+    return [(name, parameter) for name, parameter in named if parameter.requires_grad]
 
 
 def _decays(name: str, parameter: Tensor) -> bool:

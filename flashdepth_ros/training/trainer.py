@@ -32,7 +32,7 @@ class Trainer:
         # Channels last: on two cores a step then takes two thirds of the time.
         model = initial_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: FlashDepth = model.to(world.device).train()
-        self.optimisers = make_optimisers(self.model, config.optimiser)
+        self.optimisers = make_optimisers(self.model, config.optimiser, not config.keeps)
         decay = config.optimiser.average
         self.average = make_average(self.model, decay) if decay else None
         network: nn.Module = self.model
