@@ -22,7 +22,7 @@ class SourceConfig:
     kind: str = 'clips'
     """`clips`, or a real set: see `sources.KINDS`."""
     weight: float = 1.0
-    """How often a video of this source is drawn, against the other sources."""
+    """Share of the clips that come from this source, against the others; not of its size."""
 
 
 @dataclass(frozen=True)
