@@ -14,12 +14,13 @@ from flashdepth_ros.training.losses import (
     gradient_matching,
     l1,
     scale_shift_invariant,
+    shape,
     temporal_gradient_matching,
     training_loss,
     trimmed_l1,
 )
 
-TERMS = [l1, gradient_matching, temporal_gradient_matching, drift, scale_shift_invariant]
+TERMS = [l1, shape, gradient_matching, temporal_gradient_matching, drift, scale_shift_invariant]
 EVERYTHING = LossConfig(**dict.fromkeys(vars(LossConfig()), 1.0))
 
 
@@ -83,6 +84,16 @@ def test_the_largest_residuals_are_left_out():
     prediction = truth.nan_to_num() + 0.1
     prediction[:, :, 12:14] += 50.0
     torch.testing.assert_close(trimmed_l1(prediction, truth), torch.full((2,), 0.1))
+
+
+def test_flat_depth_costs_shape_and_a_wrong_scale_does_not():
+    _, truth = scene()
+    factors = torch.tensor([1.5, 0.7, 1.1]).log().view(3, 1, 1)  # of each frame
+    torch.testing.assert_close(shape(truth + factors, truth), torch.zeros(2))
+    torch.testing.assert_close(shape(torch.where(truth == 0, 9.0, truth), truth), torch.zeros(2))
+    flat, flatter = (shape(share * truth, truth) for share in (0.8, 0.6))
+    assert (flat > 0.01).all()
+    torch.testing.assert_close(flatter, 2 * flat)
 
 
 def test_a_shift_changes_nothing_of_the_gradients():

@@ -31,6 +31,8 @@ class LossConfig:
     """The FlashDepth paper's: L1 on 100 / metres. Near pixels dominate."""
     log_l1: float = 1.0
     """L1 on ln(1 + far_m * inverse depth): near pixels count by relative error, as far ones do."""
+    shape: float = 0.0
+    """As `log_l1`, of surfaces, less the mean error of the frame: its scale costs nothing."""
     gradient: float = 0.0
     """Gradients at several scales, in the space of `log_l1`: sharp boundaries."""
     temporal_gradient: float = 0.0
@@ -49,6 +51,7 @@ def training_loss(prediction: Tensor, truth: Tensor, config: LossConfig) -> dict
     terms: dict[str, Callable[[], Tensor]] = {
         'l1': lambda: 100.0 * l1(prediction, truth),
         'log_l1': lambda: l1(near, near_truth),
+        'shape': lambda: shape(near, near_truth),
         'gradient': lambda: gradient_matching(near, near_truth),
         'temporal_gradient': lambda: temporal_gradient_matching(near, near_truth),
         'drift': lambda: drift(prediction, truth),
@@ -74,6 +77,15 @@ def l1(prediction: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute difference, in the space that is passed."""
     mask = truth.isfinite()
     return clip_mean((prediction - truth.nan_to_num()).abs(), mask)
+
+
+def shape(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean absolute difference of surfaces, once each frame's mean is taken off."""
+    surface = truth > 0
+    difference = torch.where(surface, prediction - truth, 0.0)
+    counts = surface.flatten(2).sum(dim=2).clamp(min=1)
+    means = difference.flatten(2).sum(dim=2) / counts
+    return clip_mean((difference - means[..., None, None]).abs(), surface)
 
 
 def gradient_matching(prediction: Tensor, truth: Tensor, scales: int = SCALES) -> Tensor:
