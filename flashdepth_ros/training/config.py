@@ -45,7 +45,7 @@ class PhaseConfig:
     kept: int = 0
     """
     So many samples are drawn, what is seen in them before frames are aligned is kept in the output
-    folder, and steps go through these over and over: what comes after learns. 0: a new one each.
+    folder, and steps go through these over and over: what comes after learns. 0: always new ones.
     """
     repeats: int = 1
     """How often each frame passes through the state: clips of few frames a second last longer."""
