@@ -83,9 +83,8 @@ def shape(prediction: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute difference of surfaces, once each frame's mean is taken off."""
     surface = truth > 0
     difference = torch.where(surface, prediction - truth, 0.0)
-    counts = surface.flatten(2).sum(dim=2).clamp(min=1)
-    means = difference.flatten(2).sum(dim=2) / counts
-    return clip_mean((difference - means[..., None, None]).abs(), surface)
+    means = clip_mean(difference.flatten(0, 1), surface.flatten(0, 1))
+    return clip_mean((difference - means.view(len(truth), -1, 1, 1)).abs(), surface)
 
 
 def gradient_matching(prediction: Tensor, truth: Tensor, scales: int = SCALES) -> Tensor:
