@@ -26,21 +26,21 @@ class Command:
 
 
 COMMANDS = {
-    'demo': Command('node.demo.command', 'play a recording or video through the real node'),
+    'demo': Command('tools.demo.command', 'play a recording or video through the real node'),
     'infer': Command('bags.inference.command', 'write the depth of a bag into a new bag'),
-    'play': Command('node.player', 'publish a bag into the ROS graph, with its timing'),
+    'play': Command('tools.player', 'publish a bag into the ROS graph, with its timing'),
     'evaluate': Command('evaluation.command', 'judge models on bags with truth, and report'),
-    'simulate': Command('node.simulated_recording', 'write a bag of a simulated robot'),
-    'camera': Command('node.simulated_camera', 'publish a live simulated camera'),
+    'simulate': Command('tools.simulated_recording', 'write a bag of a simulated robot'),
+    'camera': Command('tools.simulated_camera', 'publish a live simulated camera'),
     'film': Command('training.filming', 'film clips of the simulator, for training'),
     'train': Command('training.command', 'train a network'),
     'bench': Command(
         'runtime.benchmark',
         'time the network, with --pipeline the whole node, with --infer the work on bags',
-        {'--pipeline': 'node.benchmark.command', '--infer': 'bags.inference.benchmark'},
+        {'--pipeline': 'tools.benchmark.command', '--infer': 'bags.inference.benchmark'},
     ),
     'models': Command('runtime.models', 'list the models, check and convert their weights'),
-    'doctor': Command('node.doctor', 'check this machine: Python, torch, ROS, transport, weights'),
+    'doctor': Command('tools.doctor', 'check this machine for what the node needs'),
 }
 
 

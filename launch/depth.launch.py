@@ -16,7 +16,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from flashdepth_ros.node.environment import transport_environment
+from flashdepth_ros.ros.environment import transport_environment
 
 SHARE = FindPackageShare('flashdepth_ros')
 BOOLEANS = ['', 'true', 'false']

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from flashdepth_ros.node.environment import transport_environment
+from flashdepth_ros.ros.environment import transport_environment
 
 os.environ.update(transport_environment(os.environ))
 # A shell's background job ignores Ctrl-C, and what it starts would; the tests send it.
@@ -34,7 +34,7 @@ def ros_context() -> Iterator[object]:
 @pytest.fixture
 def graph(ros_context: object) -> Iterator[object]:
     """Real nodes of this process on one executor: see `ros_graph.Graph`."""
-    from ros_graph import Graph
+    from support.ros_graph import Graph
 
     graph = Graph(ros_context)
     yield graph

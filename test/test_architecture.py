@@ -1,29 +1,38 @@
 """The house rules that a test can check: who imports whom, and how large a file may be."""
 
-from imports import PACKAGE, ROOT, imports, sources
 import pytest
+
+from support.imports import PACKAGE, imports, sources
+from support.paths import ROOT
 
 LINES_MAX = 300
 DRAWERS = {'utils', 'util', 'helpers', 'helper', 'common', 'misc'}
 
-# What each room may import of the others. A room is a folder of the package; the modules beside
-# the folders are the core. Doors (from `bags` down) import one another only as it stands here;
-# `cli` starts them all, but late and by name.
-CORE = {'core', 'errors'}
-MODEL = CORE | {'network', 'runtime'}
+# What each room may import of the others; a room is a folder of the package, or a module beside
+# the folders. `cli` starts every command, but imports its module only when it is called.
+GROUND = {'errors', 'interruption', 'shipped'}
+ARRAYS = GROUND | {'camera', 'messages', 'metrics'}
+ESTIMATE = ARRAYS | {'network', 'runtime'}
 ROOMS = {
     'errors': set(),
-    'core': {'errors'},
-    'network': CORE,
-    'runtime': CORE | {'network'},
-    'presentation': CORE,
-    'bags': MODEL,
-    'simulation': MODEL,
-    'training': MODEL | {'simulation'},
-    'evaluation': MODEL | {'presentation', 'bags'},
-    'node': MODEL | {'presentation', 'bags', 'simulation'},
-    'cli': CORE,
+    'interruption': set(),
+    'shipped': set(),
+    'camera': GROUND,
+    'messages': GROUND | {'camera'},
+    'metrics': GROUND | {'camera'},
+    'network': GROUND,
+    'runtime': GROUND | {'camera', 'messages', 'network'},
+    'ros': GROUND | {'camera', 'messages'},
+    'presentation': ARRAYS,
+    'simulation': ARRAYS,
+    'bags': ESTIMATE,
+    'node': ESTIMATE | {'ros'},
+    'evaluation': ESTIMATE | {'bags', 'presentation'},
+    'training': ESTIMATE | {'simulation'},
+    'tools': ESTIMATE | {'ros', 'node', 'bags', 'presentation', 'simulation'},
+    'cli': GROUND,
 }
+ROS_ROOMS = {'ros', 'node', 'tools'}
 KEEPERS = {'mujoco': 'simulation', 'rosbags': 'bags'}
 UNWANTED = {'mamba_ssm', 'flash_attn', 'xformers', 'cv_bridge'}
 SLOW = {'torch', 'numpy', 'cv2', 'rclpy', 'rosbags', 'mujoco'}
@@ -33,12 +42,13 @@ OWN = [edge for edge in IMPORTS if edge.module.startswith(f'{PACKAGE}.')]
 
 
 def room(module: str) -> str:
-    first = module.split('.')[1]
-    return first if first in ROOMS or (ROOT / PACKAGE / first).is_dir() else 'core'
+    return module.split('.')[1]
 
 
-def test_every_folder_is_a_known_room():
-    assert {path.parent.name for path in (ROOT / PACKAGE).glob('*/*.py')} <= set(ROOMS)
+def test_every_folder_and_every_module_beside_them_is_a_known_room():
+    found = {path.parent.name for path in (ROOT / PACKAGE).glob('*/*.py')}
+    found |= {path.stem for path in (ROOT / PACKAGE).glob('*.py')} - {'__init__'}
+    assert found == set(ROOMS)
 
 
 @pytest.mark.parametrize('name', ROOMS)
@@ -48,19 +58,20 @@ def test_a_room_imports_only_those_below_it(name):
     assert not [edge for edge in own if room(edge.module) not in allowed]
 
 
-def test_the_core_has_no_circle():
-    above = {edge.importer: set() for edge in OWN if room(edge.importer) == 'core'}
-    for importer, module in OWN:
-        if importer in above:
-            above[importer].add(module)
-    while free := {module for module, below in above.items() if not below & set(above)}:
-        above = {module: below for module, below in above.items() if module not in free}
+def test_the_rooms_have_no_circle():
+    above = dict(ROOMS)
+    while free := {name for name, below in above.items() if not below & set(above)}:
+        above = {name: below for name, below in above.items() if name not in free}
     assert not above
 
 
-def test_only_the_node_imports_ros():
-    users = {room(edge.importer) for edge in IMPORTS if edge.is_ros}
-    assert users == {'node'}
+def test_ros_is_imported_where_it_is_spoken_only():
+    assert {room(edge.importer) for edge in IMPORTS if edge.is_ros} == ROS_ROOMS
+
+
+def test_the_tests_of_a_room_lie_under_its_name():
+    folders = {path.parent.name for path in (ROOT / 'test').glob('*/test_*.py')}
+    assert folders <= set(ROOMS)
 
 
 @pytest.mark.parametrize('package', KEEPERS)

@@ -1,13 +1,13 @@
 import subprocess
 import sys
 
-import golden_models
 import pytest
 import torch
 
 from flashdepth_ros.cli import COMMANDS, main
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.node.environment import PROFILES
+from flashdepth_ros.ros.environment import PROFILES
+from support import golden_models
 
 STUDENT = 'flashdepth-tiny-s'
 

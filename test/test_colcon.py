@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 
-from installed_package import ROOT, build, colcon, environment
 import pytest
+
+from support.installed_package import ROOT, build, colcon, environment
 
 pytest.importorskip('colcon_ros', reason='needs colcon-common-extensions')
 

@@ -1,14 +1,12 @@
 """What the documents say of the parameters is what the code says."""
 
-from pathlib import Path
 import re
 
 import yaml
 
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime.settings import described
-
-ROOT = Path(__file__).parents[1]
+from support.paths import ROOT
 
 
 def test_config_file_holds_every_parameter_at_its_default():

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-from installed_package import ROOT, build, environment
 import pytest
 from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
@@ -20,6 +19,7 @@ from sensor_msgs.msg import Image
 
 from flashdepth_ros.bags import BagWriter, build_message, header
 from flashdepth_ros.network import create_model
+from support.installed_package import ROOT, build, environment
 
 for package in ('colcon_ros', 'osrf_pycommon', 'launch', 'launch.actions', 'launch_ros.actions'):
     pytest.importorskip(package, reason=f'{package} is not installed; see .ci/launch_path')

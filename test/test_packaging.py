@@ -5,13 +5,13 @@ from pathlib import Path
 import re
 from runpy import run_path
 
-from imports import ROOT, imports
 import pytest
 import yaml
 
 import flashdepth_ros
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime.settings import described
+from support.imports import ROOT, imports
 
 
 @pytest.fixture

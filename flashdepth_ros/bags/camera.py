@@ -14,7 +14,7 @@ import numpy.typing as npt
 from flashdepth_ros.bags.build import build_message, header, jazzy
 from flashdepth_ros.bags.find import CAMERA_INFO, COMPRESSED_IMAGE, RAW_IMAGE
 from flashdepth_ros.bags.reader import Record
-from flashdepth_ros.geometry import Intrinsics
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.messages import depth_data
 
 ODOMETRY = 'nav_msgs/msg/Odometry'

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic, find_image_topic
 from flashdepth_ros.bags.prefetch import Item, prefetched
 from flashdepth_ros.bags.reader import BagReader, Record
-from flashdepth_ros.cameras import Camera, Cameras
+from flashdepth_ros.camera.calibration import Camera, Cameras
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.camera.geometry import Float32, invert
 from flashdepth_ros.evaluation.alignment import Fit, fit_scale, fit_scale_shift, fitted
 from flashdepth_ros.evaluation.pictures import (
     Range,
@@ -20,7 +21,6 @@ from flashdepth_ros.evaluation.results import CandidateResult, Exhibit, FrameRes
 from flashdepth_ros.evaluation.scene import Scene
 from flashdepth_ros.evaluation.scoring import Instant
 from flashdepth_ros.evaluation.stack import Stack
-from flashdepth_ros.geometry import Float32, invert
 from flashdepth_ros.metrics import Moments
 
 Pixel = TypeVar('Pixel', np.float32, np.uint8)

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from flashdepth_ros.camera.geometry import Float32, Float64, Intrinsics, project
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.geometry import Float32, Float64, Intrinsics, project
 
 #: sensor_msgs/PointField datatypes that coordinates come in.
 _COORDINATES = {7: 'f4', 8: 'f8'}

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.camera.geometry import Float32, edge_mask
 from flashdepth_ros.evaluation.lidar import spread
-from flashdepth_ros.geometry import Float32, edge_mask
 from flashdepth_ros.messages import colorize
 
 UInt8 = npt.NDArray[np.uint8]

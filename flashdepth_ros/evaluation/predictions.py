@@ -12,6 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from flashdepth_ros.bags import BagReader, Frames, estimated, find_depth_topic
+from flashdepth_ros.camera.geometry import Float32, invert
+from flashdepth_ros.camera.sampling import sampled, thinned
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.evaluation.candidates import RecordedCandidate
 from flashdepth_ros.evaluation.damage import header_stamps
@@ -20,10 +22,8 @@ from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import CandidateResult, FrameResult
 from flashdepth_ros.evaluation.scene import Scene
 from flashdepth_ros.evaluation.stack import Stack
-from flashdepth_ros.geometry import Float32, invert
 from flashdepth_ros.messages import read_depth
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.sampling import sampled, thinned
 
 Predicted = Iterator[tuple[FrameResult, Float32]]
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from flashdepth_ros.bags import BagReader, Frames
+from flashdepth_ros.camera.geometry import Float32, Float64
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.evaluation.damage import header_stamps
 from flashdepth_ros.evaluation.pairing import Pair, paired
@@ -17,7 +18,6 @@ from flashdepth_ros.evaluation.scoring import Scorer
 from flashdepth_ros.evaluation.stack import Stack
 from flashdepth_ros.evaluation.transforms import TransformTree, read_transforms
 from flashdepth_ros.evaluation.truth import Truth, View, find_truth
-from flashdepth_ros.geometry import Float32, Float64
 
 
 @dataclass

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flashdepth_ros import metrics
+from flashdepth_ros.camera.geometry import Float32, Float64, Intrinsics
+from flashdepth_ros.camera.sampling import stride_within, thinned, thinned_intrinsics
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import RangeErrors
-from flashdepth_ros.geometry import Float32, Float64, Intrinsics
-from flashdepth_ros.sampling import stride_within, thinned, thinned_intrinsics
 
 _EDGES_M = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 

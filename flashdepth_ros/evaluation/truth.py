@@ -9,15 +9,15 @@ from typing import Protocol as Interface
 import numpy as np
 
 from flashdepth_ros.bags import BagReader, Frames, Topic, find_depth_topic, find_topic
+from flashdepth_ros.camera.geometry import Float32, Intrinsics
+from flashdepth_ros.camera.sampling import stride_within, thinned, thinned_intrinsics
 from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.evaluation.damage import header_stamps, undamaged
 from flashdepth_ros.evaluation.lidar import depth_of_points, read_points
 from flashdepth_ros.evaluation.pairing import Pair
 from flashdepth_ros.evaluation.protocol import Protocol, Topics
 from flashdepth_ros.evaluation.transforms import Float64, TransformTree, rigid
-from flashdepth_ros.geometry import Float32, Intrinsics
 from flashdepth_ros.messages import read_depth
-from flashdepth_ros.sampling import stride_within, thinned, thinned_intrinsics
 
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 

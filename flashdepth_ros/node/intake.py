@@ -17,17 +17,17 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.node.diagnostics import SILENCE_S
-from flashdepth_ros.node.publisher_watch import PublisherWatch
-from flashdepth_ros.node.reliability import Reliability
 from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.node.transport import AnyImage, MessageInfo, Transport
-from flashdepth_ros.node.wiring import (
+from flashdepth_ros.node.worker import Received
+from flashdepth_ros.ros.publisher_watch import PublisherWatch
+from flashdepth_ros.ros.reliability import Reliability
+from flashdepth_ros.ros.transport import AnyImage, MessageInfo, Transport
+from flashdepth_ros.ros.wiring import (
     Input,
     describe_missing_images,
     image_qos,
     large_message_advice,
 )
-from flashdepth_ros.node.worker import Received
 
 _GRAPH_PERIOD_S = 0.2
 _REST_AFTER_S = 2.0

@@ -12,12 +12,13 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from flashdepth_ros.cameras import Camera
-from flashdepth_ros.messages import CLOUD_FIELDS, CameraInfoFields
-from flashdepth_ros.node import cdr
+from flashdepth_ros.camera.calibration import Camera
+from flashdepth_ros.camera.camera_info import CameraInfoFields
+from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.transport import Transport
-from flashdepth_ros.node.wiring import create_output
+from flashdepth_ros.ros import cdr
+from flashdepth_ros.ros.transport import Transport
+from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime.products import Products, Rays
 
 

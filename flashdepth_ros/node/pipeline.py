@@ -8,16 +8,16 @@ from dataclasses import replace
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
-from flashdepth_ros.cameras import Cameras
+from flashdepth_ros.camera.calibration import Cameras
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.node.diagnostics import Situation
 from flashdepth_ros.node.intake import Intake
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import Publishers
 from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.node.transport import choose_transport
-from flashdepth_ros.node.wiring import Input, create_input, info_qos
 from flashdepth_ros.node.worker import Received, Restart, Worker
+from flashdepth_ros.ros.transport import choose_transport
+from flashdepth_ros.ros.wiring import Input, create_input, info_qos
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.settings import policy_of

@@ -14,8 +14,8 @@ from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.outputs import Outputs, Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import FrameTimes, Statistics
-from flashdepth_ros.node.transport import Transport
-from flashdepth_ros.node.wiring import create_output
+from flashdepth_ros.ros.transport import Transport
+from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime import DepthFrame
 
 WARN_EVERY_S = 5.0

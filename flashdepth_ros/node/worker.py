@@ -8,17 +8,17 @@ import time
 
 from rclpy.node import Node
 
-from flashdepth_ros.cameras import Cameras
+from flashdepth_ros.camera.calibration import Cameras
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
-from flashdepth_ros.node.cdr import ImageView
 from flashdepth_ros.node.mailbox import Mailbox
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import WARN_EVERY_S, Estimated, Publishers, Publishing
 from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.node.transport import AnyImage
+from flashdepth_ros.ros.cdr import ImageView
+from flashdepth_ros.ros.transport import AnyImage
 from flashdepth_ros.runtime import DepthEstimator, ResetReason, StaleFrameError
 
 

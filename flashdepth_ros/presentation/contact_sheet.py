@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.camera.geometry import invert
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.geometry import invert
 from flashdepth_ros.messages import colorize
 from flashdepth_ros.presentation.lettering import PAPER, write_text, written_upwards
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from flashdepth_ros.geometry import depth_from_inverse
+from flashdepth_ros.camera.geometry import depth_from_inverse
 from flashdepth_ros.runtime.sequence import Place
 from flashdepth_ros.runtime.transfer import Download
 

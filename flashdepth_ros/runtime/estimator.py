@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from flashdepth_ros.camera.geometry import times_canonical
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.geometry import times_canonical
 from flashdepth_ros.network import StreamState, create_model, load_weights
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros import messages
-from flashdepth_ros.cameras import Camera
-from flashdepth_ros.geometry import (
+from flashdepth_ros.camera.calibration import Camera
+from flashdepth_ros.camera.camera_info import CameraInfoFields, camera_info_fields
+from flashdepth_ros.camera.geometry import (
     Intrinsics,
     depth_from_inverse,
     edge_mask,
@@ -89,11 +90,11 @@ class Products:
         return replace(camera, intrinsics=camera.intrinsics.resized(width, height))
 
     @property
-    def camera_info(self) -> messages.CameraInfoFields | None:
+    def camera_info(self) -> CameraInfoFields | None:
         """The fields of the CameraInfo that belongs to the depth image; None without a camera."""
         if self.camera is None:
             return None
-        return messages.camera_info_fields(self.camera.intrinsics, self.camera.info)
+        return camera_info_fields(self.camera.intrinsics, self.camera.info)
 
     @property
     def cloud(self) -> Float32 | None:

@@ -11,8 +11,8 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.geometry import Intrinsics
 from flashdepth_ros.simulation.camera_path import camera_path, draw_gait
 from flashdepth_ros.simulation.effects import Effects, haze, sweep_px
 from flashdepth_ros.simulation.stage import Stage

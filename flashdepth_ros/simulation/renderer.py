@@ -14,8 +14,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.geometry import Intrinsics
 from flashdepth_ros.simulation.model import FAR_M, NEAR_M, SHADOW_REACH_M, SKY_M
 
 _LIBRARIES = {'egl': 'EGL', 'osmesa': 'OSMesa'}

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from flashdepth_ros.geometry import Intrinsics
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.simulation.model import compile_scene
 from flashdepth_ros.simulation.renderer import Renderer
 from flashdepth_ros.simulation.scene import Mover, Scene

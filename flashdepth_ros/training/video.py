@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.camera.geometry import times_canonical
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.geometry import times_canonical
 
 
 class Window(NamedTuple):

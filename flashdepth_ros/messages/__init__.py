@@ -1,0 +1,26 @@
+"""
+Messages of sensor_msgs to arrays and back, by field names alone.
+
+Any object with the fields will do: a message of rclpy, one read from a bag, a view of raw CDR.
+"""
+
+from flashdepth_ros.messages.cloud import CLOUD_FIELDS, CloudField, cloud_data
+from flashdepth_ros.messages.compressed import CompressedImageMessage, read_compressed
+from flashdepth_ros.messages.depth import DEPTH_ENCODINGS, depth_data, read_depth
+from flashdepth_ros.messages.encodings import ENCODINGS, ImageMessage, read_rgb
+from flashdepth_ros.messages.preview import colorize
+
+__all__ = [
+    'CLOUD_FIELDS',
+    'DEPTH_ENCODINGS',
+    'ENCODINGS',
+    'CloudField',
+    'CompressedImageMessage',
+    'ImageMessage',
+    'cloud_data',
+    'colorize',
+    'depth_data',
+    'read_compressed',
+    'read_depth',
+    'read_rgb',
+]

@@ -1,0 +1,66 @@
+"""Depth images of sensor_msgs/Image to arrays in metres, and back."""
+
+import numpy as np
+import numpy.typing as npt
+
+from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.messages.encodings import ImageMessage, view
+
+UInt16 = npt.NDArray[np.uint16]
+Float32 = npt.NDArray[np.float32]
+
+# What a depth image may hold: bytes per sample and their kind, and metres per unit.
+_DEPTH_SAMPLES = {
+    '32FC1': ('f4', 1.0),
+    '64FC1': ('f8', 1.0),
+    '16UC1': ('u2', 0.001),
+    'mono16': ('u2', 0.001),
+}
+DEPTH_ENCODINGS = ('32FC1', '16UC1')
+
+
+def read_depth(image: ImageMessage) -> Float32:
+    """
+    Return depth (H, W) in metres, C-contiguous; NaN where a 16-bit image has 0, its unknown.
+
+    A 32FC1 image in the machine's byte order without row padding is not copied.
+
+    :raises InputError: the encoding is not one of depth, or size, step and data do not fit it.
+    """
+    if image.encoding not in _DEPTH_SAMPLES:
+        raise InputError(
+            f'depth encoding {image.encoding!r} is not supported; '
+            f'one of {", ".join(_DEPTH_SAMPLES)}'
+        )
+    kind, unit = _DEPTH_SAMPLES[image.encoding]
+    dtype = np.dtype(kind).newbyteorder('>' if image.is_bigendian else '<')
+    depth = view(image, image.height, 1, dtype)[..., 0]
+    if unit == 1.0:
+        return np.require(depth, np.float32, ['C', 'A'])
+    metres = depth.astype(np.float32)
+    metres *= np.float32(unit)
+    metres[metres == 0] = np.nan
+    return metres
+
+
+def depth_data(depth: Float32, encoding: str) -> Float32 | UInt16:
+    """
+    Return the pixels (H, W) of a depth image, C-contiguous.
+
+    16UC1 holds millimetres, rounded; 0 where depth is unknown, infinite or beyond 65.535 m.
+
+    :param depth: (H, W) in metres.
+    :raises ConfigError: the encoding is neither 32FC1 nor 16UC1.
+    """
+    if encoding == '32FC1':
+        return np.ascontiguousarray(depth, np.float32)
+    if encoding != '16UC1':
+        raise ConfigError(
+            f'depth encoding {encoding!r} is not supported; one of {", ".join(DEPTH_ENCODINGS)}'
+        )
+    with np.errstate(over='ignore'):
+        millimetres = np.multiply(depth, 1000.0, dtype=np.float32)
+    np.rint(millimetres, out=millimetres)
+    in_range = (millimetres > 0) & (millimetres <= 65535)
+    np.copyto(millimetres, np.float32(0.0), where=~in_range)
+    return millimetres.astype(np.uint16)

@@ -1,0 +1,43 @@
+"""The colour preview of depth."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from flashdepth_ros.errors import ConfigError
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+
+
+def colorize(depth: Float32, minimum: float, maximum: float) -> UInt8:
+    """
+    Return a preview (H, W, 3) as RGB: red at `minimum` and nearer, to dark blue at `maximum`.
+
+    Colours are even in inverse depth and mean the same in every frame; unknown (NaN) is black.
+
+    :param depth: (H, W) in metres, with the infinities of REP 117.
+    :raises ConfigError: the limits are not positive and in order.
+    """
+    if not 0 < minimum < maximum:
+        raise ConfigError(
+            f'preview range {minimum} to {maximum} m; expected 0 < minimum < maximum'
+        )
+    near_to_far = np.clip(np.asarray(depth, np.float32), np.float32(minimum), np.float32(maximum))
+    # Known depth takes the levels 1 to 255, even in inverse depth: 255 at the near end.
+    per_level = 254.0 / (1.0 / minimum - 1.0 / maximum)
+    inverse = np.divide(np.float32(per_level), near_to_far, out=near_to_far)
+    # It rounds and saturates, which sends NaN to level 0.
+    levels = cv2.convertScaleAbs(inverse, alpha=1.0, beta=1.0 - per_level / maximum)
+    return np.asarray(cv2.applyColorMap(levels, _palette()), np.uint8)
+
+
+@cache
+def _palette() -> UInt8:
+    """Return the RGB colours (256, 1, 3) of the preview: black, then Turbo from its second."""
+    levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    palette = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    palette[0] = 0
+    return np.asarray(palette, np.uint8)

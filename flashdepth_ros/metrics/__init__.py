@@ -1,0 +1,37 @@
+"""
+Depth against true depth: alignment, accuracy, boundaries and stability over time; numpy only.
+
+Depths are Z in metres, in arrays that end in (H, W), or (T, H, W) where time matters. A pixel
+counts where both depths are finite and > 0 and the mask, if there is one, is true. A metric that
+has no pixel to compare is NaN; an alignment that has too few raises InputError.
+"""
+
+from flashdepth_ros.metrics.accuracy import abs_rel, delta, delta1, rmse
+from flashdepth_ros.metrics.alignment import (
+    Moments,
+    align_scale,
+    align_scale_shift,
+    frame_scales,
+)
+from flashdepth_ros.metrics.boundaries import BOUNDARY_THRESHOLDS, boundary_f1
+from flashdepth_ros.metrics.pixels import valid_pixels
+from flashdepth_ros.metrics.reprojection import tae
+from flashdepth_ros.metrics.stability import drift_curve, flicker, scale_drift
+
+__all__ = [
+    'BOUNDARY_THRESHOLDS',
+    'Moments',
+    'abs_rel',
+    'align_scale',
+    'align_scale_shift',
+    'boundary_f1',
+    'delta',
+    'delta1',
+    'drift_curve',
+    'flicker',
+    'frame_scales',
+    'rmse',
+    'scale_drift',
+    'tae',
+    'valid_pixels',
+]

@@ -1,0 +1,213 @@
+"""How the node's topics are connected, and what to tell a user whose topics are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+
+from flashdepth_ros.ros.environment import PROFILES
+
+LARGE_MESSAGE_BYTES = 256 * 1024
+
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
+# Whatever the two sides are, an incompatible pair of these policies has one shape: the publisher
+# offers the weaker value and the subscription requests the stronger one.
+_WEAK_AND_STRONG = {
+    QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
+    QoSPolicyKind.DURABILITY: (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
+}
+_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+
+
+def image_qos(reliability: ReliabilityPolicy) -> QoSProfile:
+    """Return keep last 1, which never queues old images."""
+    return _keep_last(1, reliability)
+
+
+def info_qos() -> QoSProfile:
+    """Return best effort, keep last 5, for small messages that only refresh a cached value."""
+    return _keep_last(5, ReliabilityPolicy.BEST_EFFORT)
+
+
+def output_qos() -> QoSProfile:
+    """Return reliable, keep last 2: every subscription can hear it, RViz's defaults too."""
+    return _keep_last(2, ReliabilityPolicy.RELIABLE)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What to subscribe to, and how."""
+
+    message_type: type
+    topic: str
+    qos: QoSProfile
+    raw: bool = False
+    """Whether the callback gets the serialised bytes."""
+    settled: frozenset[QoSPolicyKind] = frozenset()
+    """Policies that the caller sees to: no parameter for them, and no advice."""
+
+
+def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subscription:
+    """Subscribe with ``qos_overrides`` parameters and advice on publishers that do not match."""
+    warning = _IncompatibleQos(node, what.topic, 'subscription', what.settled)
+    return node.create_subscription(
+        what.message_type,
+        what.topic,
+        callback,
+        what.qos,
+        event_callbacks=_events().SubscriptionEventCallbacks(incompatible_qos=warning),
+        qos_overriding_options=QoSOverridingOptions(
+            [policy for policy in _OVERRIDABLE if policy not in what.settled]
+        ),
+        raw=what.raw,
+    )
+
+
+def create_output(node: Node, message_type: type, topic: str) -> Publisher:
+    """
+    Publish with ``qos_overrides`` parameters and advice on subscriptions that do not match.
+
+    On a lifecycle node the publisher is a managed one, silent unless the node is active.
+    """
+    create = getattr(node, 'create_lifecycle_publisher', node.create_publisher)
+    warning = _IncompatibleQos(node, topic, 'publisher')
+    return create(
+        message_type,
+        topic,
+        output_qos(),
+        event_callbacks=_events().PublisherEventCallbacks(incompatible_qos=warning),
+        qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
+    )
+
+
+def describe_missing_images(node: Node, topic: str, resolved: str, silence_s: float) -> str:
+    """
+    Return what a user needs to find the right topic when one stays silent.
+
+    :param topic: its name in this package, which remapping rules start from.
+    :param resolved: where that leads to now.
+    """
+    publishers = node.count_publishers(resolved)
+    start = f'no images on {resolved} for {silence_s:g} s; it has {publishers} publisher(s)'
+    if publishers:
+        return (
+            f'{start}, but nothing arrives: does it publish (ros2 topic hz {resolved}), and do '
+            'large messages pass (FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA on both sides)?'
+        )
+    others = _foreign_image_topics(node)
+    if not others:
+        return (
+            f'{start}, and no other image topic exists: is the camera running, and are '
+            'ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE the same for it?'
+        )
+    return f'{start}; image topics: {", ".join(others)}; remap with -r {topic}:={others[0]}'
+
+
+def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) -> str | None:
+    """
+    Return a warning for images that the default Fast DDS transports lose or delay, or None.
+
+    :param rmw: ``rclpy.get_rmw_implementation_identifier()``; other middlewares are not judged.
+    """
+    transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', '')
+    chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, PROFILES))
+    if size_bytes <= LARGE_MESSAGE_BYTES or 'fastrtps' not in rmw or chosen:
+        return None
+    return (
+        f'images of {size_bytes / 1024:.0f} KiB arrive without FASTDDS_BUILTIN_TRANSPORTS='
+        f'LARGE_DATA (it is {transports or "not set"!r}): many will be lost or late; set it for '
+        'the camera driver and for this node (before Jazzy: a Fast DDS profiles file)'
+    )
+
+
+def _keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
+
+
+def _events() -> Any:
+    """Return the module of the event callbacks: Humble has it under its older name."""
+    try:
+        from rclpy import event_handler
+    except ImportError:
+        from rclpy import qos_event
+
+        return qos_event
+    return event_handler
+
+
+def _foreign_image_topics(node: Node) -> list[str]:
+    """Return the image topics that somebody else publishes, by name."""
+    own = dict(node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace()))
+    return sorted(
+        topic
+        for topic, types in node.get_topic_names_and_types()
+        if set(types) & set(_IMAGE_TYPES) and topic not in own and node.count_publishers(topic)
+    )
+
+
+class _IncompatibleQos:
+    """Turns incompatible-QoS events of one topic into one warning for each policy."""
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        endpoint: str,
+        settled: frozenset[QoSPolicyKind] = frozenset(),
+    ) -> None:
+        self._node = node
+        self._topic = node.resolve_topic_name(topic)
+        self._endpoint = endpoint
+        self._warned = set(settled)
+
+    def __call__(self, event: Any) -> None:
+        policy = QoSPolicyKind(event.last_policy_kind)
+        if policy not in self._warned:
+            self._warned.add(policy)
+            self._node.get_logger().warning(self._advice(policy))
+
+    def _advice(self, policy: QoSPolicyKind) -> str:
+        name = policy.name.lower()
+        if policy not in _WEAK_AND_STRONG:
+            return (
+                f'{self._topic}: the {name} of a {self._peer_kind()} does not match this '
+                f"{self._endpoint}'s, so nothing passes between them: change it there"
+            )
+        weak, strong = _WEAK_AND_STRONG[policy]
+        ours, theirs = (strong, weak) if self._endpoint == 'subscription' else (weak, strong)
+        return (
+            f'{self._topic}: {self._peers(name, theirs)} has {name} {theirs.name.lower()}, this '
+            f'{self._endpoint} has {ours.name.lower()}, so nothing passes between them: start '
+            f"this node with the parameter 'qos_overrides.{self._topic}.{self._endpoint}.{name}' "
+            f"set to '{theirs.name.lower()}', or change it there"
+        )
+
+    def _peer_kind(self) -> str:
+        return 'publisher' if self._endpoint == 'subscription' else 'subscription'
+
+    def _peers(self, policy: str, value: Any) -> str:
+        """Return who has that policy, as far as discovery has named them yet."""
+        if self._endpoint == 'subscription':
+            found = self._node.get_publishers_info_by_topic(self._topic)
+        else:
+            found = self._node.get_subscriptions_info_by_topic(self._topic)
+        nodes = sorted(
+            {
+                f'{peer.node_namespace.rstrip("/")}/{peer.node_name}'
+                for peer in found
+                if getattr(peer.qos_profile, policy) == value
+            }
+        )
+        return f'the {self._peer_kind()} of {", ".join(nodes) or "another node"}'

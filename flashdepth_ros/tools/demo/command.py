@@ -1,0 +1,215 @@
+"""Play a recording through a real depth node and show what comes back: `flashdepth demo`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import sys
+from tempfile import TemporaryDirectory
+import time
+
+from tqdm import tqdm
+
+from flashdepth_ros.bags import BagWriter
+from flashdepth_ros.bags.sample import sample_recording
+from flashdepth_ros.bags.video import VideoOptions, record_video
+from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.ros.environment import transport_environment
+from flashdepth_ros.ros.processes import Process
+from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
+from flashdepth_ros.tools.demo.report import Played, write_report
+from flashdepth_ros.tools.demo.source import Source, open_source
+
+START_S = 180.0
+PLAYER_WAIT_S = 20.0
+RECORDED_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC, TIMING_TOPIC)
+# How long to wait, once all is played, for what has not come back.
+SILENCE_S = 5.0
+POLL_S = 0.05
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """The depth node's parameters that the demo passes on."""
+
+    model: str
+    weights: str
+    device: str
+    short_side: int
+
+    def arguments(self, source: Source) -> list[str]:
+        """Return its command line, remapped to the recording's topics."""
+        parameters = {
+            'model': self.model,
+            'weights': self.weights,
+            'device': self.device,
+            'inference.short_side': self.short_side,
+            'image_transport': 'compressed' if source.compressed else 'raw',
+            # One cloud is recorded, to be looked at: dense, and without points between surfaces.
+            'points.stride': 2,
+            'points.edge_threshold': 0.1,
+            # So long is kept what the recorder, short of time on a busy machine, asks for again.
+            **{f'qos_overrides.{topic}.publisher.depth': 30 for topic in RECORDED_TOPICS},
+        }
+        image = 'image/compressed' if source.compressed else 'image'
+        remaps = {image: source.image.name}
+        if source.camera_info is not None:
+            remaps['camera_info'] = source.camera_info.name
+        words = ['--ros-args']
+        for name, value in parameters.items():
+            words += ['-p', f'{name}:={value}'] if value != '' else []
+        for name, topic in remaps.items():
+            words += ['-r', f'{name}:={topic}']
+        return words
+
+
+def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with a private ROS graph, where the user has not chosen one."""
+    return {
+        'ROS_DOMAIN_ID': str(os.getpid() % 100 + 1),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        **transport_environment(environment),
+        **environment,
+    }
+
+
+def play_through(source: Source, rate: float, options: NodeOptions, folder: Path) -> Path:
+    """
+    Play a recording to a depth node and return the bag of what it published.
+
+    :param folder: for that bag and for what the processes say.
+    :raises FlashDepthError: a process failed; with its last lines.
+    """
+    recorded = folder / 'recorded'
+    depth_node = _process('node.depth_node', options.arguments(source), folder)
+    player = _process('tools.player', _player_arguments(source, rate), folder)
+    with (
+        BagWriter(recorded) as bag,
+        Recorder(bag, depth=source.truth is not None) as recorder,
+        depth_node,
+    ):
+        _await_active(recorder, depth_node, options)
+        with player:
+            _record(recorder, source, depth_node, player)
+    return recorded
+
+
+def _process(module: str, arguments: list[str], folder: Path) -> Process:
+    command = [sys.executable, '-m', f'flashdepth_ros.{module}', *arguments]
+    name = module.rpartition('.')[2]
+    return Process(name, command, os.environ, folder / f'{name}.log')
+
+
+def _player_arguments(source: Source, rate: float) -> list[str]:
+    options = ['--rate', str(rate), '--wait', str(PLAYER_WAIT_S)]
+    return [str(source.bag), *options, '--topics', *source.played_topics]
+
+
+def _await_active(recorder: Recorder, depth_node: Process, options: NodeOptions) -> None:
+    _say(f'loading {options.model} into the depth node ...')
+    end_s = time.monotonic() + START_S
+    while not recorder.depth_node_is_active():
+        depth_node.check_alive()
+        if time.monotonic() > end_s:
+            said = depth_node.last_lines()
+            raise FlashDepthError(f'depth_node is not active after {START_S:g} s: {said}')
+
+
+def _record(recorder: Recorder, source: Source, depth_node: Process, player: Process) -> None:
+    """Record until all is played and has come back, and the node has told of its drops."""
+    places = {stamp: index for index, stamp in enumerate(source.stamps_ns, start=1)}
+    _say(f'playing {len(places)} images -> DDS -> depth_node -> recorder')
+    with tqdm(total=len(places), unit='frame', file=sys.stderr, dynamic_ncols=True) as bar:
+        while not _is_over(recorder, source, player):
+            depth_node.check_alive()
+            recorder.spin(POLL_S)
+            last = recorder.stamps_ns[-1] if recorder.stamps_ns else None
+            bar.update(places.get(last or 0, bar.n) - bar.n)
+            bar.set_postfix_str(f'{len(recorder.stamps_ns)} processed', refresh=False)
+            if 2 * bar.n >= len(places):
+                recorder.want_cloud()
+
+
+def _is_over(recorder: Recorder, source: Source, player: Process) -> bool:
+    if not player.has_ended():
+        return False
+    if recorder.stamps_ns[-1:] == [source.stamps_ns[-1]] and recorder.is_complete:
+        return True
+    return time.monotonic() - recorder.last_output_s > SILENCE_S
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` reads."""
+    played = parser.add_mutually_exclusive_group()
+    played.add_argument('--bag', type=Path, help='recording to play (default: the sample)')
+    played.add_argument('--video', type=Path, help='or a video, any file that OpenCV reads')
+    parser.add_argument('--topic', default='', help='of images, where the bag has several')
+    parser.add_argument(
+        '--fov', type=float, default=70.0, metavar='DEG', help="of --video's camera (default 70)"
+    )
+    parser.add_argument(
+        '--frames', type=int, default=300, metavar='N', help='most taken of --video (default 300)'
+    )
+    parser.add_argument('--output', type=Path, default=Path('demo_output'), help='folder')
+    parser.add_argument('--rate', type=float, default=1.0, help='times as fast (default 1)')
+    parser.add_argument('--model', default='flashdepth-tiny', help='preset (flashdepth-tiny)')
+    parser.add_argument('--weights', default='', help="checkpoint (default: the preset's own)")
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:N (default: auto)')
+    parser.add_argument(
+        '--short-side', type=int, default=0, metavar='PX', help='of the network input'
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do as the command line says; return 0, or 130 if interrupted."""
+    if not arguments.rate > 0:
+        raise ConfigError(f'rate {arguments.rate} is not possible; give a factor above 0')
+    options = NodeOptions(
+        arguments.model, arguments.weights, arguments.device, arguments.short_side
+    )
+    output = _folder(arguments.output)
+    # The middleware reads its settings from the environment, here and in the processes.
+    os.environ.update(graph_environment(os.environ))
+    try:
+        with TemporaryDirectory(prefix='.demo-', dir=output) as name:
+            folder = Path(name)
+            played = _played(arguments, folder)
+            recorded = play_through(played.source, played.rate, options, folder)
+            _say('writing pictures ...')
+            summary = write_report(played, recorded, output)
+    except KeyboardInterrupt:
+        _say('interrupted')
+        return INTERRUPTED
+    (output / 'summary.txt').write_text(f'{summary}\n', encoding='utf-8')
+    sys.stdout.write(f'\n{summary}\n')
+    return 0
+
+
+def _played(arguments: argparse.Namespace, folder: Path) -> Played:
+    path: Path | None = arguments.bag
+    notes: tuple[str, ...] = ()
+    if arguments.video is not None:
+        _say(f'reading {arguments.video} ...')
+        path = folder / 'video'
+        record_video(VideoOptions(arguments.video, arguments.fov, arguments.frames), path)
+        notes = (f'the cloud assumes a horizontal field of view of {arguments.fov:g} degrees',)
+    source = open_source(path or sample_recording(), arguments.topic)
+    title = arguments.video or source.bag
+    return Played(f'{title}, at {arguments.rate:g} times its speed', source, arguments.rate, notes)
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be the output folder: {error.strerror}') from error
+    return path
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f'{text}\n')
+    sys.stderr.flush()

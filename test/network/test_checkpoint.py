@@ -1,0 +1,129 @@
+import json
+import pickle
+
+import pytest
+import torch
+
+from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.network import PRESETS, create_model, load_weights
+from flashdepth_ros.network.checkpoint import convert, metadata, read_weights
+from flashdepth_ros.network.config import LEVELS
+from flashdepth_ros.network.names import ours, released
+from support import golden_models
+
+STUDENT = 'flashdepth-tiny-s'
+
+
+@pytest.fixture(scope='module')
+def entries():
+    return dict(golden_models.golden_model(STUDENT).state_dict())
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_names_translate_both_ways():
+    for preset in PRESETS:
+        with torch.device('meta'):
+            model = create_model(preset)
+        names, fusion = list(model.state_dict()), model.config.fusion
+        level = fusion.level if fusion else LEVELS[0]
+        assert [ours(released(name), level) for name in names] == names
+        assert not set(map(released, names)) & set(names)
+
+
+@pytest.mark.parametrize('keys', ['s', 'l', 'full'])
+def test_every_released_name_is_ours_or_known_as_unused(keys):
+    preset = {'s': 'flashdepth-s', 'l': 'flashdepth-l', 'full': 'flashdepth-full'}[keys]
+    with torch.device('meta'):
+        expected = {n: list(e.shape) for n, e in create_model(preset).state_dict().items()}
+    shapes = json.loads((golden_models.DATA / f'{keys}_keys.json').read_text())
+    translated = {ours(name): shape for name, shape in shapes.items() if ours(name)}
+    assert translated == expected
+
+
+@pytest.mark.parametrize('wrap', [lambda e: e, lambda e: {'model': e, 'optimizer': {'lr': 1e-4}}])
+@pytest.mark.parametrize(
+    'rename', [lambda name: name, released, lambda n: 'module.' + released(n)]
+)
+def test_pth_loads_under_either_name(entries, tmp_path, wrap, rename):
+    path = tmp_path / 'weights.pth'
+    torch.save(wrap({rename(name): entry for name, entry in entries.items()}), path)
+    model = create_model(STUDENT)
+    load_weights(model, path)
+    assert equal(model.state_dict(), entries)
+
+
+def test_convert_strips_the_optimizer_and_keeps_the_origin(entries, tmp_path):
+    torch.save({'model': entries, 'optimizer': {'momentum': entries}}, tmp_path / 'run.pth')
+    notes = convert(tmp_path / 'run.pth', tmp_path / 'first.safetensors', torch.float32)
+    assert notes == {'preset': STUDENT, 'origin': 'run.pth', 'license': 'Apache-2.0'}
+    assert equal(read_weights(tmp_path / 'first.safetensors'), entries)
+    convert(tmp_path / 'first.safetensors', tmp_path / 'second.safetensors', torch.float16)
+    assert metadata(tmp_path / 'second.safetensors') == notes
+    sizes = [
+        (tmp_path / name).stat().st_size for name in ('first.safetensors', 'second.safetensors')
+    ]
+    assert sizes[1] < 0.55 * sizes[0]
+    model = create_model(STUDENT)
+    load_weights(model, str(tmp_path / 'second.safetensors'))
+    for name, entry in model.state_dict().items():
+        torch.testing.assert_close(entry, entries[name], rtol=1e-3, atol=1e-6)
+
+
+def test_missing_unexpected_and_misshapen_entries_are_named(entries):
+    model = create_model(STUDENT)
+    before = {name: entry.clone() for name, entry in model.state_dict().items()}
+    wrong = dict(entries, strange=torch.zeros(1), **{'encoder.norm.bias': torch.zeros(3)})
+    del wrong['temporal.output.weight']
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, wrong)
+    message = str(caught.value)
+    for words in (
+        STUDENT,
+        '1 entries missing, first temporal.output.weight',
+        '1 entries unexpected, first strange',
+        'encoder.norm.bias (3,) instead of (128,)',
+    ):
+        assert words in message
+    assert equal(model.state_dict(), before)
+
+
+def test_error_names_the_preset_that_fits(entries):
+    with pytest.raises(CheckpointError, match=f'It fits preset {STUDENT}: ask for that one'):
+        load_weights(create_model('flashdepth-tiny'), entries)
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ('run by a checkpoint',)
+
+
+def test_pickle_with_more_than_tensors_is_refused(tmp_path, capsys):
+    path = tmp_path / 'harmful.pth'
+    torch.save({'model': Harmful()}, path)
+    with pytest.raises(CheckpointError, match='something else than tensors'):
+        load_weights(create_model(STUDENT), path)
+    assert capsys.readouterr().out == ''
+
+
+def test_unreadable_files_are_refused(tmp_path):
+    garbage = {
+        'cut.safetensors': 'not a safetensors',
+        'cut.pth': 'damaged',
+        'cut.onnx': 'is not read',
+    }
+    for name, complaint in garbage.items():
+        (tmp_path / name).write_bytes(b'\x10garbage')
+        with pytest.raises(CheckpointError, match=complaint):
+            read_weights(tmp_path / name)
+    with pytest.raises(CheckpointError, match='no such file'):
+        read_weights(tmp_path / 'absent.pth')
+    (tmp_path / 'list.pth').write_bytes(pickle.dumps([1, 2], protocol=2))
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(CheckpointError, match='holds a list'):
+        read_weights(tmp_path / 'list.pth')
+    torch.save({'epoch': 3}, tmp_path / 'numbers.pth')
+    with pytest.raises(CheckpointError, match='no tensors'):
+        read_weights(tmp_path / 'numbers.pth')

@@ -1,0 +1,169 @@
+"""The node's life: it starts, is reconfigured, refuses, and ends, always with the right status."""
+
+import signal
+
+from lifecycle_msgs.msg import Transition
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+from support.node_bench import bench_of, picture, pixels_of, values_of
+from support.node_process import NodeProcess, golden_weights
+
+CONFIGURE = Transition.TRANSITION_CONFIGURE
+ACTIVATE = Transition.TRANSITION_ACTIVATE
+DEACTIVATE = Transition.TRANSITION_DEACTIVATE
+CLEANUP = Transition.TRANSITION_CLEANUP
+RGB = picture(2)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('weights')
+    presets = ('flashdepth-tiny-s', 'flashdepth-tiny-l')
+    return {preset: str(golden_weights(folder, preset)) for preset in presets}
+
+
+@pytest.fixture(scope='module')
+def bench(tmp_path_factory):
+    """A node that is left unconfigured, and asked for weights that do not exist."""
+    folder = tmp_path_factory.mktemp('lifecycle')
+    static = {'model': 'flashdepth-tiny-s', 'weights': '/nowhere/weights.pth', 'autostart': False}
+    with bench_of(folder, ready=None, **static) as bench:
+        bench.depth = bench.listen('/depth/image', Image)
+        yield bench
+
+
+def test_a_configure_that_fails_leaves_the_node_unconfigured(bench, weights):
+    assert bench.state == 'unconfigured'
+    before = len(bench.process.lines)
+    assert bench.transit(CONFIGURE) == [False]
+    assert bench.state == 'unconfigured'
+    assert not bench.call('reset').success
+    # Weights of another model do not fit.
+    assert not bench.set(weights=weights['flashdepth-tiny-l'])
+    assert bench.transit(CONFIGURE) == [False]
+    errors = [line for line in bench.process.lines if '[ERROR]' in line]
+    assert ['/nowhere/weights.pth' in line for line in errors] == [True, False]
+    assert weights['flashdepth-tiny-l'] in errors[1]
+    assert len(bench.process.lines) == before + 2
+
+
+def test_it_can_be_mended_and_goes_through_its_life_with_another_model(bench, weights):
+    depths = []
+    for preset in ('flashdepth-tiny-s', 'flashdepth-tiny-l', 'flashdepth-tiny-s'):
+        assert not bench.set(model=preset, weights=weights[preset])
+        assert bench.transit(CONFIGURE) == [True]
+        assert bench.state == 'inactive'
+        assert bench.transit(ACTIVATE, DEACTIVATE, ACTIVATE) == [True, True, True]
+        camera = bench.camera()
+        bench.depth.clear()
+        bench.timing.clear()
+        bench.settle(camera, bench.image(RGB), bench.depth)
+        assert values_of(bench.timing[0])['reset_reason'] == 'first_frame'
+        bench.reset()
+        depths.append(pixels_of(bench.ask(camera, bench.image(RGB), bench.depth)))
+        assert bench.summary()['model'] == preset
+        bench.node.destroy_publisher(camera)
+        assert bench.transit(DEACTIVATE, CLEANUP) == [True, True]
+    np.testing.assert_array_equal(depths[0], depths[2])
+    assert np.abs(depths[0] - depths[1]).max() > 1e-3
+
+
+def test_static_parameters_are_refused_while_configured_and_dynamic_ones_take_effect(bench):
+    assert not bench.set(**{'depth.encoding': '16UC1'})
+    assert bench.transit(CONFIGURE, ACTIVATE) == [True, True]
+    for name, value in {'model': 'flashdepth-tiny-l', 'depth.size': 'inference'}.items():
+        (reason,) = bench.set(**{name: value})
+        assert name in reason
+        assert 'unconfigured' in reason
+    bench.images = bench.camera()
+    bench.settle(bench.images, bench.image(RGB), bench.depth)
+    far = millimetres(bench)
+    limit = int(np.median(far))
+    assert not bench.set(**{'depth.max': (limit + 0.5) / 1000})
+    near = millimetres(bench)
+    # Rounding to millimetres may carry a pixel that lies on the limit to either side.
+    clear = np.abs(far.astype(int) - limit) > 1
+    np.testing.assert_array_equal(near[clear], np.where(far <= limit, far, 0)[clear])
+    assert 0.1 < (near == 0).mean() < 0.9
+    assert not bench.set(**{'depth.max': 100.0, 'depth.scale': 2})
+    np.testing.assert_allclose(millimetres(bench), 2.0 * far, rtol=0, atol=1)
+
+
+def millimetres(bench):
+    """Return the depth of the one picture as the first of a sequence."""
+    bench.reset()
+    message = bench.ask(bench.images, bench.image(RGB), bench.depth)
+    assert message.encoding == '16UC1'
+    return pixels_of(message, np.uint16)[..., 0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'allowed'),
+    [
+        ('depth.scale', 0.0, 'Min: 1e-06, Max: 1000000.0'),
+        ('depth.scale', float('nan'), 'Min: 1e-06, Max: 1000000.0'),
+        ('depth.scale', 'double', 'float'),
+        ('depth.min', 150.0, 'depth.max 100.0'),
+        ('points.stride', 0, 'Min: 1, Max: 64'),
+        ('points.stride', 2.5, 'INTEGER'),
+        ('points.color', 'yes', 'BOOL'),
+        ('color.max', 0.1, 'color.min 0.5'),
+        ('max_frame_age', -1.0, 'Min: 0.0, Max: 1000000.0'),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_allowed_ones(bench, name, value, allowed):
+    before = millimetres(bench)
+    (reason,) = bench.set(**{name: value})
+    assert allowed in reason
+    np.testing.assert_array_equal(millimetres(bench), before)
+
+
+def test_old_frames_are_stale(bench):
+    assert not bench.set(max_frame_age=5.0)
+    before = bench.summary()
+    bench.images.publish(bench.image(RGB))
+    bench.wait_for(dropped_stale=str(int(before['dropped_stale']) + 1))
+    assert not bench.set(max_frame_age=0.0)
+
+
+def test_disabled_images_are_passed_over(bench):
+    assert bench.call('enable', SetBool.Request(data=False)).success
+    before = bench.wait_for(message='disabled')
+    bench.images.publish(bench.image(RGB))
+    after = bench.wait_for(unwanted=str(int(before['unwanted']) + 1))
+    assert after['processed'] == before['processed']
+    assert bench.call('enable', SetBool.Request(data=True)).success
+    (timing,) = bench.process_all(bench.images, [bench.image(RGB)])
+    assert timing['reset_reason'] == ''
+
+
+def test_shutdown_ends_the_process(bench):
+    assert bench.transit(Transition.TRANSITION_ACTIVE_SHUTDOWN) == [True]
+    assert bench.process.wait(2.0) == 0
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'said'),
+    [
+        ({'weights': '/nowhere/weights.pth'}, '/nowhere/weights.pth'),
+        ({'model': 'flashdepth-giant'}, 'flashdepth-tiny'),
+    ],
+)
+def test_under_autostart_a_configure_that_fails_is_the_end(tmp_path, parameters, said):
+    with NodeProcess(tmp_path, **parameters) as process:
+        assert process.wait() == 1
+        (line,) = process.lines
+    assert '[ERROR]' in line
+    assert said in line
+
+
+def test_sigterm_ends_the_process_too(tmp_path, weights):
+    preset = 'flashdepth-tiny-s'
+    with NodeProcess(tmp_path, model=preset, weights=weights[preset]) as process:
+        process.wait_for_line('configured')
+        assert process.end(signal.SIGTERM) == 0
+        (line,) = process.lines
+    assert '[INFO]' in line

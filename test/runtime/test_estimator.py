@@ -1,0 +1,256 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flashdepth_ros.errors import CheckpointError, ConfigError, InputError
+from flashdepth_ros.network import StreamState, create_model
+from flashdepth_ros.runtime import DepthEstimator, ResetReason
+from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu, resize_on_device
+from flashdepth_ros.runtime.transfer import CpuTransfer
+from flashdepth_ros.runtime.weights import find_weights
+from support import golden_models, golden_recipe
+
+PRESET = 'flashdepth-tiny-s'
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+PERIOD_NS = 33_000_000
+
+
+@pytest.fixture(scope='module')
+def weights():
+    return golden_models.golden_model(PRESET).state_dict()
+
+
+def make(weights, **options):
+    return DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', **options)
+
+
+def images(count, height=112, width=140):
+    return [golden_recipe.frame_uint8(index, height, width) for index in range(count)]
+
+
+def test_estimate_is_the_network_on_the_normalised_image(weights):
+    estimator, state = make(weights), None
+    model = golden_models.golden_model(PRESET)
+    for index, image in enumerate(images(3)):
+        frame = estimator.estimate(image, index * PERIOD_NS)
+        normalised = ((image / 255.0 - MEAN) / STD).transpose(2, 0, 1).astype(np.float32)
+        with torch.inference_mode():
+            expected, state = model(torch.from_numpy(normalised)[None, None], state)
+        np.testing.assert_allclose(frame.inverse_depth, expected[0, 0].numpy(), 1e-4, 1e-6)
+        np.testing.assert_allclose(frame.depth, 1.0 / frame.inverse_depth, 1e-6)
+        assert frame.depth.shape == (112, 140)
+        assert frame.depth.dtype == frame.inverse_depth.dtype == np.float32
+
+
+def matrix(focal_px):
+    return (focal_px, 0.0, 70.0, 0.0, focal_px, 56.0, 0.0, 0.0, 1.0)
+
+
+def test_metres_grow_with_the_focal_length(weights):
+    """As a lens twice as long shows the same from twice as far; unknown, it is the canonical."""
+    image = images(1)[0]
+    unknown, canonical, longer, other = (
+        make(weights).estimate(each, 0, camera_matrix=camera).depth
+        for each, camera in (
+            (image, None),
+            (image, matrix(0.8 * 112)),
+            (image, matrix(2 * 0.8 * 112)),
+            (image.transpose(1, 0, 2), matrix(2 * 0.8 * 112)),
+        )
+    )
+    np.testing.assert_allclose(canonical, unknown, 1e-6)
+    np.testing.assert_allclose(longer, 2 * unknown, 1e-6)
+    upright = make(weights).estimate(image.transpose(1, 0, 2), 0).depth
+    np.testing.assert_allclose(other, 2 * upright, 1e-6)
+
+
+def test_a_camera_that_comes_late_or_pauses_is_remembered(weights):
+    with_camera, without = make(weights), make(weights)
+    ratios = []
+    for index, (image, camera) in enumerate(
+        zip(images(3), (None, matrix(179.2), None), strict=True)
+    ):
+        stamp = index * PERIOD_NS
+        ours = with_camera.estimate(image, stamp, camera_matrix=camera)
+        ratios.append(np.median(ours.depth / without.estimate(image, stamp).depth))
+        assert ours.frames_since_reset == index
+    np.testing.assert_allclose(ratios, [1.0, 2.0, 2.0], 1e-5)
+
+
+def test_a_camera_that_is_not_calibrated_is_none(weights):
+    uncalibrated = make(weights).estimate(images(1)[0], 0, camera_matrix=matrix(0.0))
+    np.testing.assert_array_equal(
+        uncalibrated.depth, make(weights).estimate(images(1)[0], 0).depth
+    )
+
+
+def test_the_camera_of_another_view_is_not_taken(weights):
+    estimator, image = make(weights), images(1)[0]
+    estimator.estimate(image, 0, 'left', matrix(179.2))
+    other = estimator.estimate(image, PERIOD_NS, 'right')
+    assert other.reset_reason == 'geometry_changed'
+    np.testing.assert_array_equal(other.depth, make(weights).estimate(image, 0).depth)
+
+
+def test_a_model_without_a_canonical_camera_heeds_none(weights):
+    estimator, image = make(weights), images(1)[0]
+    estimator.config = replace(estimator.config, canonical_focal=0.0)
+    plain = make(weights).estimate(image, 0).depth
+    ours = estimator.estimate(image, 0, camera_matrix=matrix(500.0)).depth
+    np.testing.assert_array_equal(ours, plain)
+
+
+def test_reset_forgets_and_says_so(weights):
+    estimator = make(weights)
+    first, again = images(1)[0], []
+    for index in range(3):
+        if index == 2:
+            estimator.reset()
+        again.append(estimator.estimate(first, index * PERIOD_NS))
+    assert [frame.reset_reason for frame in again] == ['first_frame', '', 'requested']
+    assert [frame.sequence_id for frame in again] == [0, 0, 1]
+    assert [frame.frames_since_reset for frame in again] == [0, 1, 0]
+    assert np.abs(again[1].inverse_depth - again[0].inverse_depth).max() > 1e-4
+    np.testing.assert_array_equal(again[2].inverse_depth, again[0].inverse_depth)
+
+
+def test_without_time_every_frame_stands_alone(weights):
+    estimator = make(weights, temporal=False)
+    frames = [estimator.estimate(images(1)[0], index * PERIOD_NS) for index in range(2)]
+    np.testing.assert_array_equal(frames[0].inverse_depth, frames[1].inverse_depth)
+    assert frames[1].frames_since_reset == 1
+
+
+def test_warm_up_leaves_no_trace(weights):
+    cold, warm = make(weights), make(weights)
+    for index, image in enumerate(images(2)):
+        warm.warm_up(112, 140)
+        ours, theirs = (e.estimate(image, index * PERIOD_NS) for e in (cold, warm))
+        np.testing.assert_array_equal(ours.inverse_depth, theirs.inverse_depth)
+        assert theirs.place == ours.place
+
+
+@pytest.mark.parametrize(('output', 'shape'), [('input', (100, 150)), ('inference', (70, 98))])
+def test_output_size(weights, output, shape):
+    frame = make(weights, short_side=64, output_size=output).estimate(images(1, 100, 150)[0], 0)
+    assert frame.inverse_depth.shape == frame.depth.shape == shape
+
+
+@pytest.mark.parametrize(
+    ('options', 'image', 'expected'),
+    [
+        ((0, 2044), (1148, 2044), (518, 924)),
+        ((0, 2044), (480, 640), (490, 644)),
+        ((0, 2044), (448, 588), (448, 588)),
+        ((1148, 2044), (1148, 2044), (1148, 2044)),
+        ((1148, 2044), (2160, 3840), (1148, 2044)),
+        ((252, 2044), (480, 640), (252, 336)),
+        ((252, 2044), (640, 480), (336, 252)),
+        ((504, 2044), (252, 336), (504, 672)),
+        ((252, 280), (100, 400), (70, 280)),
+        ((0, 2044), (1, 1), (14, 14)),
+    ],
+)
+def test_inference_size(options, image, expected):
+    assert InferenceSize(*options).of(*image, preset_short_side=518) == expected
+
+
+@pytest.mark.parametrize('size', [(490, 644), (448, 602), (480, 640), (240, 320)])
+def test_both_ways_of_resizing_agree(size):
+    image = images(1, 480, 640)[0]
+    by_torch = resize_on_device(torch.from_numpy(image), size)
+    np.testing.assert_allclose(
+        resize_on_cpu(image, size).transpose(2, 0, 1)[None], by_torch, atol=0.01
+    )
+
+
+def test_strong_shrinking_averages():
+    stripes = np.zeros((448, 448, 3), np.uint8)
+    stripes[:, ::2] = 255
+    small = CpuTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(small * STD + MEAN, 0.5, atol=1e-5)
+
+
+def test_read_only_and_strided_images_are_taken(weights):
+    image = images(1)[0]
+    frozen = np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape)
+    mirrored = image[:, ::-1, ::-1]
+    estimator = make(weights, temporal=False)
+    plain = estimator.estimate(image, 0).depth
+    np.testing.assert_array_equal(estimator.estimate(frozen, 1).depth, plain)
+    copied = estimator.estimate(mirrored.copy(), 2).depth
+    np.testing.assert_array_equal(estimator.estimate(mirrored, 3).depth, copied)
+
+
+def test_bad_images_are_refused_and_change_nothing(weights):
+    estimator, image = make(weights), images(1)[0]
+    estimator.estimate(image, 0)
+    for bad in (image[..., :2], image.astype(np.float32), image[:0], image[0]):
+        with pytest.raises(InputError, match=r'\(H, W, 3\) uint8 RGB expected'):
+            estimator.estimate(bad, PERIOD_NS)
+    assert estimator.estimate(image, PERIOD_NS).frames_since_reset == 1
+
+
+def test_spoiled_state_is_dropped_and_the_frame_saved(weights):
+    estimator, image = make(weights), images(1)[0]
+    fresh = estimator.estimate(image, 0)
+    estimator._state = StreamState(estimator._state.ssm * torch.inf)
+    frame = estimator.estimate(image, PERIOD_NS)
+    assert frame.reset_reason == 'non_finite'
+    np.testing.assert_array_equal(frame.inverse_depth, fresh.inverse_depth)
+    assert estimator.estimate(image, 2 * PERIOD_NS).reset_reason == ''
+
+
+def test_output_that_is_never_finite_is_unknown(weights):
+    spoiled = dict(weights, **{'decoder.head.conv3.bias': torch.tensor([torch.nan])})
+    estimator = make(spoiled)
+    frames = [estimator.estimate(images(1)[0], index * PERIOD_NS) for index in range(3)]
+    assert [frame.reset_reason for frame in frames] == ['first_frame', 'non_finite', 'non_finite']
+    assert all(np.isnan(frame.depth).all() for frame in frames)
+
+
+def test_requested_reset_is_told_once(weights):
+    estimator = make(weights)
+    estimator.reset(ResetReason.CLOCK_JUMP)
+    reasons = [estimator.estimate(images(1)[0], i * PERIOD_NS).reset_reason for i in range(2)]
+    assert reasons == ['first_frame', '']
+
+
+@pytest.mark.parametrize(
+    ('options', 'complaint'),
+    [
+        (
+            {'device': 'tpu'},
+            "device 'tpu' is not known; one of auto, cpu, cuda, cuda:N, intel_gpu",
+        ),
+        ({'device': 'cuda:99'}, 'install a CUDA build of torch'),
+        ({'precision': 'int3'}, "precision 'int3' is not known; one of auto, fp32, bf16, fp16"),
+        ({'engine': 'steam'}, "engine 'steam' is not known; one of auto"),
+        ({'output_size': 'huge'}, "output size 'huge'; one of input, inference"),
+        ({'model': 'flashdepth-xl'}, 'flashdepth-tiny'),
+    ],
+)
+def test_unknown_choices_are_refused_with_the_known_ones(weights, options, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        DepthEstimator(**({'model': PRESET, 'weights': weights} | options))
+
+
+def test_bf16_is_close_to_fp32(weights):
+    exact, rounded = make(weights), DepthEstimator(PRESET, weights, 'cpu', 'bf16', 'torch')
+    for index, image in enumerate(images(3)):
+        ours, theirs = (e.estimate(image, index * PERIOD_NS) for e in (rounded, exact))
+        error = np.abs(ours.inverse_depth - theirs.inverse_depth) / theirs.inverse_depth
+        assert error.mean() < 0.01
+
+
+def test_missing_weights_say_where_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    config = create_model('depth-anything-v2-b').config
+    with pytest.raises(CheckpointError, match=r'vitb\.pth; license CC-BY-NC-4\.0'):
+        find_weights(config)
+    (tmp_path / 'flashdepth_ros').mkdir()
+    path = tmp_path / 'flashdepth_ros' / 'depth-anything-v2-b.pth'
+    path.touch()
+    assert find_weights(config) == path

@@ -1,0 +1,132 @@
+"""Recordings whose true depth is known by geometry: a camera that flies before a wall."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from flashdepth_ros.bags import BagWriter, build_message, header
+from flashdepth_ros.camera.geometry import Intrinsics
+
+WIDTH, HEIGHT, FOCAL = 64, 48, 50.0
+STEP_NS = 10**8
+FRAMES = 6
+CAMERA = 'camera_optical_frame'
+CAMERA_64 = Intrinsics(WIDTH, HEIGHT, FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
+NORMAL, OFFSET = np.array([0.2, -0.1, 1.0]), 4.0
+
+Float64 = npt.NDArray[np.float64]
+
+
+def stamp_ns(index: int) -> int:
+    return 10**9 + index * STEP_NS
+
+
+def place(index: int) -> Float64:
+    """Return where the camera is; it does not turn, so that its pose is this alone."""
+    return np.array([0.05, -0.02, 0.08]) * index
+
+
+def wall_depth(index: int, width: int = WIDTH, height: int = HEIGHT) -> npt.NDArray[np.float32]:
+    """Return Z (H, W) of the wall that the camera of this size sees at its place."""
+    scale = width / WIDTH
+    rows, columns = np.mgrid[:height, :width]
+    x = (columns - (width - 1) / 2) / (FOCAL * scale)
+    y = (rows - (height - 1) / 2) / (FOCAL * scale)
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1)
+    return ((OFFSET - place(index) @ NORMAL) / (rays @ NORMAL)).astype(np.float32)
+
+
+def picture(index: int) -> npt.NDArray[np.uint8]:
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    pattern = (rows // 6 + (columns + 2 * index) // 6) % 2
+    return np.stack([80 + 120 * pattern, 3 * columns, 4 * rows], axis=-1).astype(np.uint8)
+
+
+def depth_image(depth, stamp: int, encoding: str = '32FC1'):
+    pixels = depth if encoding == '32FC1' else np.nan_to_num(1000 * depth).astype(np.uint16)
+    return build_message(
+        'sensor_msgs/msg/Image',
+        header=header(stamp, CAMERA),
+        height=depth.shape[0],
+        width=depth.shape[1],
+        encoding=encoding,
+        step=pixels.strides[0],
+        data=np.ascontiguousarray(pixels).tobytes(),
+    )
+
+
+def write_bag(
+    path: Path, truth=wall_depth, offset_ns: int = 0, images: bool = True, encoding: str = '32FC1'
+) -> Path:
+    """Write images, camera_info, odometry and, unless `truth` is None, the depth it returns."""
+    with BagWriter(path) as bag:
+        for index in range(FRAMES):
+            stamp = stamp_ns(index)
+            bag.write('/camera/camera_info', camera_info(stamp), stamp)
+            if images:
+                bag.write('/camera/image_raw', image(picture(index), stamp), stamp)
+            bag.write('/odom', odometry(index), stamp)
+            if truth is not None:
+                depth = depth_image(truth(index), stamp + offset_ns, encoding)
+                bag.write('/camera/depth', depth, stamp + max(offset_ns, 0))
+    return path
+
+
+def write_predictions(path: Path, predicted, frames: int = FRAMES) -> Path:
+    """Write the depth that `predicted` returns for every frame."""
+    with BagWriter(path) as bag:
+        for index in range(frames):
+            stamp = stamp_ns(index)
+            bag.write('/depth/image', depth_image(predicted(index), stamp), stamp)
+    return path
+
+
+def image(rgb, stamp: int):
+    return build_message(
+        'sensor_msgs/msg/Image',
+        header=header(stamp, CAMERA),
+        height=rgb.shape[0],
+        width=rgb.shape[1],
+        encoding='rgb8',
+        step=rgb.strides[0],
+        data=rgb.tobytes(),
+    )
+
+
+def camera_info(stamp: int):
+    k = [FOCAL, 0.0, (WIDTH - 1) / 2, 0.0, FOCAL, (HEIGHT - 1) / 2, 0.0, 0.0, 1.0]
+    return build_message(
+        'sensor_msgs/msg/CameraInfo', header=header(stamp, CAMERA), width=WIDTH, height=HEIGHT, k=k
+    )
+
+
+def odometry(index: int):
+    x, y, z = place(index).tolist()
+    pose = {'position': {'x': x, 'y': y, 'z': z}, 'orientation': {'w': 1.0}}
+    return build_message(
+        'nav_msgs/msg/Odometry',
+        header=header(stamp_ns(index), 'odom'),
+        child_frame_id=CAMERA,
+        pose={'pose': pose},
+    )
+
+
+def cloud(points, frame_id: str = 'lidar', stamp: int = 0):
+    """Return a PointCloud2 of points (N, 3), whose fields begin with another than x."""
+    data = np.zeros(len(points), [('intensity', 'f4'), ('x', 'f4'), ('y', 'f4'), ('z', 'f4')])
+    data['x'], data['y'], data['z'] = points.T
+    fields = [
+        {'name': name, 'offset': 4 * place, 'datatype': 7, 'count': 1}
+        for place, name in enumerate(data.dtype.names)
+    ]
+    return build_message(
+        'sensor_msgs/msg/PointCloud2',
+        header=header(stamp, frame_id),
+        height=1,
+        width=len(points),
+        fields=[build_message('sensor_msgs/msg/PointField', **field) for field in fields],
+        point_step=16,
+        row_step=16 * len(points),
+        data=data.tobytes(),
+    )

@@ -1,0 +1,222 @@
+"""Camera, viewer and operator of a depth node: the other side of its topics and services."""
+
+from contextlib import contextmanager
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
+
+from flashdepth_ros.ros import cdr
+from flashdepth_ros.ros.transport import image_message
+from support.node_process import START_S, NodeProcess
+from support.ros_graph import Graph
+
+BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+STEP_NS = 30_000_000
+SIZE = (120, 160)
+SERVICES = {
+    'change_state': ChangeState,
+    'enable': SetBool,
+    'reset': Trigger,
+    'set_parameters': SetParameters,
+    'get_state': GetState,
+}
+ANSWER_S = 2.0
+
+
+class Bench:
+    """Talks to one node over DDS; spun by hand."""
+
+    def __init__(self, context, process, namespace=''):
+        self.process = process
+        self._graph = Graph(context)
+        self.node = self._graph.node(f'bench_{process.pid}')
+        self._base = f'{namespace}/flashdepth'
+        self._heard = {}
+        self._callers = {
+            name: self.node.create_client(kind, f'{self._base}/{name}')
+            for name, kind in SERVICES.items()
+        }
+        self.stamp_ns = 100 * 10**9
+        self.timing = self.listen(f'{self._base}/timing', DiagnosticArray)
+        self.diagnostics = self.listen('/diagnostics', DiagnosticArray)
+        self.spin_for, self.spin_until = self._graph.spin_for, self._graph.spin_until
+
+    def listen(self, topic, kind, qos=RELIABLE):
+        """Return the list that the messages of a topic are put into from now on."""
+        heard = []
+        self._heard[topic] = self.node.create_subscription(kind, topic, heard.append, qos)
+        return heard
+
+    def deafen(self, topic):
+        self.node.destroy_subscription(self._heard.pop(topic))
+
+    def camera(self, topic='/image', kind=Image, qos=RELIABLE):
+        """Return a publisher that the node has found."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        self.spin_until(publisher.get_subscription_count)
+        return publisher
+
+    def next_stamp(self, step_ns=STEP_NS):
+        self.stamp_ns += step_ns
+        return self.stamp_ns
+
+    def image(self, rgb, frame_id='camera', step_ns=STEP_NS):
+        """Return the message of an RGB picture, a step after the last one."""
+        return image_message(cdr.image_of(self.next_stamp(step_ns), frame_id, 'rgb8', rgb))
+
+    def settle(self, camera, message, heard):
+        """Send until everything is connected and `heard` holds something; return its latest."""
+        deadline = time.monotonic() + 20
+        while not heard or not self.timing:
+            assert time.monotonic() < deadline, '\n'.join(self.process.lines)
+            message.header.stamp = stamp_of(self.next_stamp())
+            camera.publish(message)
+            self.spin_for(0.3)
+        return heard[-1]
+
+    def process_all(self, camera, messages):
+        """Send images one after the other; return the values of `~/timing` of each."""
+        times = []
+        for message in messages:
+            camera.publish(message)
+            times.append(self.timing_of(message))
+        return times
+
+    def ask(self, camera, message, heard):
+        """Send one image and return what comes of it, as `heard` hears it."""
+        camera.publish(message)
+        self.spin_until(lambda: with_stamp(heard, message.header.stamp))
+        return with_stamp(heard, message.header.stamp)
+
+    def timing_of(self, message):
+        """Return the values of `~/timing` for an image."""
+        self.spin_until(lambda: with_stamp(self.timing, message.header.stamp))
+        return values_of(with_stamp(self.timing, message.header.stamp))
+
+    def summary(self):
+        """Return the values of the next /diagnostics."""
+        self.diagnostics.clear()
+        self.spin_until(lambda: len(self.diagnostics) > 1)
+        return values_of(self.diagnostics[-1])
+
+    def wait_for(self, **expected):
+        """Wait until /diagnostics says so; return all of it."""
+        self.spin_until(
+            lambda: (
+                self.diagnostics and expected.items() <= values_of(self.diagnostics[-1]).items()
+            )
+        )
+        return values_of(self.diagnostics[-1])
+
+    def meet(self):
+        """Ask until the node answers: it drops replies to a client that it has not found yet."""
+        client, answers = self._callers['get_state'], []
+        while not any(answer.done() for answer in answers):
+            assert len(answers) * ANSWER_S < START_S, '\n'.join(self.process.lines)
+            self.spin_until(client.service_is_ready, START_S)
+            answers.append(client.call_async(GetState.Request()))
+            self._graph.executor.spin_until_future_complete(answers[-1], ANSWER_S)
+
+    def call(self, name, request=None):
+        """Call a service of the node, by its private name."""
+        client = self._callers[name]
+        self.spin_until(client.service_is_ready)
+        future = client.call_async(request or SERVICES[name].Request())
+        self.spin_until(future.done, 30.0)
+        return future.result()
+
+    def reset(self):
+        assert self.call('reset').success
+
+    def set(self, **values):
+        """Set parameters, one by one; return the reasons given against them."""
+        parameters = [Parameter(name, value=value) for name, value in values.items()]
+        request = SetParameters.Request(
+            parameters=[each.to_parameter_msg() for each in parameters]
+        )
+        results = self.call('set_parameters', request).results
+        return [result.reason for result in results if not result.successful]
+
+    def transit(self, *transitions):
+        """Go through lifecycle transitions; return whether each went well."""
+        return [self._transit(transition) for transition in transitions]
+
+    def _transit(self, transition):
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return self.call('change_state', request).success
+
+    def reconfigure(self, **values):
+        """Take the node down to unconfigured, set parameters, and bring it back."""
+        assert all(self.transit(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP))
+        assert not self.set(**values)
+        assert all(self.transit(Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE))
+
+    @property
+    def state(self):
+        return self.call('get_state').current_state.label
+
+    def close(self):
+        self._graph.close()
+
+
+@contextmanager
+def bench_of(folder, *remaps, ready='configured', namespace='', environment=None, **parameters):
+    """Start a node and everything around it; at the end it must end well, in time."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    given = {'diagnostics.period': 0.2, **parameters}
+    with NodeProcess(folder, *remaps, environment=environment, **given) as process:
+        if ready is not None:
+            process.wait_for_line(ready)
+        bench = Bench(context, process, namespace)
+        try:
+            bench.meet()
+            yield bench
+            if process.alive:
+                assert process.end() == 0
+            assert not [line for line in process.lines if 'Traceback' in line]
+        finally:
+            bench.close()
+            rclpy.shutdown(context=context)
+
+
+def values_of(message):
+    (status,) = message.status
+    return {'level': status.level, 'message': status.message} | {
+        pair.key: pair.value for pair in status.values
+    }
+
+
+def stamp_of(stamp_ns):
+    seconds, nanoseconds = divmod(stamp_ns, 10**9)
+    return rclpy.time.Time(seconds=seconds, nanoseconds=nanoseconds).to_msg()
+
+
+def pixels_of(message, dtype=np.float32):
+    return np.frombuffer(message.data, dtype).reshape(message.height, message.width, -1)
+
+
+def depth_of(message):
+    return pixels_of(message)[..., 0]
+
+
+def picture(seed=0, size=SIZE):
+    """Return an RGB picture of coarse blobs; another seed, another picture."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    blocks = coarse.repeat(-(-size[0] // 6), axis=0).repeat(-(-size[1] // 8), axis=1)
+    return np.ascontiguousarray(blocks[: size[0], : size[1]])
+
+
+def with_stamp(messages, stamp):
+    return next((each for each in messages if each.header.stamp == stamp), None)

@@ -1,0 +1,51 @@
+"""Real nodes on one executor, for tests that live in one process."""
+
+import time
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import ReliabilityPolicy
+
+from flashdepth_ros.ros import wiring
+
+
+class Graph:
+    """Nodes on one executor; spun by hand."""
+
+    def __init__(self, context):
+        self.context = context
+        self.executor = SingleThreadedExecutor(context=context)
+        self.nodes = []
+
+    def node(self, name, kind=Node, **parameters):
+        overrides = [Parameter(key, value=value) for key, value in parameters.items()]
+        node = kind(name, context=self.context, parameter_overrides=overrides)
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def close(self):
+        self.executor.shutdown()
+        for node in self.nodes:
+            node.destroy_node()
+
+    def spin_until(self, condition, timeout_s=10.0):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, 'nothing happened in time'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, duration_s):
+        deadline = time.monotonic() + duration_s
+        while time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+
+
+def warnings_in(capfd):
+    return [line for line in capfd.readouterr().err.splitlines() if 'WARN' in line]
+
+
+def best_effort(message_type, topic='image'):
+    """What the depth node subscribes to while it knows of no publisher."""
+    return wiring.Input(message_type, topic, wiring.image_qos(ReliabilityPolicy.BEST_EFFORT))

@@ -1,0 +1,157 @@
+"""The bag player as its own process, heard over DDS as any node would hear it."""
+
+from itertools import pairwise
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+from flashdepth_ros.bags import BagWriter, build_message, header
+from support.paths import ROOT
+
+STEP_NS = 20_000_000
+START_NS = 50 * 10**9
+FRAMES = 20
+
+
+@pytest.fixture
+def bag(tmp_path):
+    """Twenty small images, 0.38 s from first to last, and a topic of a type not installed."""
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write('/pose', build_message('tf2_msgs/msg/TFMessage', transforms=[]), START_NS)
+        for index in range(FRAMES):
+            stamp_ns = START_NS + index * STEP_NS
+            image = build_message(
+                'sensor_msgs/msg/Image',
+                header=header(stamp_ns, 'camera'),
+                height=1,
+                width=2,
+                encoding='rgb8',
+                step=6,
+                data=[index] * 6,
+            )
+            bag.write('/camera/image', image, stamp_ns)
+    return tmp_path / 'bag'
+
+
+class Listener:
+    """Hears images and the clock until there is enough."""
+
+    def __init__(self, context):
+        self.node = Node('listener', context=context)
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(self.node)
+        self.images, self.arrivals, self.clocks = [], [], []
+        qos = qos_profile_sensor_data
+        self.node.create_subscription(Image, '/camera/image', self.hear, 50)
+        self.node.create_subscription(Image, '/renamed', self.hear, qos)
+        self.node.create_subscription(Clock, '/clock', self.clocks.append, 50)
+
+    def hear(self, image):
+        self.images.append(image)
+        self.arrivals.append(time.monotonic())
+
+    def listen(self, until, limit_s=15.0):
+        end = time.monotonic() + limit_s
+        while not until() and time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.05)
+        assert until(), f'{len(self.images)} images, {len(self.clocks)} clocks'
+
+    @property
+    def stamps(self):
+        return [nanoseconds(image.header.stamp) for image in self.images]
+
+
+def nanoseconds(stamp):
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+@pytest.fixture
+def listener(ros_context):
+    listener = Listener(ros_context)
+    yield listener
+    listener.executor.shutdown()
+    listener.node.destroy_node()
+
+
+@pytest.fixture
+def player():
+    """Start `flashdepth play` with these arguments; whatever still runs is ended."""
+    processes = []
+
+    def start(*arguments):
+        command = [sys.executable, '-m', 'flashdepth_ros.tools.player', *map(str, arguments)]
+        processes.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_all_images_arrive_in_order_and_in_time(bag, listener, player):
+    process = player(bag, '--wait', '10')
+    listener.listen(lambda: len(listener.images) == FRAMES)
+    assert listener.stamps == [START_NS + index * STEP_NS for index in range(FRAMES)]
+    assert [image.data[0] for image in listener.images] == list(range(FRAMES))
+    assert {image.header.frame_id for image in listener.images} == {'camera'}
+    assert listener.arrivals[-1] - listener.arrivals[0] > 0.8 * (FRAMES - 1) * STEP_NS * 1e-9
+    assert process.wait(10) == 0
+    said = process.stderr.read()
+    assert 'not installed: /pose (tf2_msgs/msg/TFMessage)' in said
+    assert f'played {FRAMES} messages' in said
+
+
+def test_a_loop_sends_stamps_and_clock_back_until_ctrl_c(bag, listener, player):
+    options = ('--loop', '--clock', '--rate', '2', '--wait', '10')
+    process = player(bag, *options, '--topics', 'camera/image')
+    listener.listen(lambda: START_NS in listener.stamps[1:] and len(listener.images) > FRAMES + 5)
+    once = [START_NS + index * STEP_NS for index in range(FRAMES)]
+    assert listener.stamps == (once * 9)[: len(listener.images)]
+    times = [nanoseconds(message.clock) for message in listener.clocks]
+    assert min(times) >= START_NS
+    assert any(after < before for before, after in pairwise(times))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert 'Traceback' not in process.stderr.read()
+
+
+def test_the_clock_ticks_between_messages(bag, listener, player):
+    player(bag, '--clock', '--rate', '0.1', '--wait', '10')
+    listener.listen(lambda: len(listener.clocks) > 12)
+    assert len(listener.clocks) > 3 * len(listener.images)
+    times = [nanoseconds(message.clock) for message in listener.clocks]
+    assert times == sorted(times)
+
+
+def test_best_effort_under_another_name(bag, listener, player):
+    player(bag, '--loop', '--best-effort', '--wait', '10', '--remap', '/camera/image:=/renamed')
+    listener.listen(lambda: len(listener.images) > FRAMES)
+    (info,) = listener.node.get_publishers_info_by_topic('/renamed')
+    assert info.qos_profile.reliability == qos_profile_sensor_data.reliability
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nothing'], 'nothing: no such bag'),
+        (['{bag}', '--topics', '/other'], "no topic '/other'; the bag has /pose"),
+        (['{bag}', '--topics', '/pose'], 'no topic can be played'),
+        (['{bag}', '--rate', '0'], 'rate 0.0 is not possible'),
+        (['{bag}', '--remap', '/other'], "remap '/other' is not a rule"),
+    ],
+)
+def test_what_cannot_be_played_ends_with_status_1(bag, player, arguments, message):
+    process = player(*(argument.format(bag=bag) for argument in arguments))
+    assert process.wait(20) == 1
+    said = process.stderr.read()
+    assert message in said
+    assert 'Traceback' not in said

@@ -1,0 +1,63 @@
+"""Configurations: what the shipped ones say, and what is refused."""
+
+import pytest
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.training.config import OptimiserConfig, read_config
+from flashdepth_ros.training.optimisation import rate_factor
+from support.paths import ROOT
+
+SHIPPED = sorted((ROOT / 'config' / 'train').glob('*.yaml'))
+LEAST = """
+model: flashdepth-tiny-s
+output: runs/test
+sources: [{root: clips}]
+phases: [{steps: 5, height: 28, width: 42}]
+"""
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configurations_can_be_read(path):
+    assert read_config(path).steps > 0
+
+
+def test_what_is_not_given_keeps_its_default(tmp_path):
+    (tmp_path / 'run.yaml').write_text(LEAST + 'optimiser: {rates: {encoder: 1}}')
+    config = read_config(tmp_path / 'run.yaml')
+    assert config.optimiser.rates.encoder == 1.0
+    assert config.optimiser.rates.decoder == OptimiserConfig().rates.decoder
+    assert config.phases[0].strides == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ('added', 'message'),
+    [
+        ('epochs: 3', "unknown 'epochs'; one of model"),
+        ('loss: {l2: 1.0}', "loss: unknown 'l2'; one of l1"),
+        ('seed: yes', 'seed: True given, int expected'),
+        ('optimiser: {rates: 3}', 'rates: 3 given, a mapping expected'),
+        ('validation: {sources: here}', "sources: 'here' given, a list expected"),
+        ('validation: {sources: [{kind: clips}]}', 'incomplete'),
+        ('precision: int8', 'float32 or bfloat16'),
+        ('phases: []', 'at least one phase'),
+        ('phases: [{steps: 5, height: 30, width: 42}]', 'multiples of 14'),
+        ('phases: [{steps: 5, height: 28, width: 42, judged: 3}]', 'judged must be even'),
+        ('phases: [{steps: 5, height: 28, width: 42, frames: 4, judged: 6}]', 'at most all'),
+        ('model: flashdepth-huge', "model 'flashdepth-huge' is not known"),
+        (': [', 'not a readable YAML file'),
+    ],
+)
+def test_what_cannot_be_used_is_refused(tmp_path, added, message):
+    (tmp_path / 'run.yaml').write_text(LEAST + added)
+    with pytest.raises(ConfigError, match=message):
+        read_config(tmp_path / 'run.yaml')
+
+
+def test_rates_rise_then_fall():
+    config = OptimiserConfig(warmup_steps=10, final_rate=0.1)
+    factors = [rate_factor(step, 100, config) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == factors[10] == pytest.approx(1.0)
+    assert factors[55] == pytest.approx(0.55)
+    assert factors[100] == pytest.approx(0.1)
+    assert factors[10:] == sorted(factors[10:], reverse=True)

@@ -1,0 +1,173 @@
+"""Laws of the samples: what is drawn, where it is cut, what augmentation may change."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.training.augmentation import augment, cropped
+from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
+from flashdepth_ros.training.datasets import (
+    ClipDataset,
+    StepSampler,
+    VideoPool,
+    judged_places,
+    places,
+)
+from flashdepth_ros.training.sources import find_videos
+from flashdepth_ros.training.video import Window
+from support.training_scenes import write_scene
+
+PHASE = PhaseConfig(steps=2, height=28, width=42, frames=3, batch=4, strides=(1, 2))
+PLAIN = AugmentationConfig(zoom=1.0, flip=False, colour=0.0)
+FOCAL = 0.8
+
+
+def window(height: int = 30, width: int = 40, frames: int = 2) -> Window:
+    """Return frames whose red and green tell where each pixel was, as their inverse depth does."""
+    rows, columns = np.mgrid[:height, :width]
+    rgb = np.stack([rows, columns, 0 * rows], axis=-1).astype(np.uint8)
+    inverse_depth = (rows + 1000.0 * columns).astype(np.float32)
+    return Window(np.stack([rgb] * frames), np.stack([inverse_depth] * frames), 25.0)
+
+
+def test_a_sample_is_a_function_of_seed_and_index(tmp_path):
+    for seed in range(2):
+        write_scene(tmp_path / f'{seed}.clip.zip', seed)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    dataset, other = (ClipDataset(pool, PHASE, AugmentationConfig(), seed) for seed in (0, 1))
+    rgb, judged, inverse_depth = dataset[7]
+    assert rgb.shape == (3, 3, 28, 42)
+    assert rgb.dtype == torch.uint8
+    assert inverse_depth.shape == (3, 28, 42)
+    assert judged.tolist() == [0, 1, 2]
+    assert torch.equal(dataset[7].rgb, rgb)
+    assert not torch.equal(dataset[8].rgb, rgb)
+    assert not torch.equal(other[7].rgb, rgb)
+
+
+@pytest.mark.parametrize('world', [1, 2, 4])
+def test_any_number_of_processes_draws_the_same_samples(world):
+    shares = [list(StepSampler(range(1, 3), 100, 4, rank, world)) for rank in range(world)]
+    steps = [[i for share in shares for i in share[step]] for step in range(2)]
+    assert steps == [[104, 105, 106, 107], [108, 109, 110, 111]]
+
+
+def test_frames_keep_one_stride_and_end_in_the_video():
+    for seed in range(20):
+        drawn = places(5, PHASE, np.random.default_rng(seed))
+        assert len(set(np.diff(drawn))) == 1
+        assert max(drawn) < 5
+    assert places(2, PHASE, np.random.default_rng(0)) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(('frames', 'judged'), [(64, 8), (12, 6), (4, 4), (2, 2)])
+def test_judged_frames_are_pairs_spread_over_the_clip(frames, judged):
+    phase = replace(PHASE, frames=frames, judged=judged)
+    for seed in range(20):
+        drawn = judged_places(phase, np.random.default_rng(seed))
+        assert len(set(drawn.tolist())) == judged
+        assert set(np.diff(drawn)[::2]) == {1}
+        assert drawn[:2].tolist() == [0, 1]
+        parts = drawn[::2] * (judged // 2) // frames
+        assert parts.tolist() == list(range(judged // 2))
+
+
+def test_judged_frames_come_with_their_own_truth(tmp_path):
+    write_scene(tmp_path / '0.clip.zip', 0)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    every, some = (
+        ClipDataset(pool, replace(PHASE, judged=judged), AugmentationConfig(), 0)[3]
+        for judged in (0, 2)
+    )
+    assert torch.equal(some.rgb, every.rgb)
+    torch.testing.assert_close(
+        some.inverse_depth, every.inverse_depth[some.judged], equal_nan=True
+    )
+
+
+def test_sources_are_drawn_by_weight(tmp_path):
+    for name, clips in (('often', 1), ('seldom', 3)):
+        (tmp_path / name).mkdir()
+        for i in range(clips):
+            write_scene(tmp_path / name / f'{i}.clip.zip', i)
+    often, seldom = (SourceConfig(str(tmp_path / name)) for name in ('often', 'seldom'))
+    pool = VideoPool([replace(often, weight=3.0), seldom])
+    random = np.random.default_rng(0)
+    drawn = [pool.draw(random).path.parent.name for _ in range(400)]
+    assert 0.68 < drawn.count('often') / 400 < 0.82
+
+
+def test_an_image_and_its_truth_are_cut_alike():
+    for seed in range(10):
+        rgb, inverse_depth = augment(
+            window(140, 210),
+            (28, 42),
+            replace(PLAIN, zoom=2.0, flip=True),
+            np.random.default_rng(seed),
+        )[:2]
+        columns, rows = np.divmod(inverse_depth[0], 1000.0)
+        for channel, place in ((0, rows), (1, columns)):
+            np.testing.assert_allclose(rgb[0, ..., channel], place, atol=4.0)
+
+
+def test_without_change_nothing_is_changed():
+    given = window(28, 42)
+    rgb, inverse_depth, focal_px = augment(given, (28, 42), PLAIN, np.random.default_rng(0))
+    assert focal_px == given.focal_px
+    np.testing.assert_array_equal(rgb, given.rgb)
+    np.testing.assert_array_equal(inverse_depth, given.inverse_depth)
+
+
+def test_a_cut_keeps_the_middle_and_makes_up_no_depth():
+    given = window(56, 120)
+    inverse_depth = cropped(given, (28, 42)).inverse_depth
+    assert np.isin(inverse_depth, given.inverse_depth).all()
+    middle = inverse_depth[0].mean()
+    assert middle == pytest.approx(given.inverse_depth[0].mean(), rel=0.02)
+
+
+def test_colours_change_alike_in_all_frames():
+    rgb, inverse_depth, _ = augment(
+        window(28, 42), (28, 42), replace(PLAIN, colour=0.3), np.random.default_rng(1)
+    )
+    assert not np.array_equal(rgb, window(28, 42).rgb)
+    np.testing.assert_array_equal(rgb[0], rgb[1])
+    np.testing.assert_array_equal(inverse_depth, window(28, 42).inverse_depth)
+
+
+def test_what_is_enlarged_is_as_much_nearer_to_the_canonical_camera():
+    given = window(56, 84)
+    whole, half = (cropped(given, (28, 42), zoom) for zoom in (1.0, 2.0))
+    assert whole.canonical(0.0) is whole
+    for each, focal_px in ((whole, 12.5), (half, 25.0)):
+        expected = each.inverse_depth * focal_px / (28 * FOCAL)
+        np.testing.assert_allclose(each.canonical(FOCAL).inverse_depth, expected, 1e-6)
+    np.testing.assert_array_equal(half.canonical(FOCAL).rgb, half.rgb)
+
+
+def test_samples_come_as_the_canonical_camera_sees_them(tmp_path):
+    write_scene(tmp_path / '0.clip.zip', 0)
+    pool = VideoPool([SourceConfig(str(tmp_path))])
+    metres, canonical = (ClipDataset(pool, PHASE, PLAIN, 0, focal)[3] for focal in (0.0, FOCAL))
+    assert torch.equal(metres.rgb, canonical.rgb)
+    video = pool.videos[0]
+    focal_px = cropped(video.read([0]), (28, 42)).focal_px
+    expected = metres.inverse_depth * (focal_px / (28 * FOCAL))
+    torch.testing.assert_close(canonical.inverse_depth, expected, equal_nan=True)
+
+
+def test_without_a_focal_length_there_is_no_canonical_camera():
+    with pytest.raises(InputError, match='focal length'):
+        Window(*window()[:2]).canonical(FOCAL)
+
+
+def test_a_source_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match='no such folder'):
+        find_videos(SourceConfig(str(tmp_path / 'none')))
+    with pytest.raises(ConfigError, match='no video of kind'):
+        find_videos(SourceConfig(str(tmp_path)))
+    with pytest.raises(ConfigError, match='one of clips, tartanair'):
+        find_videos(SourceConfig(str(tmp_path), kind='kitty'))

@@ -1,0 +1,102 @@
+"""Laws of a run: interruption, many processes, learning, freezing."""
+
+from collections.abc import Iterator
+import csv
+import multiprocessing
+import os
+from pathlib import Path
+import subprocess
+
+import pytest
+import torch
+
+from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training.records import read_checkpoint
+from flashdepth_ros.training.run import samples, train
+from flashdepth_ros.training.trainer import Trainer
+from support.training_scenes import one_thread, tiny_run, write_scene
+
+ALONE = World(0, 1, torch.device('cpu'))
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / 'clips').mkdir()
+    for seed in range(2):
+        write_scene(tmp_path / 'clips' / f'{seed}.clip.zip', seed)
+    return tmp_path
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    with (folder / 'metrics.csv').open(newline='') as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def interrupt_at(step, monkeypatch):
+    """Have the process and its loaders asked to stop, by a signal, in the middle of `step`."""
+    learn = Trainer.learn
+
+    def learn_and_signal(trainer, sample):
+        if trainer.step == step:
+            loaders = [process.pid for process in multiprocessing.active_children()]
+            # Signals of its parent a loader takes otherwise.
+            subprocess.run(['kill', *map(str, (os.getpid(), *loaders))], check=True)
+        return learn(trainer, sample)
+
+    monkeypatch.setattr(Trainer, 'learn', learn_and_signal)
+
+
+@pytest.mark.parametrize('step', [1, 4])
+def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, monkeypatch, step):
+    whole = tiny_run(folder, output=str(folder / 'whole'))
+    assert train(whole, ALONE)
+    parts = tiny_run(folder, output=str(folder / 'parts'))
+    with monkeypatch.context() as patch:
+        interrupt_at(step, patch)
+        assert not train(parts, ALONE)
+    assert read_checkpoint(folder / 'parts')['step'] == step + 1
+    assert train(parts, ALONE)
+    ends = [read_checkpoint(folder / name) for name in ('whole', 'parts')]
+    for kind in ('model', 'average'):
+        for name, entry in ends[0][kind].items():
+            assert torch.equal(entry, ends[1][kind][name]), name
+    curves = [curve(folder / name) for name in ('whole', 'parts')]
+    assert [row['step'] for row in curves[0]] == [4, 6]
+    assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
+
+
+def test_a_signal_to_all_processes_of_a_run_still_leaves_a_checkpoint(folder, monkeypatch):
+    interrupt_at(1, monkeypatch)
+    assert not train(tiny_run(folder, output=str(folder / 'run'), workers=1), ALONE)
+    assert read_checkpoint(folder / 'run')['step'] == 2
+
+
+def test_the_loss_falls_on_the_same_clips(folder):
+    config = tiny_run(
+        folder,
+        phases=[{'steps': 40, 'height': 42, 'width': 56, 'frames': 2, 'batch': 2, 'strides': [1]}],
+        augmentation={'zoom': 1.0, 'flip': False, 'colour': 0.0},
+        optimiser={'warmup_steps': 5, 'rates': {'encoder': 1e-3, 'decoder': 1e-3}},
+    )
+    trainer = Trainer(config, ALONE)
+    losses = [float(trainer.learn(sample)['loss']) for sample in samples(config, ALONE, 0)]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_parts_of_rate_0_stay_as_they_are(folder):
+    config = tiny_run(folder, optimiser={'rates': {'encoder': 0.0}, 'warmup_steps': 0})
+    trainer = Trainer(config, ALONE)
+    before = {name: entry.clone() for name, entry in trainer.model.state_dict().items()}
+    trainer.learn(next(iter(samples(config, ALONE, 0))))
+    changed = {
+        name.split('.')[0]
+        for name, entry in trainer.model.state_dict().items()
+        if not torch.equal(entry, before[name])
+    }
+    assert changed == {'decoder', 'temporal'}
