@@ -88,6 +88,8 @@ class ModelConfig:
     another camera are as many times longer as its focal length is. 0: whatever the camera.
     """
     weights_license: str = 'Apache-2.0'
+    purpose: str = ''
+    """What the weights are for, shown where a user first meets them; '': nothing to warn of."""
 
 
 _VIT_S = EncoderConfig(dim=384, depth=12, heads=6, taps=(2, 5, 8, 11))
@@ -100,6 +102,7 @@ _TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
 _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
+_TRIAL = 'for trying everything out: trained on simulated scenes only, not for work on a robot'
 _CANONICAL_FOCAL = 0.8
 """Some 80 degrees across at 4:3, the middle of the simulated cameras."""
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
@@ -138,6 +141,7 @@ _PRESETS = (
         ),
         short_side=448,
         canonical_focal=_CANONICAL_FOCAL,
+        purpose=_TRIAL,
     ),
     ModelConfig(
         'flashdepth-tiny-s',
@@ -146,6 +150,7 @@ _PRESETS = (
         _TEMPORAL_TINY_S,
         short_side=448,
         canonical_focal=_CANONICAL_FOCAL,
+        purpose=_TRIAL,
     ),
     ModelConfig(
         'flashdepth-tiny-l',
@@ -154,6 +159,7 @@ _PRESETS = (
         _TEMPORAL_TINY_L,
         short_side=140,
         canonical_focal=_CANONICAL_FOCAL,
+        purpose=_TRIAL,
     ),
 )
 PRESETS = {config.name: config for config in _PRESETS}
