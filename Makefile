@@ -1,42 +1,80 @@
-# Two commands: `make demo` and `make test`. Each sets up what it needs, once.
+# Two commands: `make demo` and `make test`. Each installs what it needs, once, into a virtual
+# environment of its own.
+#
+#   PYTHON=python3.12       the interpreter, 3.10 to 3.13
+#   DISTRO=kilted           ROS 2's wheels: jazzy (the default) or kilted
+#   TORCH='torch==2.13.0 --index-url URL'
+#                           what pip is to install as PyTorch, with pip's own options
+#   LAUNCH=PATH:PATH        where launch and launch_ros can be imported; see CONTRIBUTING.md
+#   PYTEST='-k rays'        arguments for pytest
 
 PYTHON ?= python3
-VENV := .venv
+DISTRO ?= jazzy
+VENV := .venv$(if $(filter-out jazzy,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
 PIP := $(BIN)/pip --disable-pip-version-check install --constraint constraints.txt
+CPU_TORCH := torch --index-url https://download.pytorch.org/whl/cpu
+
+DEMO_EXTRAS := $(DISTRO),bags,openvino
+TEST_EXTRAS := $(DEMO_EXTRAS),evaluation,int8,simulation,training,test
+DEMO_READY := $(VENV)/.demo-ready
+TEST_READY := $(VENV)/.test-ready
 
 # The libraries of a sourced ROS would mix with those of the wheels.
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 
-.PHONY: demo test lint type colcon install clean
+.PHONY: demo test lint type colcon documents install clean
 
-demo: $(READY)
+demo: $(DEMO_READY)
 	$(BIN)/flashdepth demo
 
-# LAUNCH: a path from which launch and launch_ros can be imported; see CONTRIBUTING.md.
 test: lint type
 	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest $(PYTEST)
 
-lint: $(READY)
+lint: $(TEST_READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-type: $(READY)
+type: $(TEST_READY)
 	$(BIN)/mypy
 
-colcon: $(READY)
+colcon: $(TEST_READY)
 	$(BIN)/colcon build
 	$(BIN)/colcon test --event-handlers console_direct+ --pytest-args $(PYTEST)
 	$(BIN)/colcon test-result --verbose
 
-install: $(READY)
+install: $(TEST_READY)
 
-$(READY): setup.py constraints.txt test/requirements.txt
-	@echo '== one-time set-up: ROS 2, PyTorch and the package into $(VENV) (about 1 GB, some minutes)'
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo 'Python 3.10 to 3.13 is needed, $(PYTHON) is another: make PYTHON=python3.12 ...'; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo 'on Ubuntu and Debian: sudo apt install python3-venv'; exit 1; }
-	$(PIP) --editable '.[jazzy,bags,evaluation,openvino,int8,simulation,training]' \
-		--requirement test/requirements.txt
-	@touch $(READY)
+	@touch $(VENV)/COLCON_IGNORE
+
+# PyPI's PyTorch brings gigabytes of CUDA libraries, which only an Nvidia driver can use.
+$(VENV)/.torch-ready: $(VENV)/pyvenv.cfg constraints.txt
+ifdef TORCH
+	$(PIP) $(TORCH)
+else
+	@if command -v nvidia-smi >/dev/null; then \
+		echo '== an Nvidia driver is here: installing PyTorch with CUDA'; $(PIP) torch; \
+	else \
+		echo '== no Nvidia driver: installing the CPU build of PyTorch'; \
+		$(PIP) --retries 1 --timeout 20 $(CPU_TORCH) || { \
+			echo "== its package index cannot be reached: installing PyPI's build, several GB"; \
+			$(PIP) torch; }; \
+	fi
+endif
+	@touch $@
+
+$(DEMO_READY): $(VENV)/.torch-ready setup.py constraints.txt
+	@echo '== one-time set-up: ROS 2 $(DISTRO) and the package into $(VENV)'
+	$(PIP) --editable '.[$(DEMO_EXTRAS)]'
+	@touch $@
+
+$(TEST_READY): $(DEMO_READY) test/requirements.txt
+	@echo '== one-time set-up of the tests: simulator, training, linter, type checker'
+	$(PIP) --editable '.[$(TEST_EXTRAS)]' --requirement test/requirements.txt
+	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log demo_output *.egg-info
+	rm -rf .venv .venv-* build install log demo_output *.egg-info

@@ -54,7 +54,7 @@ setup(
     ],
     extras_require={
         # On a machine with ROS 2 installed, these come from its own packages.
-        'jazzy': [f'ros-jazzy-{name}' for name in ROS],
+        **{distro: [f'ros-{distro}-{name}' for name in ROS] for distro in ('jazzy', 'kilted')},
         'bags': ['rosbags'],
         'evaluation': ['jinja2', 'matplotlib', 'rosbags'],
         # The fastest engine on a CPU; nncf makes the networks of precision int8.
