@@ -35,7 +35,7 @@ setup(
     maintainer='flashdepth_ros maintainers',
     maintainer_email='maintainers@users.noreply.r-seed-d1bb3980.example',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={f'{NAME}.evaluation.report': ['page.css', 'page.html.jinja']},
+    package_data={f'{NAME}.evaluation.report': ['*.css', '*.jinja']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),

@@ -1,1 +1,1 @@
-"""Predictions against truth, on recordings: pairs, alignments, scores, and the report."""
+"""Evaluation of predicted depth against ground truth in recordings, and its report."""

@@ -1,4 +1,4 @@
-"""One scale and shift of inverse depth, and the depth that comes of it."""
+"""Alignment of predicted inverse depth by scale and shift, and the aligned depth."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Fit:
-    """What brings predicted inverse depth to the true one: scale * inverse + shift, in 1/m."""
+    """Alignment of predicted inverse depth: scale * inverse_depth + shift, in 1/m."""
 
     scale: float = 1.0
     shift: float = 0.0
 
     def depth(self, inverse_depth: Float32, minimum_m: float, maximum_m: float) -> Float32:
         """
-        Return metres, clipped to the limits; NaN stays.
+        Return the aligned depth in metres, clipped to the limits; NaN stays NaN.
 
-        What comes out at infinity or beyond it (0 and below) counts as the farthest: a surface
-        that a prediction misses must not go uncounted.
+        Aligned inverse depth <= 0 gives the maximum: a surface predicted at infinity must be
+        included in the error.
         """
         aligned = np.float32(self.scale) * inverse_depth + np.float32(self.shift)
         nearest, farthest = np.float32(1 / minimum_m), np.float32(1 / maximum_m)
         return np.asarray(np.float32(1.0) / np.clip(aligned, farthest, nearest), np.float32)
 
 
-def fitted(moments: Moments) -> dict[str, Fit | None]:
-    """Return the fits of a sequence by name; None where its pixels determine none."""
+def fit_all(moments: Moments) -> dict[str, Fit | None]:
+    """Return the fits of a sequence by name; None if its pixels do not determine the fit."""
     return {'none': Fit(), 'scale': fit_scale(moments), 'scale_shift': fit_scale_shift(moments)}
 
 

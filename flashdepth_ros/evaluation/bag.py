@@ -1,4 +1,4 @@
-"""All candidates on one bag."""
+"""Evaluation of all candidates on one bag."""
 
 from __future__ import annotations
 
@@ -11,84 +11,97 @@ import numpy as np
 
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.errors import FlashDepthError
+from flashdepth_ros.evaluation.candidate_evaluator import CandidateEvaluator
 from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
-from flashdepth_ros.evaluation.judgement import Judgement, scene_slices, slice_numbers
-from flashdepth_ros.evaluation.predictions import Predicted, estimated_by, recorded_in, store
+from flashdepth_ros.evaluation.map_file import MapFile
+from flashdepth_ros.evaluation.paired_bag import PairedBag
+from flashdepth_ros.evaluation.predictions import (
+    Predictions,
+    predict,
+    read_predictions,
+    store_predictions,
+)
 from flashdepth_ros.evaluation.protocol import Protocol, Topics
 from flashdepth_ros.evaluation.results import BagResult, CandidateResult
-from flashdepth_ros.evaluation.scene import Scene
-from flashdepth_ros.evaluation.scoring import Instant
-from flashdepth_ros.evaluation.stack import Stack
+from flashdepth_ros.evaluation.scoring import DepthPair
+from flashdepth_ros.evaluation.time_slices import (
+    ground_truth_slices,
+    slice_colours,
+    slice_duration_s,
+)
 from flashdepth_ros.runtime import DepthEstimator
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to do with every bag."""
+    """What to evaluate on every bag."""
 
     candidates: tuple[Candidate, ...]
     topics: Topics
     protocol: Protocol
     estimators: Mapping[str, DepthEstimator]
-    """Of the candidates that are models, by label; each is used for one bag after the other."""
+    """The estimators of the model candidates, by label; used for one bag after the other."""
     scratch: Path
-    """A folder for the maps of one bag: truth, image and predictions at the truth's size."""
+    """Folder for the maps of one bag: ground truth, images and predictions."""
     stop: Callable[[], bool] = lambda: False
-    """Asked before every frame."""
+    """Called before every frame; True interrupts the evaluation."""
     progress: bool = True
 
 
 def evaluate_bag(path: Path, task: Task) -> BagResult:
     """
-    Judge all candidates on one bag, in memory that does not grow with its length.
+    Evaluate all candidates on one bag; the memory use does not depend on its length.
 
-    What goes wrong stands in the result, beside what was done until then.
+    An error is stored in the result, with everything evaluated before it.
     """
     result = BagResult(path.name)
     try:
         with BagReader(path) as bag, TemporaryDirectory(dir=task.scratch) as folder:
-            scene = Scene.paired(bag, task.topics, task.protocol, Path(folder))
+            paired = PairedBag.create(bag, task.topics, task.protocol, Path(folder))
             try:
-                scene.read()
-                result.failure = scene.damage
-                _describe(scene, result)
+                paired.read()
+                result.failure = paired.damage
+                _describe(paired, result)
                 for candidate in task.candidates:
-                    result.candidates.append(_judged(candidate, scene, task, Path(folder)))
+                    result.candidates.append(_evaluate(candidate, paired, task, Path(folder)))
                     if result.interrupted:
                         break
             finally:
-                scene.close()
+                paired.close()
     except FlashDepthError as error:
         result.failure = str(error)
     return result
 
 
-def _judged(candidate: Candidate, scene: Scene, task: Task, folder: Path) -> CandidateResult:
+def _evaluate(
+    candidate: Candidate, paired: PairedBag, task: Task, folder: Path
+) -> CandidateResult:
     result = CandidateResult(candidate.label)
-    predictions = Stack(folder / 'prediction', scene.truth.shape, np.float32)
+    maps = MapFile(folder / 'prediction', paired.ground_truth.shape, np.float32)
     try:
-        predicted = _until(task.stop, _predicted(candidate, scene, task, result), result)
-        store(predicted, scene, predictions, result)
-        if len(predictions):
-            Judgement(scene, predictions, result, task.protocol).run()
+        predictions = _until(task.stop, _predictions(candidate, paired, task, result), result)
+        store_predictions(predictions, paired, maps, result)
+        if len(maps):
+            CandidateEvaluator(paired, maps, result, task.protocol).run()
         elif not result.failure:
-            result.failure = 'no frame that has truth was predicted'
+            result.failure = 'no frame with ground truth has a prediction'
     finally:
-        predictions.close()
+        maps.close()
     return result
 
 
-def _predicted(
-    candidate: Candidate, scene: Scene, task: Task, result: CandidateResult
-) -> Predicted:
+def _predictions(
+    candidate: Candidate, paired: PairedBag, task: Task, result: CandidateResult
+) -> Predictions:
     if isinstance(candidate, ModelCandidate):
-        estimator = task.estimators[candidate.label]
-        return estimated_by(estimator, scene, task.progress, result)
-    return recorded_in(candidate, scene, task.protocol)
+        return predict(task.estimators[candidate.label], paired, task.progress, result)
+    return read_predictions(candidate, paired, task.protocol)
 
 
-def _until(stop: Callable[[], bool], predicted: Predicted, result: CandidateResult) -> Predicted:
-    for each in predicted:
+def _until(
+    stop: Callable[[], bool], predictions: Predictions, result: CandidateResult
+) -> Predictions:
+    for each in predictions:
         if stop():
             result.interrupted = True
             result.failure = f'interrupted after {len(result.frames)} frames'
@@ -96,35 +109,35 @@ def _until(stop: Callable[[], bool], predicted: Predicted, result: CandidateResu
         yield each
 
 
-def _describe(scene: Scene, result: BagResult) -> None:
-    info, truth = scene.frames.camera_info, scene.truth
+def _describe(paired: PairedBag, result: BagResult) -> None:
+    info, ground_truth = paired.frames.camera_info, paired.ground_truth
     result.topics = {
-        'image': scene.frames.image.name,
+        'image': paired.frames.image.name,
         'camera_info': info.name if info else '',
-        'truth': truth.topic.name,
+        'truth': ground_truth.topic.name,
     }
-    result.images, result.pairs = len(scene.frames), len(scene.truths)
-    result.offset_ms = max(abs(p.frame_ns - p.truth_ns) for p in scene.pairs) * 1e-6
-    kind = 'depth images' if truth.dense else 'lidar points'
-    result.truth = f'{kind}, compared at {truth.shape[1]} x {truth.shape[0]} px'
-    result.poses = scene.poses_from
-    result.slices = scene_slices(scene)
-    numbers = slice_numbers(scene)
-    result.slice_s = (scene.pairs[numbers[-1]].frame_ns - scene.pairs[numbers[0]].frame_ns) * 1e-9
-    if truth.dense:
-        result.truth_tae = _truth_tae(scene)
+    result.images, result.pairs = len(paired.frames), len(paired.truth_maps)
+    result.offset_ms = max(abs(p.frame_ns - p.truth_ns) for p in paired.pairs) * 1e-6
+    kind = 'depth images' if ground_truth.dense else 'lidar points'
+    result.truth = f'{kind}, compared at {ground_truth.shape[1]} x {ground_truth.shape[0]} px'
+    result.poses = paired.pose_source
+    result.slices = ground_truth_slices(paired)
+    result.slice_s = slice_duration_s(paired)
+    result.slice_colours = slice_colours(paired)
+    if ground_truth.dense:
+        result.truth_tae = _truth_tae(paired)
 
 
-def _truth_tae(scene: Scene) -> float:
+def _truth_tae(paired: PairedBag) -> float:
     errors = []
-    before: Instant | None = None
-    for number, pose in enumerate(scene.poses):
-        if number not in scene.truths:
+    previous: DepthPair | None = None
+    for number, pose in enumerate(paired.poses):
+        if number not in paired.truth_maps:
             continue
-        depth = scene.truths[number]
-        now = Instant(depth, depth, pose)
-        if before is not None:
-            errors.append(scene.scorer.tae(before, now))
-        before = now
+        depth = paired.truth_maps[number]
+        current = DepthPair(depth, depth, pose)
+        if previous is not None:
+            errors.append(paired.scorer.tae(previous, current))
+        previous = current
     known = [error for error in errors if np.isfinite(error)]
     return float(np.mean(known)) if known else np.nan

@@ -1,4 +1,4 @@
-"""What is judged: models in some setting, and predictions that were recorded before."""
+"""What is evaluated: models with their settings, and recorded predictions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_of
-from flashdepth_ros.runtime.weights import digest_of
+from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_path
+from flashdepth_ros.runtime.weights import file_sha256
 
-#: What can be set of a model, and the name of that setting.
+#: Keys of the --model option, and the setting of each.
 KEYS = {
     'weights': 'weights',
     'temporal': 'temporal',
@@ -28,7 +29,7 @@ _SWITCH = {'on': True, 'off': False}
 
 @dataclass(frozen=True)
 class ModelCandidate:
-    """A network in a setting, and what the report calls it."""
+    """A network with its settings, and its name in the report."""
 
     settings: Settings
     label: str
@@ -37,22 +38,24 @@ class ModelCandidate:
         """
         Return the estimator.
 
-        :raises ConfigError: a device that this machine does not have.
-        :raises CheckpointError: weights that are missing or do not fit.
+        :raises ConfigError: this computer does not have the device.
+        :raises CheckpointError: the weights are missing or do not match the model.
         """
         return create_estimator(self.settings)
 
     def facts(self, estimator: DepthEstimator) -> dict[str, str]:
-        """Return what it takes to have the same again, in words."""
-        weights = weights_of(self.settings)
+        """Return what is needed to reproduce the predictions, as text."""
+        weights = weights_path(self.settings)
         short_side = self.settings.inference_short_side or estimator.config.short_side
+        device, setting = estimator.engine.device, self.settings.device
         return {
             'model': self.settings.model,
             'weights': weights.name,
-            'weights_sha256': digest_of(weights),
+            'weights_sha256': file_sha256(weights),
             'temporal': 'on' if self.settings.temporal else 'off',
             'short_side_px': str(short_side),
-            'device': str(estimator.engine.device),
+            'device': setting if setting == 'intel_gpu' else str(device),
+            'device_name': device_name(setting, device),
             'precision': estimator.engine.precision,
             'engine': estimator.engine.name,
         }
@@ -60,20 +63,20 @@ class ModelCandidate:
 
 @dataclass(frozen=True)
 class RecordedCandidate:
-    """Depth images in another bag: what `flashdepth infer` writes, or any other estimator."""
+    """Depth images in another bag, written by `flashdepth infer` or another estimator."""
 
     path: Path
     topic: str
     label: str
 
     def bag_for(self, bag: Path) -> Path:
-        """Return the bag of predictions for this one: the path, or the bag of that name in it."""
+        """Return the bag of predictions for `bag`: the path, or the bag of that name inside it."""
         is_folder = self.path.is_dir() and not (self.path / 'metadata.yaml').exists()
         return self.path / bag.name if is_folder else self.path
 
     def facts(self) -> dict[str, str]:
-        """Return what it takes to have the same again, in words."""
-        return {'predictions': str(self.path), 'topic': self.topic or 'the only one of depth'}
+        """Return what is needed to reproduce the predictions, as text."""
+        return {'predictions': str(self.path), 'topic': self.topic or 'the only depth topic'}
 
 
 Candidate = ModelCandidate | RecordedCandidate
@@ -81,9 +84,9 @@ Candidate = ModelCandidate | RecordedCandidate
 
 def parse_model(text: str, defaults: Settings) -> ModelCandidate:
     """
-    Return the candidate of `NAME` or `NAME,key=value,...`; keys are those of KEYS, and label.
+    Return the candidate for `NAME` or `NAME,key=value,...`; the keys are KEYS and `label`.
 
-    :raises ConfigError: a name, key or value that is not known.
+    :raises ConfigError: an unknown name, key or value.
     """
     name, given = _split(text, (*KEYS, 'label'))
     label = given.pop('label', text)
@@ -93,9 +96,9 @@ def parse_model(text: str, defaults: Settings) -> ModelCandidate:
 
 def parse_recorded(text: str) -> RecordedCandidate:
     """
-    Return the candidate of `BAG` or `BAG,key=value,...`; keys are topic and label.
+    Return the candidate for `BAG` or `BAG,key=value,...`; the keys are `topic` and `label`.
 
-    :raises ConfigError: another key, or no such bag.
+    :raises ConfigError: an unknown key, or the bag does not exist.
     """
     name, given = _split(text, ('topic', 'label'))
     path = Path(name)
@@ -104,21 +107,23 @@ def parse_recorded(text: str) -> RecordedCandidate:
     return RecordedCandidate(path, given.get('topic', ''), given.get('label', path.name))
 
 
-def told_apart(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+def check_labels(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """
-    Return the candidates, if each has a label of its own.
+    Return the candidates after checking that their labels differ.
 
-    :raises ConfigError: two have the same.
+    :raises ConfigError: two candidates have the same label.
     """
     labels = [candidate.label for candidate in candidates]
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(f'several candidates are called {label!r}; add ,label=NAME to each')
+            raise ConfigError(
+                f'several candidates have the label {label!r}; add ,label=NAME to each'
+            )
     return tuple(candidates)
 
 
 def _value(key: str, text: str) -> Any:
-    """Return the value of a setting; what it may be is for the settings to say."""
+    """Return the value of a setting; the settings check it."""
     if key == 'temporal':
         return _SWITCH.get(text, text)
     return int(text) if key in _NUMBERS and text.isdigit() else text
@@ -129,5 +134,7 @@ def _split(text: str, keys: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     given = {key: value for key, _, value in (each.partition('=') for each in rest)}
     unknown = [key for key in given if key not in keys]
     if unknown:
-        raise ConfigError(f'{text!r}: no setting {unknown[0]!r}; one of {", ".join(keys)}')
+        raise ConfigError(
+            f'{text!r}: unknown key {unknown[0]!r}; expected one of {", ".join(keys)}'
+        )
     return name, given

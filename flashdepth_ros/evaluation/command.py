@@ -1,4 +1,4 @@
-"""The command `flashdepth evaluate`; under torchrun, `-m flashdepth_ros.cli evaluate`."""
+"""The command `flashdepth evaluate`; with torchrun, `-m flashdepth_ros.cli evaluate`."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from flashdepth_ros.evaluation.candidates import ModelCandidate
 from flashdepth_ros.evaluation.evaluation import Evaluation, evaluate
 from flashdepth_ros.evaluation.options import add_options, candidates_of, protocol_of, topics_of
 from flashdepth_ros.interruption import Interruption
-from flashdepth_ros.runtime.distributed import World, joined
+from flashdepth_ros.runtime.distributed import World, process_group
 
-#: One process may be busy with its bags for as long as this while the others have finished.
-_PATIENCE = timedelta(days=7)
+#: How long finished processes wait for the results of the others.
+_GATHER_TIMEOUT = timedelta(days=7)
 _SCRATCH = '.scratch-'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
+    """Add the options that `run` reads."""
     add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Judge, and write the report.
+    Evaluate, and write the report.
 
-    SIGTERM and Ctrl-C end the frame at hand, and what is done until then is reported.
+    SIGTERM and Ctrl-C stop after the current frame; the report has all frames before that.
 
-    :raises ConfigError: an option that makes no sense, or what draws the report is missing.
-    :raises CheckpointError: weights that are missing or do not fit.
-    :raises BagError: a bag could not be judged to its end; what was done is in the report.
+    :raises ConfigError: an invalid option, or a package needed for the report is missing.
+    :raises CheckpointError: the weights are missing or do not match the model.
+    :raises BagError: a bag could not be evaluated completely; the report has the rest.
     """
     try:
         from flashdepth_ros.evaluation.report import write_report
     except ImportError as error:
         raise ConfigError(
-            f"{error.name} is missing; pip install 'flashdepth_ros[evaluation]'"
+            f"the package {error.name!r} is missing; run: pip install 'flashdepth_ros[evaluation]'"
         ) from error
 
     output: Path = arguments.output
-    with Interruption() as interruption, joined(_PATIENCE) as world:
+    with Interruption() as interruption, process_group(_GATHER_TIMEOUT) as world:
         _prepare(output, arguments.overwrite, world)
-        evaluation = _evaluated(arguments, world, interruption)
-        if not world.leads:
+        evaluation = _evaluate(arguments, world, interruption)
+        if not world.is_main:
             return 0
         if evaluation.frames:
             write_report(evaluation, output)
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _status(evaluation)
 
 
-def _evaluated(
+def _evaluate(
     arguments: argparse.Namespace, world: World, interruption: Interruption
 ) -> Evaluation:
     candidates = candidates_of(arguments)
@@ -72,34 +72,36 @@ def _evaluated(
             estimators,
             Path(scratch),
             stop=lambda: interruption.requested,
-            progress=world.leads,
+            progress=world.is_main,
         )
         return evaluate(arguments.bags, task, world)
 
 
 def _prepare(output: Path, overwrite: bool, world: World) -> None:
-    """Make the folder; one process does, while the others wait."""
-    if world.leads:
+    """Create the output folder in the main process; the others wait."""
+    if world.is_main:
         if (output / 'report.html').exists() and not overwrite:
-            raise ConfigError(f'{output} holds a report; give another --output, or --overwrite')
+            raise ConfigError(
+                f'{output} already contains a report; set another --output, or use --overwrite'
+            )
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f'{output} cannot be made: {error.strerror}') from error
-        # Left by a run that was killed.
+            raise ConfigError(f'{output}: cannot create the folder: {error.strerror}') from error
+        # From a run that was killed.
         for stale in output.glob(f'{_SCRATCH}*'):
             shutil.rmtree(stale, ignore_errors=True)
-    world.wait()
+    world.barrier()
 
 
 def _status(evaluation: Evaluation) -> int:
-    """Return 0 if all was done, else raise what was not."""
+    """Return 0 if everything was evaluated, else raise the first failure."""
     if evaluation.interrupted:
         raise KeyboardInterrupt
     failures = evaluation.failures
     if failures:
-        more = f' (and {len(failures) - 1} more, see the report)' if len(failures) > 1 else ''
-        raise BagError(f'{failures[0]}{more}')
+        others = f' (and {len(failures) - 1} more, see the report)' if len(failures) > 1 else ''
+        raise BagError(f'{failures[0]}{others}')
     return 0
 
 

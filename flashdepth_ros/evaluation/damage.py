@@ -1,4 +1,4 @@
-"""What can be had of a recording that is damaged somewhere."""
+"""Reading recordings up to the position of any damage."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from flashdepth_ros.errors import BagError
 Item = TypeVar('Item')
 
 
-def undamaged(items: Iterator[Item]) -> Iterator[Item]:
+def until_damage(items: Iterator[Item]) -> Iterator[Item]:
     """
-    Yield what lies before the damage and end there in silence.
+    Yield the items before the first damage, and end there without an error.
 
-    For all but the pictures, among which the damage is met once more, and told.
+    Not for images: reading the images finds the same damage and reports it.
     """
     try:
         yield from items
@@ -24,6 +24,6 @@ def undamaged(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def header_stamps(bag: BagReader, topic: str) -> tuple[int, ...]:
-    """Return the stamps of a topic's headers, in the order of recording, up to any damage."""
-    stamps = (bag.header_stamp_ns(record) for record in undamaged(bag.records(topic)))
-    return tuple(stamp for stamp in undamaged(stamps) if stamp is not None)
+    """Return the header stamps of a topic in the order of recording, up to any damage."""
+    stamps = (bag.header_stamp_ns(record) for record in until_damage(bag.records(topic)))
+    return tuple(stamp for stamp in until_damage(stamps) if stamp is not None)

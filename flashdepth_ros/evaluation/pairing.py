@@ -1,4 +1,4 @@
-"""Which truth belongs to which frame, by their stamps."""
+"""Pairing of images and ground truth by their header stamps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import numpy as np
 
 
 class Pair(NamedTuple):
-    """A frame and the truth beside it, by the stamps of their headers."""
+    """The header stamps of an image and of the ground truth that belongs to it."""
 
     frame_ns: int
     truth_ns: int
 
 
-def paired(frames_ns: Iterable[int], truths_ns: Iterable[int], tolerance_ns: int) -> list[Pair]:
+def pair_stamps(
+    frames_ns: Iterable[int], truths_ns: Iterable[int], tolerance_ns: int
+) -> list[Pair]:
     """
-    Return the pairs in the order of time: each truth with the frame of the nearest stamp.
+    Return the pairs in order of time: each ground truth with the frame of the nearest stamp.
 
-    A frame that is the nearest of several truths keeps the nearest of these, so that no frame and
-    no truth counts twice, whichever of them comes more often. Of equal stamps one counts.
+    A frame that is nearest to several ground truths is paired with the nearest of them, so that no
+    frame and no ground truth is used twice, whichever has the higher rate. Equal stamps count as
+    one.
     """
     frames, truths = (np.unique(np.fromiter(a, np.int64)) for a in (frames_ns, truths_ns))
     if not (frames.size and truths.size):

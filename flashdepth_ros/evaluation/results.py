@@ -1,4 +1,4 @@
-"""What comes of an evaluation: values only, so that they travel between processes and to disk."""
+"""Results of an evaluation: plain values, to be sent between processes and written to files."""
 
 from __future__ import annotations
 
@@ -8,68 +8,69 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.evaluation.alignment import Fit
+from flashdepth_ros.presentation import DepthRange
 
 UInt8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a frame: its name in files and for people, its unit, and what is good."""
+    """A metric of a frame or a sequence: its key in files, its name, and its unit."""
 
     key: str
     label: str
     unit: str = ''
     larger_is_better: bool = False
-    what: str = ''
 
-    def text(self, value: float) -> str:
-        """Return the value as a report shows it."""
+    def format(self, value: float) -> str:
+        """Return the value as text for the report, without the unit."""
         if not np.isfinite(value):
             return 'n/a'
         return f'{100 * value:.2f}' if self.unit == '%' else f'{value:.3f}'
 
 
-DRIFT = Metric('scale_drift', 'scale drift', '%', what="deviation of the frames' own scales")
-"""Of a sequence; no alignment changes it but one by frames."""
+DRIFT = Metric('scale_drift', 'scale drift', '%')
+"""Metric of a sequence; the alignments of a whole sequence do not change it."""
 
 METRICS = (
-    Metric('abs_rel', 'AbsRel', what='mean relative error'),
-    Metric('delta1', 'δ1', larger_is_better=True, what='share within a factor of 1.25'),
-    Metric('delta2', 'δ2', larger_is_better=True, what='share within a factor of 1.25²'),
-    Metric('delta3', 'δ3', larger_is_better=True, what='share within a factor of 1.25³'),
-    Metric('rmse', 'RMSE', 'm', what='root of the mean squared error'),
-    Metric('boundary_f1', 'boundary F1', larger_is_better=True, what='edges that agree'),
-    Metric('tae', 'TAE', '%', what='relative error of depth moved to the next frame'),
-    Metric('flicker', 'flicker', '%', what='relative change that the truth does not make'),
+    Metric('abs_rel', 'AbsRel'),
+    Metric('delta1', 'δ1', larger_is_better=True),
+    Metric('delta2', 'δ2', larger_is_better=True),
+    Metric('delta3', 'δ3', larger_is_better=True),
+    Metric('rmse', 'RMSE', 'm'),
+    Metric('boundary_f1', 'boundary F1', larger_is_better=True),
+    Metric('tae', 'TAE', '%'),
+    Metric('flicker', 'flicker', '%'),
 )
-"""Of every frame under every alignment; a sequence has the mean over its frames."""
+"""Metrics of every frame under every alignment; a sequence has the mean over its frames."""
 
 STAGES = ('preprocess_ms', 'inference_ms', 'postprocess_ms')
 
 
 @dataclass
 class FrameResult:
-    """One frame of a candidate: its scores by alignment and metric where it has truth."""
+    """One frame of a candidate; it has scores if it has ground truth."""
 
     stamp_ns: int
     truth_ns: int | None = None
     stages_ms: tuple[float, ...] = ()
-    """Of a model, in the order of STAGES."""
+    """Durations of a model's STAGES, in that order; empty for recorded predictions."""
     pixels: int = 0
-    """Compared: true depth within the limits, and a predicted one."""
+    """Number of compared pixels: true depth within the limits, and a predicted depth."""
     own_scale: float = np.nan
-    """The scale that fits this frame alone."""
+    """Least-squares scale of this frame alone."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By alignment and metric."""
 
     @property
     def total_ms(self) -> float:
-        """Return the frame's latency; NaN for predictions that were recorded."""
+        """Return the latency of the frame; NaN for recorded predictions."""
         return sum(self.stages_ms) if self.stages_ms else np.nan
 
 
 @dataclass
 class RangeErrors:
-    """Errors by true depth: pixels, the sum of their relative errors, those within 1.25."""
+    """Sums over pixels, by range of true depth: pixels, relative errors, pixels within 1.25."""
 
     edges_m: tuple[float, ...]
     pixels: npt.NDArray[np.float64]
@@ -78,21 +79,21 @@ class RangeErrors:
 
     @staticmethod
     def empty(edges_m: tuple[float, ...]) -> RangeErrors:
-        """Return the errors of no pixels."""
+        """Return the sums over no pixels."""
         return RangeErrors(edges_m, *(np.zeros(len(edges_m) - 1) for _ in range(3)))
 
     @property
     def abs_rel(self) -> npt.NDArray[np.float64]:
-        """Return the mean relative error in each range; NaN where no pixel lies."""
+        """Return the mean relative error in each range; NaN for a range without pixels."""
         return self.error / np.where(self.pixels > 0, self.pixels, np.nan)
 
     @property
     def delta1(self) -> npt.NDArray[np.float64]:
-        """Return the share within a factor of 1.25 in each range; NaN where no pixel lies."""
+        """Return the fraction within a factor of 1.25, by range; NaN for one without pixels."""
         return self.within / np.where(self.pixels > 0, self.pixels, np.nan)
 
     def __add__(self, other: RangeErrors) -> RangeErrors:
-        """Return the errors of both."""
+        """Return the sums over the pixels of both."""
         return RangeErrors(
             self.edges_m,
             self.pixels + other.pixels,
@@ -102,13 +103,15 @@ class RangeErrors:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A frame to be shown: pictures as files of PNG or JPEG."""
+class ExampleFrame:
+    """A frame shown in the report; its pictures are PNG or JPEG files."""
 
     bag: str
     index: int
     time_s: float
     abs_rel: float
+    colours: DepthRange
+    """Range of the colours of depth in the pictures."""
     pictures: dict[str, bytes]
 
 
@@ -120,8 +123,8 @@ class CandidateResult:
     frames: list[FrameResult] = field(default_factory=list)
     fits: dict[str, Fit | None] = field(default_factory=dict)
     ranges: RangeErrors | None = None
-    best: list[Exhibit] = field(default_factory=list)
-    worst: list[Exhibit] = field(default_factory=list)
+    best: list[ExampleFrame] = field(default_factory=list)
+    worst: list[ExampleFrame] = field(default_factory=list)
     time_slice: bytes = b''
     skipped: int = 0
     failure: str = ''
@@ -129,7 +132,7 @@ class CandidateResult:
 
     @property
     def scored(self) -> list[FrameResult]:
-        """Return the frames that have scores."""
+        """Return the frames with scores."""
         return [frame for frame in self.frames if frame.scores]
 
 
@@ -142,26 +145,28 @@ class BagResult:
     images: int = 0
     pairs: int = 0
     offset_ms: float = np.nan
-    """Largest distance in time of a frame and its truth."""
+    """Largest time between a frame and its ground truth."""
     truth: str = ''
-    """What the truth is, in words."""
+    """Description of the ground truth."""
     poses: str = ''
-    """Where poses come from, or why there are none."""
+    """Source of the poses, or why there are none."""
     truth_tae: float = np.nan
-    """Temporal alignment error of the truth itself: what is left to the poses and pixels."""
+    """Temporal alignment error of the ground truth itself, caused by poses and sampling."""
     slices: dict[str, bytes] = field(default_factory=dict)
-    """One column over time of the image and of the truth."""
+    """One column over time, of the image and of the ground truth."""
     slice_s: float = 0.0
+    slice_colours: DepthRange | None = None
+    """Range of the colours of depth in the slices."""
     candidates: list[CandidateResult] = field(default_factory=list)
     failure: str = ''
 
     @property
     def interrupted(self) -> bool:
-        """Tell whether the user stopped it here."""
+        """Return whether the user interrupted the evaluation of this bag."""
         return any(candidate.interrupted for candidate in self.candidates)
 
     @property
     def failures(self) -> list[str]:
-        """Return what went wrong, a line each."""
+        """Return the failures, one line each."""
         own = [self.failure] if self.failure else []
         return own + [f'{c.label}: {c.failure}' for c in self.candidates if c.failure]

@@ -1,4 +1,4 @@
-"""Means over frames and bags: a frame counts alike within its bag, a bag alike among bags."""
+"""Means over the frames of each bag, then over bags, with equal weights."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class Summary:
 
     label: str
     frames: int
-    """Compared with truth."""
+    """Number of frames compared with ground truth."""
     scores: Scores
     """By alignment and metric."""
     scale_drift: float
-    """Deviation of all frames' own scales over their mean."""
+    """Standard deviation of the frames' own scales over their mean."""
     drift_curve: tuple[float, ...]
-    """The same over the first 1, 2, 3, ... frames; where bags differ in length, of those left."""
+    """The same for the first 1, 2, 3, ... frames; the mean over the bags that are long enough."""
     ranges: RangeErrors | None
     stages: tuple[StageTime, ...]
-    """How long the stages took; empty for predictions that were recorded."""
+    """Durations of the stages; empty for recorded predictions."""
     fps: float
-    """Frames a second of the estimator by itself, decoding beside it."""
+    """Frame rate of the estimator alone: image decoding runs in another thread."""
 
 
 def summarise(label: str, bags: Sequence[BagResult]) -> Summary:
-    """Return the summary of the candidate of this label over these bags."""
+    """Return the summary of the candidate with this label over these bags."""
     results = [each for bag in bags for each in bag.candidates if each.label == label]
     done = [each for each in results if each.scored]
-    curves = [curve_of(each.scored) for each in done]
-    times = [frame for each in results for frame in each.frames if frame.stages_ms]
+    curves = [scale_drift_curve(each.scored) for each in done]
+    timed = [frame for each in results for frame in each.frames if frame.stages_ms]
     return Summary(
         label=label,
         frames=sum(len(each.scored) for each in done),
@@ -56,18 +56,18 @@ def summarise(label: str, bags: Sequence[BagResult]) -> Summary:
         scale_drift=mean([float(curve[-1]) for curve in curves]),
         drift_curve=_mean_curve(curves),
         ranges=_total(done),
-        stages=tuple(_stages(times)),
-        fps=1e3 / mean([frame.total_ms for frame in times]) if times else np.nan,
+        stages=tuple(_stages(timed)),
+        fps=1e3 / mean([frame.total_ms for frame in timed]) if timed else np.nan,
     )
 
 
 def frame_means(frames: Sequence[FrameResult]) -> Scores:
-    """Return the mean of every score over frames, those left out that do not have it."""
+    """Return the mean of every score over the frames that have it."""
     return mean_scores([frame.scores for frame in frames])
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
-    """Return the mean of every score over several, those left out that do not have it."""
+    """Return the mean of every score over those that have it."""
     return {
         alignment: {
             metric.key: mean([each.get(alignment, {}).get(metric.key, np.nan) for each in scores])
@@ -77,15 +77,15 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
     }
 
 
-def curve_of(frames: Sequence[FrameResult]) -> npt.NDArray[np.floating]:
+def scale_drift_curve(frames: Sequence[FrameResult]) -> npt.NDArray[np.floating]:
     """Return the drift curve of a sequence."""
     return drift_curve(np.array([frame.own_scale for frame in frames]))
 
 
 def mean(values: Iterable[float]) -> float:
-    """Return the mean of those values that are finite; NaN where none is."""
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else np.nan
+    """Return the mean of the finite values; NaN if there are none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else np.nan
 
 
 def _mean_curve(curves: Sequence[npt.NDArray[np.floating]]) -> tuple[float, ...]:

@@ -1,9 +1,9 @@
 """
-Depth against true depth: alignment, accuracy, boundaries and stability over time; numpy only.
+Compare depth with true depth: alignment, accuracy, boundaries, temporal stability; numpy only.
 
-Depths are Z in metres, in arrays that end in (H, W), or (T, H, W) where time matters. A pixel
-counts where both depths are finite and > 0 and the mask, if there is one, is true. A metric that
-has no pixel to compare is NaN; an alignment that has too few raises InputError.
+Depths are Z in metres, in arrays that end in (H, W), or (T, H, W) for metrics over time. A pixel
+is compared where both depths are finite and > 0 and the optional mask is true. A metric without
+any pixel to compare returns NaN; an alignment with too few pixels raises InputError.
 """
 
 from flashdepth_ros.metrics.accuracy import abs_rel, delta, delta1, rmse

@@ -1,4 +1,4 @@
-"""How well the boundaries of objects agree with the truth."""
+"""Accuracy of occlusion boundaries."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ BOUNDARY_THRESHOLDS = tuple(np.linspace(1.05, 1.25, 10).tolist())
 
 def boundary_f1(depth: Array, truth: Array, mask: Mask | None = None) -> float:
     """
-    Return how well occlusion boundaries agree, 0 to 1 (Depth Pro, arXiv:2410.02073).
+    Return the F1 score of occlusion boundaries, 0 to 1 (Depth Pro, arXiv:2410.02073).
 
-    Pixel j is bounded by its neighbour i (left, right, above, below) at threshold r where
-    d(j) / d(i) > r, which no scale changes. With the boundaries of prediction P and truth T as
-    sets of ordered pairs, F1(r) = 2 |P and T| / (|P| + |T|), and a frame's score is the mean of
-    F1 over the ten thresholds 1.05 to 1.25 in equal steps, weighted by the threshold. Frames of
-    (..., H, W) are averaged. The four directions are counted together, as the paper has it (its
-    code averages precision and recall over them); a threshold at which a frame has no boundary
-    in either is left out.
+    Neighbouring pixels i, j (left, right, above, below) have a boundary at threshold r where
+    d(j) / d(i) > r, which does not depend on the scale of d. With the boundaries of prediction P
+    and ground truth T as sets of ordered pairs, F1(r) = 2 |P and T| / (|P| + |T|). The score of a
+    frame is the mean of F1 over ten thresholds from 1.05 to 1.25 in equal steps, weighted by the
+    threshold. Frames of (..., H, W) are averaged. The four directions are counted together, as in
+    the paper (its code averages precision and recall over them). A threshold at which neither
+    depth nor truth has a boundary is left out.
     """
     valid = valid_pixels(depth, truth, mask)
     frames = (
@@ -32,18 +32,20 @@ def boundary_f1(depth: Array, truth: Array, mask: Mask | None = None) -> float:
 
 def _frame_f1(depth: Array, truth: Array) -> float:
     predicted, true = _neighbour_ratios(depth), _neighbour_ratios(truth)
+    # Only pairs with a boundary at the smallest threshold can have one at a larger threshold.
     smallest = BOUNDARY_THRESHOLDS[0]
-    some = [(ratio > smallest) | (ratio < 1 / smallest) for ratio in (predicted, true)]
-    predicted, true = (ratio[some[0] | some[1]] for ratio in (predicted, true))
+    candidates = [(ratio > smallest) | (ratio < 1 / smallest) for ratio in (predicted, true)]
+    predicted, true = (ratio[candidates[0] | candidates[1]] for ratio in (predicted, true))
     scores, weights = [], []
     for threshold in BOUNDARY_THRESHOLDS:
-        found, real = (
+        predicted_sign, true_sign = (
             (ratio > threshold).astype(np.int8) - (ratio < 1 / threshold)
             for ratio in (predicted, true)
         )
-        boundaries = np.count_nonzero(found) + np.count_nonzero(real)
+        boundaries = np.count_nonzero(predicted_sign) + np.count_nonzero(true_sign)
         if boundaries:
-            scores.append(2 * np.count_nonzero((found == real) & (found != 0)) / boundaries)
+            matches = (predicted_sign == true_sign) & (predicted_sign != 0)
+            scores.append(2 * np.count_nonzero(matches) / boundaries)
             weights.append(threshold)
     return float(np.average(scores, weights=weights)) if scores else np.nan
 

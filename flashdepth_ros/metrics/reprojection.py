@@ -1,4 +1,4 @@
-"""Temporal alignment error: does the depth of one frame, moved by the camera, fit the next."""
+"""Temporal alignment error: depth of one frame, reprojected into the next, against its depth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flashdepth_ros.errors import InputError
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
-#: Two depths within this ratio are taken for one surface.
+#: Two depths within this ratio are treated as one surface.
 SAME_SURFACE = 1.1
 
 
@@ -39,23 +39,23 @@ def tae(
     """
     Return the temporal alignment error (Video Depth Anything, arXiv:2501.12375) of a sequence.
 
-    Each pixel of frame t is moved into frame t + 1 by the true motion; its new depth p is held
-    against the depth d at the place where it lands: the mean of |p - d| / d. Likewise from t + 1
-    to t, and averaged over both directions of all pairs that share a pixel. A fraction, not per
-    cent.
+    Each pixel of frame t is reprojected into frame t + 1 with the true camera motion. Its new
+    depth p is compared with the depth d at that position: the mean of |p - d| / d. The same is
+    done from t + 1 to t, and the result is averaged over both directions of all pairs that share
+    a pixel. It is a fraction, not per cent.
 
-    The depth at a place is read from the four pixels around it, bilinearly in inverse depth,
-    which is exact on planes. Left out is what has no counterpart: places outside the image, next
-    to an unknown pixel, or between pixels of different surfaces (a ratio over 1.1), and points
-    that land more than that ratio behind what is seen there, which are hidden. `truth`, if given,
-    decides what is hidden, so that all predictions are judged on the same pixels.
+    The depth at a position is interpolated from the four pixels around it, bilinearly in inverse
+    depth, which is exact on planes. Excluded are positions outside the image, next to an unknown
+    pixel, or between pixels of different surfaces (a ratio over 1.1), and occluded points: those
+    more than that ratio behind the depth at their position. `truth`, if given, decides which
+    points are occluded, so that all predictions are compared on the same pixels.
 
-    :param depths: (T, H, W) metres, aligned to the truth; T, H and W at least 2.
+    :param depths: (T, H, W) metres, aligned to the ground truth; T, H and W at least 2.
     :param poses: (T, 4, 4) camera (x right, y down, z forward) to world, metres.
-    :param mask: (T, H, W), the pixels that may be used.
+    :param mask: (T, H, W), the pixels to use.
     :param truth: (T, H, W) metres.
-    :returns: the error, or NaN where no two frames share a pixel.
-    :raises InputError: for shapes that do not fit.
+    :returns: the error, or NaN if no two frames share a pixel.
+    :raises InputError: the shapes do not match.
     """
     _check(depths, poses, mask, truth)
     errors = []
@@ -63,15 +63,15 @@ def tae(
         for pair in ([t - 1, t], [t, t - 1]):
             motion = np.linalg.inv(poses[pair[1]]) @ poses[pair[0]]
             depth = _known(depths[pair], None if mask is None else mask[pair])
-            moved, met = _meet(depth, motion, intrinsics)
-            true_moved, true_met = (
-                (moved, met)
+            projected, target = _reproject(depth, motion, intrinsics)
+            true_projected, true_target = (
+                (projected, target)
                 if truth is None
-                else _meet(_known(truth[pair], None), motion, intrinsics)
+                else _reproject(_known(truth[pair], None), motion, intrinsics)
             )
-            shared = (true_moved <= SAME_SURFACE * true_met) & np.isfinite(met)
+            shared = (true_projected <= SAME_SURFACE * true_target) & np.isfinite(target)
             if shared.any():
-                errors.append(np.mean(np.abs(moved - met)[shared] / met[shared]))
+                errors.append(np.mean(np.abs(projected - target)[shared] / target[shared]))
     return float(np.mean(errors)) if errors else np.nan
 
 
@@ -79,7 +79,7 @@ def _check(depths: Array, poses: Array, mask: Mask | None, truth: Array | None) 
     shapes = {np.shape(array) for array in (depths, mask, truth) if array is not None}
     if len(shapes) > 1 or np.ndim(depths) != 3 or min(np.shape(depths)) < 2:
         raise InputError(
-            f'depths, mask and truth have shapes {sorted(shapes)}; expected one '
+            f'depths, mask and ground truth have shapes {sorted(shapes)}; expected one '
             'shape (T, H, W) with at least two frames of 2 x 2 pixels'
         )
     if np.shape(poses) != (len(depths), 4, 4):
@@ -96,18 +96,18 @@ def _known(depths: Array, mask: Mask | None) -> Array:
     return np.where(known, depths, np.nan).astype(np.float64)
 
 
-def _meet(depths: Array, motion: Array, camera: Pinhole) -> tuple[Array, Array]:
-    """Return the first frame's depth moved into the second, and the second's where it lands."""
+def _reproject(depths: Array, motion: Array, camera: Pinhole) -> tuple[Array, Array]:
+    """Return each pixel's depth in the second frame, and the second frame's depth there."""
     source, target = depths
     v, u = np.indices(source.shape)
     rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)])
     x, y, z = np.tensordot(motion[:3, :3], rays * source, axes=1) + motion[:3, 3, None, None]
     z = np.where(z > 0, z, np.nan)
-    return z, _read(target, camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy)
+    return z, _sample(target, camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy)
 
 
-def _read(depth: Array, u: Array, v: Array) -> Array:
-    """Return the depth at places (u, v) in pixels, NaN where there is none or not one surface."""
+def _sample(depth: Array, u: Array, v: Array) -> Array:
+    """Return the depth at positions (u, v) in pixels; NaN where unknown or on two surfaces."""
     height, width = depth.shape
     inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
     u, v = np.where(inside, u, 0.0), np.where(inside, v, 0.0)

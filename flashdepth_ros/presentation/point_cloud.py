@@ -1,4 +1,4 @@
-"""A point cloud as a PLY file, which MeshLab, CloudCompare and Blender open."""
+"""Point clouds as PLY files, which MeshLab, CloudCompare and Blender open."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _VERTEX = np.dtype(
         *((colour, 'u1') for colour in ('red', 'green', 'blue')),
     ]
 )
-_UPRIGHT = np.array((1, -1, -1), np.float32)
+_OPTICAL_TO_PLY = np.array((1, -1, -1), np.float32)
 _TYPES = {'<f4': 'float', '|u1': 'uchar'}
 
 
 def write_ply(path: Path, points: npt.NDArray[np.float32], rgb: npt.NDArray[np.uint8]) -> int:
     """
-    Write the finite points as binary PLY and return how many they are.
+    Write the finite points as binary PLY and return their number.
 
-    The file has x right, y up, z towards the viewer, as programs that show it expect, so that the
-    scene stands upright as the camera saw it.
+    The file has x right, y up, z towards the viewer, as viewers expect: the scene is upright and
+    seen from the camera.
 
     :param points: (..., 3) in metres in the optical frame: x right, y down, z forward.
-    :param rgb: (..., 3), of the same points.
-    :raises InputError: points and colours differ in shape.
+    :param rgb: (..., 3), the colours of these points.
+    :raises InputError: points and colours have different shapes.
     """
     if points.shape != rgb.shape:
         raise InputError(
             f'points of shape {points.shape} and colours of shape {rgb.shape}; '
-            'expected (..., 3) of the same points'
+            'expected (..., 3) for both'
         )
-    known = np.isfinite(points).all(axis=-1)
-    vertices = np.empty(int(known.sum()), _VERTEX)
-    vertices['x'], vertices['y'], vertices['z'] = (points[known] * _UPRIGHT).T
-    vertices['red'], vertices['green'], vertices['blue'] = rgb[known].T
+    finite = np.isfinite(points).all(axis=-1)
+    vertices = np.empty(int(finite.sum()), _VERTEX)
+    vertices['x'], vertices['y'], vertices['z'] = (points[finite] * _OPTICAL_TO_PLY).T
+    vertices['red'], vertices['green'], vertices['blue'] = rgb[finite].T
     header = [
         'ply',
         'format binary_little_endian 1.0',

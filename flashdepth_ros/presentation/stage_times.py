@@ -1,4 +1,4 @@
-"""How long the stages of a frame took, as a table."""
+"""Durations of the processing stages of a frame, as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class StageTime:
-    """One stage over all frames: percentiles and the longest, ms."""
+    """One stage over all frames: percentiles and maximum, in ms."""
 
     stage: str
     p50_ms: float
@@ -22,19 +22,19 @@ class StageTime:
 
 
 def stage_times(samples: Mapping[str, npt.ArrayLike]) -> list[StageTime]:
-    """Return the stages in the order given, without those that have no finite sample, ms."""
+    """Return the stages in the given order, except those without a finite sample, in ms."""
     rows = []
     for stage, values in samples.items():
-        known = np.asarray(values, np.float64)
-        known = known[np.isfinite(known)]
-        if known.size:
-            p50, p95 = np.percentile(known, (50, 95))
-            rows.append(StageTime(stage, float(p50), float(p95), float(known.max())))
+        finite = np.asarray(values, np.float64)
+        finite = finite[np.isfinite(finite)]
+        if finite.size:
+            p50, p95 = np.percentile(finite, (50, 95))
+            rows.append(StageTime(stage, float(p50), float(p95), float(finite.max())))
     return rows
 
 
 def write_csv(path: Path, rows: Sequence[StageTime]) -> None:
-    """Write one line a stage below a line of names."""
+    """Write a header line, then one line per stage."""
     with path.open('w', encoding='utf-8', newline='') as file:
         table = csv.writer(file)
         table.writerow(field.name for field in fields(StageTime))
@@ -42,7 +42,7 @@ def write_csv(path: Path, rows: Sequence[StageTime]) -> None:
 
 
 def format_stages(rows: Sequence[StageTime]) -> str:
-    """Return aligned lines of text, the names of the columns first."""
+    """Return aligned lines of text, starting with the column names."""
     lines = [f'{"ms":<20}{"p50":>9}{"p95":>9}{"max":>9}']
     lines += [
         f'{row.stage:<20}{row.p50_ms:>9.1f}{row.p95_ms:>9.1f}{row.max_ms:>9.1f}' for row in rows

@@ -1,4 +1,4 @@
-"""`flashdepth evaluate` on recordings whose truth is known by geometry; no network runs."""
+"""`flashdepth evaluate` on recordings with exactly known depth; no network runs."""
 
 import numpy as np
 import pytest
@@ -22,21 +22,21 @@ ALIGNED = ('scale', 'scale_shift', 'frame')
 
 
 @pytest.fixture
-def judged(tmp_path):
-    """Judge what a function predicts for every frame against the wall."""
+def evaluate_predictions(tmp_path):
+    """Evaluate the depths that a function returns for every frame; return the output folder."""
 
-    def judge(predicted, *arguments, **options):
+    def run(predict, *arguments, **options):
         bag = write_bag(tmp_path / 'bag', **options)
-        bag_of_predictions = write_predictions(tmp_path / 'predicted', predicted)
+        bag_of_predictions = write_predictions(tmp_path / 'predicted', predict)
         status = evaluate(tmp_path / 'out', bag, '--predictions', bag_of_predictions, *arguments)
         assert status == 0
         return tmp_path / 'out'
 
-    return judge
+    return run
 
 
-def test_a_perfect_prediction_has_perfect_scores(judged):
-    output = judged(wall_depth)
+def test_a_perfect_prediction_has_perfect_scores(evaluate_predictions):
+    output = evaluate_predictions(wall_depth)
     for alignment in ('none', *ALIGNED):
         found = scores(output)[alignment]
         for metric in ('abs_rel', 'rmse', 'tae', 'flicker'):
@@ -48,11 +48,11 @@ def test_a_perfect_prediction_has_perfect_scores(judged):
     assert report(output)['bags'][0]['truth_tae'] == pytest.approx(0.0, abs=1e-5)
 
 
-def test_known_scale_and_shift_are_recovered(judged):
-    def predicted(index):
+def test_known_scale_and_shift_are_recovered(evaluate_predictions):
+    def predict(index):
         return 1 / ((1 / wall_depth(index) - 0.02) / 1.7)
 
-    output = judged(predicted)
+    output = evaluate_predictions(predict)
     fit = report(output)['bags'][0]['candidates']['predicted']['fits']['scale_shift']
     assert (fit['scale'], fit['shift']) == pytest.approx((1.7, 0.02), abs=1e-4)
     assert scores(output)['scale_shift']['abs_rel'] == pytest.approx(0.0, abs=1e-4)
@@ -60,8 +60,8 @@ def test_known_scale_and_shift_are_recovered(judged):
     assert scores(output)['scale']['abs_rel'] > 1e-3
 
 
-def test_scores_are_those_of_their_definitions(judged):
-    output = judged(noisy, '--depth-max', '4')
+def test_scores_equal_their_definitions(evaluate_predictions):
+    output = evaluate_predictions(noisy, '--depth-max', '4')
     limits = (0.1, 4.0)
     truths = [
         np.where(d <= 4.0, d, np.nan).astype(np.float64) for d in map(wall_depth, range(FRAMES))
@@ -100,44 +100,46 @@ def test_scores_are_those_of_their_definitions(judged):
     assert flicker == pytest.approx(steps, rel=1e-4)
 
 
-def test_a_wrong_scale_shows_in_temporal_alignment(judged):
-    output = judged(lambda index: 1.5 * wall_depth(index))
+def test_a_wrong_scale_causes_temporal_alignment_error(evaluate_predictions):
+    output = evaluate_predictions(lambda index: 1.5 * wall_depth(index))
     assert scores(output)['none']['tae'] > 3e-3
     assert scores(output)['scale']['tae'] < 1e-5
     assert scores(output)['none']['abs_rel'] == pytest.approx(0.5, abs=1e-4)
 
 
-def test_what_is_predicted_at_infinity_counts_as_farthest(judged):
-    output = judged(lambda index: np.full_like(wall_depth(index), np.inf), '--depth-max', '8')
+def test_predictions_at_infinity_are_clipped_to_the_far_limit(evaluate_predictions):
+    output = evaluate_predictions(
+        lambda index: np.full_like(wall_depth(index), np.inf), '--depth-max', '8'
+    )
     expected = np.mean([np.mean(8 / wall_depth(n) - 1) for n in range(FRAMES)])
     assert scores(output)['none']['abs_rel'] == pytest.approx(expected, rel=1e-3)
     assert scores(output)['scale']['abs_rel'] is None
 
 
-def test_the_sky_and_holes_are_no_truth(judged):
+def test_sky_and_holes_have_no_ground_truth(evaluate_predictions):
     def truth(index):
         depth = wall_depth(index)
         depth[:10], depth[-5:] = np.inf, np.nan
         return depth
 
-    output = judged(wall_depth, truth=truth)
+    output = evaluate_predictions(wall_depth, truth=truth)
     rows = frames(output)
     assert {int(row['pixels']) for row in rows} == {33 * 64}
     assert scores(output)['none']['abs_rel'] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(('width', 'height'), [(32, 24), (128, 96)])
-def test_truth_may_be_of_another_size(judged, width, height):
-    output = judged(
+def test_ground_truth_may_have_another_size(evaluate_predictions, width, height):
+    output = evaluate_predictions(
         wall_depth, truth=lambda index: wall_depth(index, width, height), encoding='16UC1'
     )
-    # Half a pixel of the smaller picture on a slanted wall, and millimetres.
+    # Half a pixel of the smaller image on a slanted wall, and rounding to millimetres.
     assert scores(output)['none']['abs_rel'] < 0.01
     assert f'{width} x {height} px' in report(output)['bags'][0]['truth']
 
 
-def test_truth_may_be_sparse_in_time_and_a_little_off(judged):
-    output = judged(wall_depth, '--tolerance', '0.03', offset_ns=20_000_000)
+def test_ground_truth_may_have_a_time_offset(evaluate_predictions):
+    output = evaluate_predictions(wall_depth, '--tolerance', '0.03', offset_ns=20_000_000)
     bag = report(output)['bags'][0]
     assert bag['pairs'] == FRAMES
     assert bag['offset_ms'] == pytest.approx(20.0)
@@ -146,7 +148,7 @@ def test_truth_may_be_sparse_in_time_and_a_little_off(judged):
     ] * FRAMES
 
 
-def test_candidates_stand_side_by_side(tmp_path):
+def test_several_candidates_are_compared(tmp_path):
     bag = write_bag(tmp_path / 'bag')
     good = write_predictions(tmp_path / 'good', wall_depth)
     bad = write_predictions(tmp_path / 'bad', noisy)
@@ -161,7 +163,7 @@ def test_candidates_stand_side_by_side(tmp_path):
     assert 'https://' not in page
 
 
-def test_a_lidar_is_truth_too(tmp_path):
+def test_a_lidar_is_ground_truth(tmp_path):
     bag = tmp_path / 'bag'
     write_bag(tmp_path / 'without', truth=None)
     points = back_project(wall_depth(0), rays(CAMERA_64)).reshape(-1, 3)[::7]
@@ -179,11 +181,11 @@ def test_a_lidar_is_truth_too(tmp_path):
     assert frames(tmp_path / 'out')[0]['pixels'] == str(len(points))
 
 
-def test_processes_share_the_bags_and_get_the_same(tmp_path):
+def test_several_processes_share_the_bags_with_the_same_results(tmp_path):
     bags = [write_bag(tmp_path / name) for name in ('a', 'b', 'c')]
     (tmp_path / 'predicted').mkdir()
-    for name, predicted in (('a', wall_depth), ('b', noisy), ('c', noisy)):
-        write_predictions(tmp_path / 'predicted' / name, predicted)
+    for name, predict in (('a', wall_depth), ('b', noisy), ('c', noisy)):
+        write_predictions(tmp_path / 'predicted' / name, predict)
     arguments = [*map(str, bags), '--predictions', str(tmp_path / 'predicted')]
     assert evaluate(tmp_path / 'one', *arguments) == 0
     torchrun('flashdepth_ros.cli', 'evaluate', *arguments, '-o', str(tmp_path / 'two'))

@@ -1,4 +1,4 @@
-"""What `flashdepth evaluate` says of recordings it cannot judge, and what it keeps."""
+"""Errors of `flashdepth evaluate`, and the results it keeps after an error."""
 
 import numpy as np
 import pytest
@@ -21,41 +21,41 @@ from support.evaluation_runs import evaluate, noisy, report
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'options', 'says'),
+    ('arguments', 'options', 'message'),
     [
         ([], {'offset_ns': STEP_NS * 100}, 'within 0.025 s; the nearest is 9.500 s away'),
         ([], {'truth': None}, 'true depth: '),
-        ([], {'images': False}, 'no topic of'),
+        ([], {'images': False}, 'no matching topic of type'),
         (['--depth-topic', '/nowhere'], {}, "no topic '/nowhere'"),
         (['--depth-min', '50'], {}, 'has no depth between 50 and 100 m'),
-        (['--lidar-topic', '/odom'], {}, 'is not of use; wanted sensor_msgs/msg/PointCloud2'),
+        (['--lidar-topic', '/odom'], {}, 'cannot be used; expected sensor_msgs/msg/PointCloud2'),
         (['--odometry-topic', '/gone'], {}, "no topic '/gone'"),
         (['--model', 'flashdepth-huge'], {}, "'flashdepth-huge' is not allowed"),
-        (['--model', 'flashdepth-tiny,speed=9'], {}, "no setting 'speed'"),
+        (['--model', 'flashdepth-tiny,speed=9'], {}, "unknown key 'speed'"),
         (['--model', 'flashdepth-tiny,temporal=maybe'], {}, "temporal 'maybe'"),
         (['--predictions', 'nothing'], {}, 'no such bag or folder'),
         (['--depth-max', '0.01'], {}, 'depth limits'),
-        (['--lidar-pose=1,2,3'], {}, 'seven numbers'),
+        (['--lidar-pose=1,2,3'], {}, 'expected seven numbers'),
     ],
 )
-def test_what_is_missing_is_one_line(tmp_path, capsys, arguments, options, says):
+def test_an_error_is_reported_in_one_line(tmp_path, capsys, arguments, options, message):
     bag = write_bag(tmp_path / 'bag', **options)
     predictions = write_predictions(tmp_path / 'predicted', wall_depth)
     assert evaluate(tmp_path / 'out', bag, '--predictions', predictions, *arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith('flashdepth evaluate: ')
-    assert says in error
+    assert message in error
     assert error.count('\n') == 1
     assert not (tmp_path / 'out' / 'report.html').exists()
 
 
-def test_frames_done_are_kept_where_others_fail(tmp_path, capsys):
+def test_results_are_kept_if_another_bag_fails(tmp_path, capsys):
     good, bad = write_bag(tmp_path / 'good'), write_bag(tmp_path / 'bad', truth=None)
     predictions = write_predictions(tmp_path / 'predicted', wall_depth)
     assert evaluate(tmp_path / 'out', bad, good, '--predictions', predictions) == 1
     assert capsys.readouterr().err.startswith('flashdepth evaluate: bad: ')
     assert report(tmp_path / 'out')['summary']['predicted']['frames'] == FRAMES
-    assert 'Not everything was done' in (tmp_path / 'out' / 'report.html').read_text()
+    assert 'The evaluation is incomplete' in (tmp_path / 'out' / 'report.html').read_text()
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'frames.csv',
         'report.html',
@@ -63,7 +63,7 @@ def test_frames_done_are_kept_where_others_fail(tmp_path, capsys):
     ]
 
 
-def test_frames_before_the_damage_are_judged(tmp_path, capsys):
+def test_frames_before_damage_are_evaluated(tmp_path, capsys):
     bag = tmp_path / 'bag'
     with BagWriter(bag, compress=True) as writer:
         for index in range(30):
@@ -80,11 +80,11 @@ def test_frames_before_the_damage_are_judged(tmp_path, capsys):
     assert 5 < report(tmp_path / 'out')['summary']['predicted']['frames'] < 30
 
 
-def test_an_interrupted_run_keeps_the_frames_done(tmp_path):
+def test_an_interrupted_run_keeps_the_evaluated_frames(tmp_path):
     bag = write_bag(tmp_path / 'bag')
     candidate = RecordedCandidate(write_predictions(tmp_path / 'predicted', noisy), '', 'noise')
-    asked = iter([False, False, False, True])
-    task = Task((candidate,), Topics(), Protocol(), {}, tmp_path, stop=lambda: next(asked))
+    answers = iter([False, False, False, True])
+    task = Task((candidate,), Topics(), Protocol(), {}, tmp_path, stop=lambda: next(answers))
     result = evaluate_bag(bag, task)
     assert result.interrupted
     assert result.failures == ['noise: interrupted after 3 frames']
@@ -92,14 +92,14 @@ def test_an_interrupted_run_keeps_the_frames_done(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'predicted']
 
 
-def test_a_report_is_not_replaced_unasked(tmp_path, capsys):
+def test_a_report_is_only_replaced_with_overwrite(tmp_path, capsys):
     predictions = write_predictions(tmp_path / 'predicted', wall_depth)
     arguments = (write_bag(tmp_path / 'bag'), '--predictions', predictions)
     output = tmp_path / 'out'
     assert evaluate(output, *arguments) == 0
     assert evaluate(output, *arguments) == 1
     assert '--overwrite' in capsys.readouterr().err
-    # A run that was killed leaves its maps.
+    # Maps of a run that was killed.
     (output / '.scratch-old').mkdir()
     assert evaluate(output, *arguments, '--overwrite') == 0
     assert not list(output.glob('.*'))

@@ -1,4 +1,4 @@
-"""Metrics against laws they must obey and against slow computations from their definitions."""
+"""Metrics: invariants, and comparison with slow implementations of their definitions."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_a_perfect_prediction_has_perfect_scores(truth):
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
-def test_scores_are_those_of_a_loop_over_pixels(truth, rng, dtype):
+def test_scores_equal_a_loop_over_pixels(truth, rng, dtype):
     depth, mask = noisy(truth, rng).astype(dtype), rng.random(truth.shape) < 0.5
     depth[0, 30, 30] = 0.0
     pairs = [
@@ -78,7 +78,7 @@ def test_alignment_is_the_least_squares_solution(truth, rng):
     assert metrics.align_scale(prediction, truth, mask) == pytest.approx(expected[0])
 
 
-def test_moments_of_frames_add_up_to_those_of_the_sequence(truth, rng):
+def test_moments_of_frames_sum_to_those_of_the_sequence(truth, rng):
     prediction = noisy(truth, rng)
     whole = metrics.Moments.of(prediction, truth)
     parts = metrics.Moments()
@@ -87,24 +87,24 @@ def test_moments_of_frames_add_up_to_those_of_the_sequence(truth, rng):
     assert parts.scale_shift() == pytest.approx(whole.scale_shift())
 
 
-def test_alignment_refuses_what_determines_nothing(truth):
+def test_alignment_rejects_degenerate_input(truth):
     with pytest.raises(InputError, match='no scale fits 0 pixels'):
         metrics.align_scale(truth, np.full_like(truth, np.nan))
     with pytest.raises(InputError, match='one predicted value'):
         metrics.align_scale_shift(np.full_like(truth, 3.3), truth)
 
 
-def test_shapes_must_agree(truth):
+def test_different_shapes_are_rejected(truth):
     with pytest.raises(InputError, match=r'\(3, 36, 48\), \(36, 48\)'):
         metrics.abs_rel(truth, truth[0])
 
 
-def test_nothing_to_look_at_is_nan(truth):
-    nothing = np.zeros(truth.shape, dtype=bool)
+def test_scores_without_valid_pixels_are_nan(truth):
+    no_pixel = np.zeros(truth.shape, dtype=bool)
     for metric in (metrics.abs_rel, metrics.rmse, metrics.delta1, metrics.boundary_f1):
-        assert np.isnan(metric(truth, truth, nothing))
-    assert np.isnan(metrics.flicker(truth, truth, nothing))
-    assert np.isnan(metrics.scale_drift(truth, truth, nothing)).all()
+        assert np.isnan(metric(truth, truth, no_pixel))
+    assert np.isnan(metrics.flicker(truth, truth, no_pixel))
+    assert np.isnan(metrics.scale_drift(truth, truth, no_pixel)).all()
 
 
 def slow_f1(depth, truth):
@@ -112,20 +112,21 @@ def slow_f1(depth, truth):
     valid = np.isfinite(truth) & np.isfinite(depth)
     scores, weights = [], []
     for threshold in np.linspace(1.05, 1.25, 10):
-        found, real = set(), set()
+        predicted, true = set(), set()
         for y, x in np.argwhere(valid):
             for ny, nx in ((y, x + 1), (y, x - 1), (y + 1, x), (y - 1, x)):
                 if 0 <= ny < HEIGHT and 0 <= nx < WIDTH and valid[ny, nx]:
-                    for edges, image in ((found, depth), (real, truth)):
+                    for edges, image in ((predicted, depth), (true, truth)):
                         if image[ny, nx] / image[y, x] > threshold:
                             edges.add((y, x, ny, nx))
-        precision, recall = len(found & real) / len(found), len(found & real) / len(real)
+        common = len(predicted & true)
+        precision, recall = common / len(predicted), common / len(true)
         scores.append(2 * precision * recall / (precision + recall))
         weights.append(threshold)
     return np.dot(scores, weights) / np.sum(weights)
 
 
-def test_boundary_f1_is_the_published_one_and_ignores_scale(truth, rng):
+def test_boundary_f1_equals_its_definition_and_ignores_scale(truth, rng):
     depth = noisy(truth, rng)
     expected = np.mean([slow_f1(d, t) for d, t in zip(depth[:2], truth[:2], strict=True)])
     assert 0.05 < expected < 0.95
@@ -138,7 +139,7 @@ def test_smooth_predictions_of_sharp_scenes_have_no_boundaries(truth):
     assert np.isnan(metrics.boundary_f1(np.full_like(truth, 5.0), np.full_like(truth, 9.0)))
 
 
-def test_scale_drift_is_the_spread_of_the_first_frames(truth):
+def test_scale_drift_is_the_deviation_of_the_first_frames(truth):
     factors = np.array([1.0, 1.1, 0.8])
     expected = [0.0, *(np.std(1 / factors[:n]) / np.mean(1 / factors[:n]) for n in (2, 3))]
     prediction = truth * factors[:, None, None]
@@ -146,12 +147,12 @@ def test_scale_drift_is_the_spread_of_the_first_frames(truth):
     np.testing.assert_allclose(metrics.scale_drift(prediction, truth), expected, atol=1e-9)
 
 
-def test_frames_without_truth_leave_the_drift_as_it_was():
+def test_frames_without_truth_do_not_change_the_drift():
     curve = metrics.drift_curve(np.array([np.nan, 2.0, np.nan, 4.0]))
     np.testing.assert_allclose(curve, [np.nan, 0.0, 0.0, 1 / 3])
 
 
-def test_flicker_is_the_change_that_the_truth_does_not_make(truth):
+def test_flicker_is_the_change_in_excess_of_the_true_change(truth):
     flickering = truth * np.array([1.0, 1.02, 1.0])[:, None, None]
     assert metrics.flicker(3.0 * truth, truth) == pytest.approx(0.0, abs=1e-12)
     assert metrics.flicker(flickering, truth) == pytest.approx(np.log(1.02))

@@ -1,4 +1,4 @@
-"""Temporal alignment error on planes, where the depth seen by every camera is known exactly."""
+"""Temporal alignment error on planes, whose depth is known exactly for every camera pose."""
 
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,7 @@ def pose(x=0.0, y=0.0, z=0.0, yaw=0.0, pitch=0.0):
 
 
 def plane_depth(camera_pose, normal, offset, camera=Camera()):
-    """Return Z (H, W) of the plane normal . X = offset, and where it is hit (H, W, 3)."""
+    """Return Z (H, W) of the plane normal . X = offset, and the intersections (H, W, 3)."""
     v, u = np.mgrid[:HEIGHT, :WIDTH]
     rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)])
     rays = np.moveaxis(rays, 0, -1) @ camera_pose[:3, :3].T
@@ -44,7 +44,7 @@ POSES = np.stack(
 )
 
 
-def board_before_a_wall(poses):
+def board_in_front_of_a_wall(poses):
     frames = []
     for at in poses:
         wall, _ = plane_depth(at, np.array([0.2, 0.1, 1.0]), 6.0)
@@ -59,7 +59,7 @@ def test_true_depth_of_a_plane_has_no_alignment_error():
 
 
 def test_true_depth_with_occlusion_has_no_alignment_error():
-    depths = board_before_a_wall(POSES)
+    depths = board_in_front_of_a_wall(POSES)
     assert depths.min() < 2.6
     assert depths.max() > 5.0
     assert metrics.tae(depths, POSES, Camera()) < 1e-12
@@ -67,29 +67,29 @@ def test_true_depth_with_occlusion_has_no_alignment_error():
     assert metrics.tae(depths, POSES, Camera()) < 1e-12
 
 
-def test_alignment_error_of_a_wrong_scale_is_what_geometry_says():
+def test_alignment_error_of_a_wrong_scale_matches_geometry():
     depths = np.stack([np.full((HEIGHT, WIDTH), 4.0), np.full((HEIGHT, WIDTH), 3.5)])
     poses = np.stack([pose(), pose(z=0.5)])
     assert metrics.tae(depths, poses, Camera()) == pytest.approx(0.0, abs=1e-12)
-    there, back = abs(8.0 - 0.5 - 7.0) / 7.0, abs(7.0 + 0.5 - 8.0) / 8.0
-    assert metrics.tae(2 * depths, poses, Camera()) == pytest.approx((there + back) / 2)
+    forward, backward = abs(8.0 - 0.5 - 7.0) / 7.0, abs(7.0 + 0.5 - 8.0) / 8.0
+    assert metrics.tae(2 * depths, poses, Camera()) == pytest.approx((forward + backward) / 2)
 
 
-def test_wrong_poses_or_intrinsics_show_as_alignment_error():
-    depths = board_before_a_wall(POSES)
+def test_wrong_poses_or_intrinsics_cause_alignment_error():
+    depths = board_in_front_of_a_wall(POSES)
     still = np.stack([np.eye(4)] * 3)
     assert metrics.tae(depths, still, Camera()) > 0.01
     assert metrics.tae(depths, POSES, replace(Camera(), cx=30.0)) > 0.001
 
 
-def test_truth_keeps_a_large_jump_from_passing_as_occlusion():
+def test_with_truth_a_large_jump_does_not_count_as_occlusion():
     depths = np.full((2, HEIGHT, WIDTH), 4.0)
     jump, still = depths * np.array([1.0, 2.0])[:, None, None], np.stack([np.eye(4)] * 2)
     assert metrics.tae(jump, still, Camera()) == pytest.approx(0.5)
     assert metrics.tae(jump, still, Camera(), truth=depths) == pytest.approx((0.5 + 1.0) / 2)
 
 
-def test_the_mask_decides_which_pixels_are_used():
+def test_the_mask_selects_the_pixels():
     depths, still = np.full((2, HEIGHT, WIDTH), 4.0), np.stack([np.eye(4)] * 2)
     depths[1, :, 20:] = 5.0
     mask = np.zeros(depths.shape, dtype=bool)
@@ -99,7 +99,7 @@ def test_the_mask_decides_which_pixels_are_used():
     assert np.isnan(metrics.tae(depths, still, Camera(), ~mask & mask))
 
 
-def test_alignment_error_refuses_what_does_not_fit():
+def test_alignment_error_rejects_wrong_shapes():
     depths = np.ones((2, HEIGHT, WIDTH))
     with pytest.raises(InputError, match='poses have shape'):
         metrics.tae(depths, POSES, Camera())

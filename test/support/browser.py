@@ -1,4 +1,4 @@
-"""A real browser, headless, driven over its DevTools protocol."""
+"""A headless browser, controlled over its DevTools protocol."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,16 +28,17 @@ _START_S = 30
 
 
 def find_browser() -> str | None:
+    """Return the path of an installed browser, or None."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 class Tab:
-    """One tab: calls of the protocol, and what its console said."""
+    """One tab: protocol calls, and the problems that the page caused."""
 
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(address, timeout=_START_S)
         self._calls = 0
-        self.complaints: list[str] = []
+        self.problems: list[str] = []
         self._loaded = False
         for domain in ('Page', 'Runtime', 'Log', 'Network'):
             self.call(f'{domain}.enable')
@@ -52,7 +53,7 @@ class Tab:
         return message['result']
 
     def open(self, page: Path, width: int, height: int = 900) -> None:
-        """Show a file in a window of this size, px, as a phone or a desk shows it."""
+        """Load a file in a viewport of this size in px; below 600 px width as on a phone."""
         self.call(
             'Emulation.setDeviceMetricsOverride',
             width=width,
@@ -66,7 +67,7 @@ class Tab:
             self._receive()
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression of JavaScript."""
+        """Return the value of a JavaScript expression."""
         found = self.call('Runtime.evaluate', expression=expression, returnByValue=True)
         assert 'exceptionDetails' not in found, found
         return found['result'].get('value')
@@ -79,19 +80,19 @@ class Tab:
         method, parameters = message.get('method', ''), message.get('params', {})
         self._loaded |= method == 'Page.loadEventFired'
         if method == 'Log.entryAdded' and parameters['entry']['level'] in ('warning', 'error'):
-            self.complaints.append(parameters['entry']['text'])
+            self.problems.append(parameters['entry']['text'])
         elif method == 'Runtime.exceptionThrown' or method == 'Runtime.consoleAPICalled':
-            self.complaints.append(json.dumps(parameters))
+            self.problems.append(json.dumps(parameters))
         elif method == 'Network.requestWillBeSent':
             address = parameters['request']['url']
             if not address.startswith(('file:', 'data:')):
-                self.complaints.append(f'asks the network for {address}')
+                self.problems.append(f'network request: {address}')
         return message
 
 
 @contextmanager
-def opened(browser: str, profile: Path) -> Iterator[Tab]:
-    """Start a browser with a profile of its own, and give its tab."""
+def open_browser(browser: str, profile: Path) -> Iterator[Tab]:
+    """Start a browser with its own profile and yield its tab; close it at the end."""
     process = subprocess.Popen(
         [browser, *_FLAGS, f'--user-data-dir={profile}', 'about:blank'],
         stdout=subprocess.DEVNULL,
@@ -109,12 +110,12 @@ def opened(browser: str, profile: Path) -> Iterator[Tab]:
 def _tab_address(profile: Path) -> str:
     from urllib.request import urlopen
 
-    note = profile / 'DevToolsActivePort'
+    port_file = profile / 'DevToolsActivePort'
     end = time.monotonic() + _START_S
-    while not note.exists() or not note.read_text():
-        assert time.monotonic() < end, 'the browser does not start'
+    while not port_file.exists() or not port_file.read_text():
+        assert time.monotonic() < end, 'the browser did not start'
         time.sleep(0.05)
-    port = note.read_text().splitlines()[0]
+    port = port_file.read_text().splitlines()[0]
     with urlopen(f'http://127.0.0.1:{port}/json/list', timeout=_START_S) as answer:
         tabs = json.load(answer)
     return next(tab['webSocketDebuggerUrl'] for tab in tabs if tab['type'] == 'page')

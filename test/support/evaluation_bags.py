@@ -1,4 +1,4 @@
-"""Recordings whose true depth is known by geometry: a camera that flies before a wall."""
+"""Recordings with exactly known depth: a camera that moves in front of a slanted wall."""
 
 from pathlib import Path
 
@@ -22,22 +22,22 @@ def stamp_ns(index: int) -> int:
     return 10**9 + index * STEP_NS
 
 
-def place(index: int) -> Float64:
-    """Return where the camera is; it does not turn, so that its pose is this alone."""
+def camera_position(index: int) -> Float64:
+    """Return the position (3,) of the camera in metres; the camera does not rotate."""
     return np.array([0.05, -0.02, 0.08]) * index
 
 
 def wall_depth(index: int, width: int = WIDTH, height: int = HEIGHT) -> npt.NDArray[np.float32]:
-    """Return Z (H, W) of the wall that the camera of this size sees at its place."""
+    """Return Z (H, W) of the wall in metres, for an image of this size."""
     scale = width / WIDTH
     rows, columns = np.mgrid[:height, :width]
     x = (columns - (width - 1) / 2) / (FOCAL * scale)
     y = (rows - (height - 1) / 2) / (FOCAL * scale)
     rays = np.stack([x, y, np.ones_like(x)], axis=-1)
-    return ((OFFSET - place(index) @ NORMAL) / (rays @ NORMAL)).astype(np.float32)
+    return ((OFFSET - camera_position(index) @ NORMAL) / (rays @ NORMAL)).astype(np.float32)
 
 
-def picture(index: int) -> npt.NDArray[np.uint8]:
+def checkerboard(index: int) -> npt.NDArray[np.uint8]:
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     pattern = (rows // 6 + (columns + 2 * index) // 6) % 2
     return np.stack([80 + 120 * pattern, 3 * columns, 4 * rows], axis=-1).astype(np.uint8)
@@ -59,13 +59,13 @@ def depth_image(depth, stamp: int, encoding: str = '32FC1'):
 def write_bag(
     path: Path, truth=wall_depth, offset_ns: int = 0, images: bool = True, encoding: str = '32FC1'
 ) -> Path:
-    """Write images, camera_info, odometry and, unless `truth` is None, the depth it returns."""
+    """Write images, camera_info, odometry and, unless `truth` is None, the depths it returns."""
     with BagWriter(path) as bag:
         for index in range(FRAMES):
             stamp = stamp_ns(index)
             bag.write('/camera/camera_info', camera_info(stamp), stamp)
             if images:
-                bag.write('/camera/image_raw', image(picture(index), stamp), stamp)
+                bag.write('/camera/image_raw', image(checkerboard(index), stamp), stamp)
             bag.write('/odom', odometry(index), stamp)
             if truth is not None:
                 depth = depth_image(truth(index), stamp + offset_ns, encoding)
@@ -73,12 +73,12 @@ def write_bag(
     return path
 
 
-def write_predictions(path: Path, predicted, frames: int = FRAMES) -> Path:
-    """Write the depth that `predicted` returns for every frame."""
+def write_predictions(path: Path, predict, frames: int = FRAMES) -> Path:
+    """Write the depth that `predict` returns for every frame index."""
     with BagWriter(path) as bag:
         for index in range(frames):
             stamp = stamp_ns(index)
-            bag.write('/depth/image', depth_image(predicted(index), stamp), stamp)
+            bag.write('/depth/image', depth_image(predict(index), stamp), stamp)
     return path
 
 
@@ -102,7 +102,7 @@ def camera_info(stamp: int):
 
 
 def odometry(index: int):
-    x, y, z = place(index).tolist()
+    x, y, z = camera_position(index).tolist()
     pose = {'position': {'x': x, 'y': y, 'z': z}, 'orientation': {'w': 1.0}}
     return build_message(
         'nav_msgs/msg/Odometry',
@@ -113,12 +113,12 @@ def odometry(index: int):
 
 
 def cloud(points, frame_id: str = 'lidar', stamp: int = 0):
-    """Return a PointCloud2 of points (N, 3), whose fields begin with another than x."""
+    """Return a PointCloud2 of points (N, 3); its first field is not x."""
     data = np.zeros(len(points), [('intensity', 'f4'), ('x', 'f4'), ('y', 'f4'), ('z', 'f4')])
     data['x'], data['y'], data['z'] = points.T
     fields = [
-        {'name': name, 'offset': 4 * place, 'datatype': 7, 'count': 1}
-        for place, name in enumerate(data.dtype.names)
+        {'name': name, 'offset': 4 * position, 'datatype': 7, 'count': 1}
+        for position, name in enumerate(data.dtype.names)
     ]
     return build_message(
         'sensor_msgs/msg/PointCloud2',

@@ -1,7 +1,9 @@
-"""Evaluations as from a shell, and what they leave."""
+"""Run `flashdepth evaluate` and read the files it writes."""
 
 import csv
+from html import unescape
 import json
+import re
 
 import numpy as np
 
@@ -30,3 +32,9 @@ def scores(output, label='predicted'):
 def frames(output):
     with (output / 'frames.csv').open(newline='') as file:
         return list(csv.DictReader(file))
+
+
+def visible_text(html):
+    """Return the text of HTML without tags, with single spaces."""
+    without_breaks = re.sub('<wbr>', '', html)
+    return ' '.join(unescape(re.sub('<[^>]*>', ' ', without_breaks)).split())

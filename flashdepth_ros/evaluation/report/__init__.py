@@ -1,4 +1,4 @@
-"""The report of an evaluation: a page for people, and its figures for machines."""
+"""The report of an evaluation: an HTML page, and its figures as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.evaluation.evaluation import Evaluation
-from flashdepth_ros.evaluation.report.page import page
+from flashdepth_ros.evaluation.report.page import render_page
 from flashdepth_ros.evaluation.report.tables import frames_csv, report_json
 
 __all__ = ['write_report']
@@ -15,7 +15,7 @@ __all__ = ['write_report']
 _FILES: dict[str, Callable[[Evaluation], str]] = {
     'report.json': report_json,
     'frames.csv': frames_csv,
-    'report.html': page,
+    'report.html': render_page,
 }
 
 
@@ -23,9 +23,9 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     """
     Write report.html, which needs no other file and no network, report.json and frames.csv.
 
-    Each appears under its name only when it is whole, the page last.
+    Each file gets its name when it is complete, the page last.
 
-    :raises ConfigError: the folder cannot be written to.
+    :raises ConfigError: the folder is not writable.
     """
     try:
         for name, make in _FILES.items():
@@ -33,4 +33,4 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
             unfinished.write_text(make(evaluation), encoding='utf-8')
             unfinished.replace(folder / name)
     except OSError as error:
-        raise ConfigError(f'{folder}: cannot be written: {error.strerror}') from error
+        raise ConfigError(f'{folder}: cannot write the report: {error.strerror}') from error

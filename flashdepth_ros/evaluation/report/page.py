@@ -1,18 +1,27 @@
-"""The page that people look at: one file, no script, no network."""
+"""The HTML page of the report: one file without scripts, images embedded."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+import re
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
-import numpy as np
+from markupsafe import Markup, escape
 
 from flashdepth_ros.evaluation.evaluation import Evaluation
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS
+from flashdepth_ros.evaluation.report.cells import Cell, metric_cells
+from flashdepth_ros.evaluation.report.colour_bar import depth_bar, error_bar, gradients
+from flashdepth_ros.evaluation.report.glossary import DEFINITIONS, metric_link
+from flashdepth_ros.evaluation.report.headline import (
+    REFERENCES,
+    cards,
+    guides,
+    headline_alignment,
+)
 from flashdepth_ros.evaluation.report.plots import (
     COLOURS,
     drift_plot,
@@ -20,7 +29,7 @@ from flashdepth_ros.evaluation.report.plots import (
     range_plot,
     timing_plot,
 )
-from flashdepth_ros.evaluation.results import DRIFT, METRICS, BagResult, Exhibit, Metric
+from flashdepth_ros.evaluation.results import DRIFT, METRICS, BagResult, ExampleFrame
 from flashdepth_ros.evaluation.summary import Summary
 
 ALIGNMENT_NAMES = {
@@ -29,47 +38,43 @@ ALIGNMENT_NAMES = {
     'scale_shift': 'One scale and shift for the sequence',
     'frame': 'One scale and shift for each frame',
 }
-EXHIBITS_MAX = 2
-"""Of the best and of the worst frames of a candidate, over all bags."""
+EXAMPLES_MAX = 2
+"""Number of best and of worst frames shown of a candidate, over all bags."""
 SLICES_MAX = 6
-"""Of bags whose columns over time are shown."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A figure of a table; the best of its column stands out."""
-
-    text: str
-    best: bool = False
+"""Number of bags whose columns over time are shown."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing, its heading, and what it says to those who do not see it."""
+    """A plot with its heading, its caption, and its text alternative."""
 
     title: str
-    text: str
+    caption: Markup
     svg: Markup
     alt: str
 
 
-def page(evaluation: Evaluation) -> str:
+def render_page(evaluation: Evaluation) -> str:
     """Return report.html."""
     loader = jinja2.PackageLoader('flashdepth_ros.evaluation.report', '.')
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters['uri'] = _uri
+    environment.filters.update(uri=_data_uri, breakable=_breakable, formula=_formula)
+    environment.globals.update(metric_link=metric_link, depth_bar=depth_bar, error_bar=error_bar)
     summaries = evaluation.summaries
-    source = loader.get_source(environment, 'page.css')[0]
+    style = loader.get_source(environment, 'page.css')[0]
     return environment.get_template('page.html.jinja').render(
-        style=Markup(source),
+        style=Markup(style),
+        gradients={kind: Markup(css) for kind, css in gradients().items()},
         evaluation=evaluation,
-        summaries=summaries,
-        colours={label: place % COLOURS for place, label in enumerate(evaluation.labels)},
-        cards=[_card(summary, evaluation) for summary in summaries],
+        colours={label: index % COLOURS for index, label in enumerate(evaluation.labels)},
+        cards=cards(evaluation, summaries),
+        guides=guides(evaluation),
+        references=REFERENCES,
+        aligned=ALIGNMENT_NAMES[headline_alignment(evaluation)],
         metrics=(*METRICS, DRIFT),
-        groups=[_group(name, summaries) for name in _in_order(evaluation)],
+        groups=[_group(name, summaries) for name in _ordered_alignments(evaluation)],
         plots=list(_plots(evaluation, summaries)),
         latencies=[summary for summary in summaries if summary.stages],
         slices=_slices(evaluation),
@@ -77,73 +82,52 @@ def page(evaluation: Evaluation) -> str:
         bags=evaluation.bags,
         protocol=asdict(evaluation.protocol),
         shown=ALIGNMENT_NAMES[evaluation.protocol.alignment],
+        definitions=DEFINITIONS,
     )
 
 
-def _in_order(evaluation: Evaluation) -> list[str]:
-    """Return the alignments, the one that is shown first."""
+def _ordered_alignments(evaluation: Evaluation) -> list[str]:
+    """Return the alignments, first the one of the plots and pictures."""
     return sorted(ALIGNMENTS, key=lambda name: name != evaluation.protocol.alignment)
 
 
-def _card(summary: Summary, evaluation: Evaluation) -> dict[str, Any]:
-    """Return what stands large at the top for one candidate."""
-    scores = summary.scores[evaluation.protocol.alignment]
-    by_key = {metric.key: metric for metric in METRICS}
-    figures = [
-        (by_key[key].label, by_key[key].text(scores[key]), by_key[key].unit)
-        for key in ('abs_rel', 'delta1', 'boundary_f1', 'flicker')
-    ]
-    if np.isfinite(summary.fps):
-        figures.append(('speed', f'{summary.fps:.1f}', 'fps'))
-    return {'label': summary.label, 'frames': summary.frames, 'figures': figures}
-
-
 def _group(alignment: str, summaries: list[Summary]) -> dict[str, Any]:
-    columns = [_column(metric, alignment, summaries) for metric in (*METRICS, DRIFT)]
-    rows = zip(*columns, strict=True)
+    columns = [metric_cells(metric, alignment, summaries) for metric in (*METRICS, DRIFT)]
+    rows: Iterator[tuple[Cell, ...]] = zip(*columns, strict=True)
     return {
         'name': ALIGNMENT_NAMES[alignment],
         'rows': [(each.label, row) for each, row in zip(summaries, rows, strict=True)],
     }
 
 
-def _column(metric: Metric, alignment: str, summaries: list[Summary]) -> list[Cell]:
-    values = [
-        each.scale_drift if metric is DRIFT else each.scores[alignment][metric.key]
-        for each in summaries
-    ]
-    texts = [metric.text(value) for value in values]
-    known = [value for value in values if np.isfinite(value)]
-    if len(set(texts)) < 2 or not known:
-        return [Cell(text) for text in texts]
-    best = metric.text(max(known) if metric.larger_is_better else min(known))
-    return [Cell(text, best=text == best) for text in texts]
-
-
 def _plots(evaluation: Evaluation, summaries: list[Summary]) -> Iterator[Plot]:
     shown = evaluation.protocol.alignment
 
-    def listed(values: list[str]) -> str:
+    def join(values: list[str]) -> str:
         pairs = zip(evaluation.labels, values, strict=True)
         return '; '.join(f'{label}: {value}' for label, value in pairs)
 
     errors = [f'{each.scores[shown]["abs_rel"]:.3f}' for each in summaries]
     yield Plot(
-        'Error, frame by frame',
-        'Relative error of every frame, the bags one after the other.',
+        'Error of each frame',
+        Markup('{} of every frame, one recording after the other.').format(metric_link('abs_rel')),
         Markup(error_plot(evaluation)),
-        f'Line plot of AbsRel over frames. Mean: {listed(errors)}.',
+        f'Line plot of AbsRel over frames. Mean: {join(errors)}.',
     )
-    drifts = [DRIFT.text(each.scale_drift) + ' %' for each in summaries]
+    drifts = [DRIFT.format(each.scale_drift) + ' %' for each in summaries]
     yield Plot(
-        'Scale drift',
-        "How far the single frames' own best scales spread as a sequence gets longer.",
+        'Scale over time',
+        Markup('{} over the first x frames of a recording.').format(
+            metric_link('scale_drift', 'Scale drift')
+        ),
         Markup(drift_plot(evaluation)),
-        f'Line plot of scale drift over the first x frames. Over all: {listed(drifts)}.',
+        f'Line plot of scale drift over the first x frames. All frames: {join(drifts)}.',
     )
     yield Plot(
         'Error by depth',
-        'Relative error of the pixels in each range of true depth, and how many lie there.',
+        Markup('{} by range of true depth, and the fraction of pixels in each range.').format(
+            metric_link('abs_rel')
+        ),
         Markup(range_plot(evaluation)),
         'Bar chart of AbsRel by range of true depth; the same figures are in report.json.',
     )
@@ -153,10 +137,11 @@ def _plots(evaluation: Evaluation, summaries: list[Summary]) -> Iterator[Plot]:
         ]
         yield Plot(
             'Latency',
-            'How often a frame takes how long, from the decoded image to metres; the slowest '
-            'hundredth in the last bar.',
+            Markup('Histogram of the {}; the last bin has the slowest 1 % of frames.').format(
+                metric_link('latency')
+            ),
             Markup(timing_plot(evaluation)),
-            f'Histogram of latency. Median: {listed(latencies)}.',
+            f'Histogram of latency. Median: {join(latencies)}.',
         )
 
 
@@ -169,28 +154,34 @@ def _bag_slices(bag: BagResult) -> dict[str, Any]:
     return {
         'bag': bag.bag,
         'seconds': bag.slice_s,
+        'colours': bag.slice_colours,
         'rows': [(name, picture) for name, picture in rows if picture],
     }
 
 
 def _gallery(evaluation: Evaluation, label: str) -> dict[str, Any]:
     results = [each for bag in evaluation.bags for each in bag.candidates if each.label == label]
-    best = [exhibit for each in results for exhibit in each.best]
-    worst = [exhibit for each in results for exhibit in each.worst]
-    best.sort(key=_error)
-    worst.sort(key=_error, reverse=True)
-    return {'label': label, 'rows': [*_named('best', best), *_named('worst', worst)]}
+    best = sorted((frame for each in results for frame in each.best), key=_error)
+    worst = sorted((frame for each in results for frame in each.worst), key=_error, reverse=True)
+    rows = [('best', frame) for frame in best[:EXAMPLES_MAX]]
+    rows += [('worst', frame) for frame in worst[:EXAMPLES_MAX]]
+    return {'label': label, 'rows': rows}
 
 
-def _named(kind: str, exhibits: list[Exhibit]) -> list[tuple[str, Exhibit]]:
-    return [(kind, exhibit) for exhibit in exhibits[:EXHIBITS_MAX]]
+def _error(frame: ExampleFrame) -> float:
+    return frame.abs_rel
 
 
-def _error(exhibit: Exhibit) -> float:
-    return exhibit.abs_rel
+def _breakable(name: str) -> Markup:
+    """Return a name that may wrap after its separators, so that its words stay whole."""
+    return Markup(re.sub(r'([-_/.,=:+]+)', r'\1<wbr>', str(escape(name))))
 
 
-def _uri(picture: bytes) -> str:
-    """Return a picture as an address that holds it."""
+def _formula(text: str) -> str:
+    """Return a text whose formulas do not wrap at operators."""
+    return re.sub(r' ([-+/=<>∩]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', text)
+
+
+def _data_uri(picture: bytes) -> str:
     kind = 'png' if picture.startswith(b'\x89PNG') else 'jpeg'
     return f'data:image/{kind};base64,{b64encode(picture).decode("ascii")}'

@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG that takes its colours and letters from the page around it."""
+"""Plots of the report, as SVG with the colours and the font of the page."""
 
 from __future__ import annotations
 
@@ -16,91 +16,93 @@ import numpy.typing as npt
 from flashdepth_ros.evaluation.evaluation import Evaluation
 from flashdepth_ros.evaluation.results import FrameResult, RangeErrors
 
-#: Placeholders; each becomes a variable of the page's style sheet, which knows light and dark.
-_INK, _FAINT = '#010203', '#040506'
-_VARIABLES = {_INK: 'var(--ink)', _FAINT: 'var(--line)'}
+#: Placeholders for variables of the style sheet, which has a light and a dark theme.
+_TEXT, _LINE = '#010203', '#040506'
+_VARIABLES = {_TEXT: 'var(--ink)', _LINE: 'var(--line)'}
 COLOURS = 8
-"""So many candidates have a colour of their own."""
+"""Number of different colours of candidates."""
 _POINTS_MAX = 600
 _SIZE_IN = (5.0, 3.1)
 _STYLE: dict[Any, Any] = {
     'svg.fonttype': 'none',
     'font.size': 10.5,
-    'text.color': _INK,
-    'axes.labelcolor': _INK,
-    'axes.edgecolor': _FAINT,
+    'text.color': _TEXT,
+    'axes.labelcolor': _TEXT,
+    'axes.edgecolor': _LINE,
     'axes.grid': True,
     'axes.spines.top': False,
     'axes.spines.right': False,
     'axes.axisbelow': True,
-    'grid.color': _FAINT,
-    'xtick.color': _INK,
-    'ytick.color': _INK,
+    'grid.color': _LINE,
+    'xtick.color': _TEXT,
+    'ytick.color': _TEXT,
     'lines.linewidth': 1.8,
 }
 
 
 def drift_plot(evaluation: Evaluation) -> str:
-    """Return how the frames' own scales spread the longer a sequence gets."""
-    figure, axes = _figure('first x frames', 'scale drift (%)')
-    for place, summary in enumerate(evaluation.summaries):
+    """Plot the deviation of the frames' own scales over the first x frames."""
+    figure, axes = _figure('number of frames', 'scale drift (%)')
+    for index, summary in enumerate(evaluation.summaries):
         curve = 100 * np.array(summary.drift_curve)
-        x, y = _thinned(curve)
-        axes.plot(x + 1, y, color=_colour(place), label=summary.label)
+        x, y = _reduced(curve)
+        axes.plot(x + 1, y, color=_colour(index), label=summary.label)
     axes.set_ylim(bottom=0)
     return _svg(figure, 'drift')
 
 
 def error_plot(evaluation: Evaluation) -> str:
-    """Return AbsRel frame by frame, the bags one after the other."""
+    """Plot AbsRel of every frame, one bag after the other."""
     figure, axes = _figure('frame', 'AbsRel')
-    for place, label in enumerate(evaluation.labels):
+    for index, label in enumerate(evaluation.labels):
         frames = [frame for frame in _frames(evaluation, label) if frame.scores]
-        x, y = _thinned(np.array([_error(frame, evaluation) for frame in frames]))
-        axes.plot(x, y, color=_colour(place), label=label, linewidth=1.3)
+        x, y = _reduced(np.array([_error(frame, evaluation) for frame in frames]))
+        axes.plot(x, y, color=_colour(index), label=label, linewidth=1.3)
     axes.set_ylim(bottom=0)
     return _svg(figure, 'error')
 
 
 def range_plot(evaluation: Evaluation) -> str:
-    """Return AbsRel by true depth, and the share of the pixels that lie there."""
-    figure, axes = _figure('true depth (m), share of pixels', 'AbsRel')
-    found = {place: each.ranges for place, each in enumerate(evaluation.summaries) if each.ranges}
-    width = 0.8 / max(1, len(found))
-    for number, (place, ranges) in enumerate(found.items()):
-        x = np.arange(len(ranges.pixels)) + width * (number - (len(found) - 1) / 2)
-        axes.bar(x, np.nan_to_num(ranges.abs_rel), width, color=_colour(place))
-    total = next((ranges for ranges in found.values() if ranges.pixels.any()), None)
+    """Plot AbsRel by range of true depth, and the fraction of pixels in each range."""
+    figure, axes = _figure('true depth (m), fraction of pixels', 'AbsRel')
+    by_candidate = {
+        index: each.ranges for index, each in enumerate(evaluation.summaries) if each.ranges
+    }
+    width = 0.8 / max(1, len(by_candidate))
+    for number, (index, ranges) in enumerate(by_candidate.items()):
+        x = np.arange(len(ranges.pixels)) + width * (number - (len(by_candidate) - 1) / 2)
+        axes.bar(x, np.nan_to_num(ranges.abs_rel), width, color=_colour(index))
+    total = next((ranges for ranges in by_candidate.values() if ranges.pixels.any()), None)
     if total is not None:
-        inside = np.flatnonzero(total.pixels)
+        used = np.flatnonzero(total.pixels)
         axes.set_xticks(range(len(total.pixels)), list(_range_names(total)), fontsize=9)
-        axes.set_xlim(inside[0] - 0.6, inside[-1] + 0.6)
+        axes.set_xlim(used[0] - 0.6, used[-1] + 0.6)
     axes.grid(visible=False, axis='x')
     return _svg(figure, 'ranges')
 
 
 def _range_names(ranges: RangeErrors) -> Iterator[str]:
-    shares = 100 * ranges.pixels / max(1.0, ranges.pixels.sum())
-    for near, far, share in zip(ranges.edges_m[:-1], ranges.edges_m[1:], shares, strict=True):
-        yield f'{near:g}-{far:g}\n{share:.0f} %'
+    percents = 100 * ranges.pixels / max(1.0, ranges.pixels.sum())
+    for near, far, percent in zip(ranges.edges_m[:-1], ranges.edges_m[1:], percents, strict=True):
+        yield f'{near:g}-{far:g}\n{percent:.0f} %'
 
 
 def timing_plot(evaluation: Evaluation) -> str:
-    """Return how often a frame takes how long."""
+    """Plot a histogram of the latency of the frames."""
     figure, axes = _figure('latency (ms)', 'frames')
     times = {
-        place: np.array([frame.total_ms for frame in _frames(evaluation, label)])
-        for place, label in enumerate(evaluation.labels)
+        index: np.array([frame.total_ms for frame in _frames(evaluation, label)])
+        for index, label in enumerate(evaluation.labels)
     }
-    times = {place: a for place, a in times.items() if np.isfinite(a).all() and a.size}
+    times = {index: a for index, a in times.items() if np.isfinite(a).all() and a.size}
     if times:
-        together = np.concatenate(list(times.values()))
-        # A first slow frame must not squeeze all others into one bar.
-        bins = np.linspace(together.min(), np.percentile(together, 99), 41)
-        for place, values in times.items():
-            shown = values.clip(max=bins[-1])
-            axes.hist(shown, bins.tolist(), color=_colour(place), alpha=0.25)
-            axes.hist(shown, bins.tolist(), color=_colour(place), histtype='step', linewidth=1.5)
+        all_times = np.concatenate(list(times.values()))
+        # A slow first frame must not compress all others into one bin.
+        bins = np.linspace(all_times.min(), np.percentile(all_times, 99), 41)
+        for index, values in times.items():
+            clipped = values.clip(max=bins[-1])
+            axes.hist(clipped, bins.tolist(), color=_colour(index), alpha=0.25)
+            axes.hist(clipped, bins.tolist(), color=_colour(index), histtype='step', linewidth=1.5)
     return _svg(figure, 'timing')
 
 
@@ -114,14 +116,14 @@ def _figure(x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _colour(place: int) -> str:
-    place %= COLOURS
-    _VARIABLES.setdefault(f'#0a0b{place:02x}', f'var(--c{place})')
-    return f'#0a0b{place:02x}'
+def _colour(index: int) -> str:
+    index %= COLOURS
+    _VARIABLES.setdefault(f'#0a0b{index:02x}', f'var(--c{index})')
+    return f'#0a0b{index:02x}'
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """Return the figure as an element for the page; no two figures share an identifier."""
+    """Return the figure as an SVG element; element ids are unique in the page."""
     figure.patch.set_alpha(0)
     figure.axes[0].patch.set_alpha(0)
     file = io.StringIO()
@@ -133,7 +135,7 @@ def _svg(figure: Figure, name: str) -> str:
         text = text.replace(colour, variable)
     text = re.sub(r'<metadata>.*?</metadata>', '', text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"', '<g', text)
-    text = re.sub(r'font: [^;"]*;? ?', _only_size, text)
+    text = re.sub(r'font: [^;"]*;? ?', _keep_font_size, text)
     return re.sub(
         r'<svg [^>]*viewBox="([^"]*)"[^>]*>',
         r'<svg viewBox="\1" aria-hidden="true">',
@@ -142,16 +144,16 @@ def _svg(figure: Figure, name: str) -> str:
     )
 
 
-def _only_size(font: re.Match[str]) -> str:
+def _keep_font_size(font: re.Match[str]) -> str:
     size = re.search(r'[\d.]+px', font.group())
     return f'font-size: {size.group()}; ' if size else ''
 
 
-def _thinned(y: npt.NDArray[np.floating]) -> tuple[npt.NDArray[Any], npt.NDArray[np.floating]]:
-    """Return the places 0, 1, ... of values and these; of many, the means of neighbours."""
+def _reduced(y: npt.NDArray[np.floating]) -> tuple[npt.NDArray[Any], npt.NDArray[np.floating]]:
+    """Return x = 0, 1, ... and y, or the means of consecutive values if there are many."""
     stride = max(1, -(-len(y) // _POINTS_MAX))
-    whole = len(y) // stride * stride
-    means = y[:whole].reshape(-1, stride).mean(axis=1)
+    used = len(y) // stride * stride
+    means = y[:used].reshape(-1, stride).mean(axis=1)
     return stride * np.arange(len(means)), means
 
 

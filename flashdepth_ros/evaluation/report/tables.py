@@ -1,4 +1,4 @@
-"""The figures of an evaluation as JSON and CSV."""
+"""Figures of an evaluation as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from flashdepth_ros.evaluation.results import (
 from flashdepth_ros.evaluation.summary import Summary, summarise
 
 FORMAT = 1
-"""Of report.json; grows when a reader of the last one would be misled."""
+"""Version of report.json; incremented by incompatible changes."""
 
 
 def report_json(evaluation: Evaluation) -> str:
-    """Return everything but the single frames; what is not known is null."""
+    """Return everything except the single frames; unknown values are null."""
     report = {
         'format': FORMAT,
         'command': evaluation.command,
@@ -40,11 +40,11 @@ def report_json(evaluation: Evaluation) -> str:
         'bags': [_bag(bag) for bag in evaluation.bags],
         'failures': evaluation.failures,
     }
-    return json.dumps(_known(report), indent=1, ensure_ascii=False) + '\n'
+    return json.dumps(_json_value(report), indent=1, ensure_ascii=False) + '\n'
 
 
 def frames_csv(evaluation: Evaluation) -> str:
-    """Return a line for every frame of every candidate; a score that is not known is empty."""
+    """Return one line per frame and candidate; unknown scores are empty."""
     columns = [f'{alignment}.{metric.key}' for alignment in ALIGNMENTS for metric in METRICS]
     text = io.StringIO(newline='')
     table = csv.writer(text)
@@ -116,10 +116,10 @@ def _ranges(ranges: RangeErrors | None) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _known(value: Any) -> Any:
-    """Replace what JSON does not have, NaN and the infinities, by None."""
+def _json_value(value: Any) -> Any:
+    """Replace NaN and infinities, which JSON does not have, by None."""
     if isinstance(value, dict):
-        return {key: _known(each) for key, each in value.items()}
+        return {key: _json_value(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(each) for each in value]
+        return [_json_value(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Maps of one shape on disk: as many as a long recording has, at the memory of one."""
+"""Maps of one shape in a file: the memory use does not depend on the length of the recording."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Stack:
+class MapFile:
     """
-    Numbered maps (H, W, ...) in one file, written in any order and read back one by one.
+    Numbered maps (H, W, ...) in one file, written in any order and read one at a time.
 
-    A plain file and not a memory map, whose pages would count as the process's own.
+    It is a plain file, not a memory map: the pages of a memory map count as memory of the process.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
@@ -21,21 +21,21 @@ class Stack:
         self._dtype = np.dtype(dtype)
         self._size = int(np.prod(shape)) * self._dtype.itemsize
         self._file = path.open('w+b')
-        self._filled: set[int] = set()
+        self._written: set[int] = set()
 
     def __contains__(self, index: int) -> bool:
-        """Tell whether the map of this number has been written."""
-        return index in self._filled
+        """Return whether the map with this number has been written."""
+        return index in self._written
 
     def __len__(self) -> int:
-        """Return how many maps have been written."""
-        return len(self._filled)
+        """Return the number of maps written."""
+        return len(self._written)
 
     def __setitem__(self, index: int, values: npt.NDArray[Any]) -> None:
         assert values.shape == self.shape
         self._file.seek(index * self._size)
         self._file.write(np.ascontiguousarray(values, self._dtype).data)
-        self._filled.add(index)
+        self._written.add(index)
 
     def __getitem__(self, index: int) -> npt.NDArray[Any]:
         assert index in self
@@ -44,5 +44,5 @@ class Stack:
         return np.frombuffer(data, self._dtype).reshape(self.shape)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
