@@ -1,4 +1,4 @@
-"""The networks, in pure PyTorch: tensors in, tensors out."""
+"""The networks in plain PyTorch; every function takes and returns tensors."""
 
 from flashdepth_ros.network.checkpoint import load_weights
 from flashdepth_ros.network.config import PRESETS, ModelConfig

@@ -1,14 +1,14 @@
-"""What a model is made of, in numbers: frozen configurations, and the presets made of them."""
+"""Frozen model configurations, and the presets built from them."""
 
 from dataclasses import dataclass
 
 from flashdepth_ros.errors import ConfigError
 
 PATCH = 14
-"""Side of a patch, px; both sides of every network input are multiples of it."""
+"""Side of a patch, px; height and width of every network input must be multiples of it."""
 
 LEVELS = (4, 3, 2, 1)
-"""The decoder's resolutions, coarse to fine: 1/28, 1/14, 1/7 and 1/3.5 of the input."""
+"""Decoder levels, coarse to fine: 1/28, 1/14, 1/7 and 1/3.5 of the input resolution."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class EncoderConfig:
     depth: int
     heads: int
     taps: tuple[int, int, int, int]
-    """Blocks, counted from 0, whose outputs the decoder reads; fine level to coarse level."""
+    """Indices of the blocks whose outputs the decoder reads, from the fine to the coarse level."""
     position_grid: int = 37
-    """Side of the learned grid of position embeddings, in patches."""
+    """Side of the learned grid of position embeddings, patches."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class DecoderConfig:
 
     width: int
     channels: tuple[int, int, int, int]
-    """Channels of the reassembled maps; fine level to coarse level."""
+    """Channels of the reassembled maps, from the fine to the coarse level."""
     head_channels: int = 32
 
 
 @dataclass(frozen=True)
 class TemporalConfig:
-    """The recurrent module: pooled tokens of one path through Mamba-2 blocks."""
+    """The recurrent module: Mamba-2 blocks on the pooled tokens of one decoder path."""
 
     level: int
-    """The decoder level whose path it aligns over time."""
+    """Decoder level whose path is aligned over time."""
     expand: int
-    """Inner width of a mixer over the path's width."""
+    """Inner width of a mixer divided by the width of the path."""
     head_dim: int
     state_dim: int = 256
     blocks: int = 4
@@ -54,24 +54,24 @@ class ContextConfig:
     encoder: EncoderConfig
     decoder: DecoderConfig
     short_side: int
-    """Frames with a longer short side are shrunk to it, px."""
+    """Frames with a longer short side are resized to it, px."""
 
 
 @dataclass(frozen=True)
 class FusionConfig:
-    """Cross-attention from a path to the context branch's path of the same level."""
+    """Cross-attention from the student's path to the context branch's path of the same level."""
 
     context: ContextConfig
     level: int = 4
     blocks: int = 4
     heads: int = 2
-    places: bool = False
-    """Whether a token knows where it and the context's lie, and begins by attending nearby."""
+    position_encoding: bool = False
+    """Whether queries and keys carry their position; attention then starts as a local one."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole model. `temporal` None: every frame on its own. `fusion` None: no context branch."""
+    """A model. `temporal` None: no temporal module. `fusion` None: no context branch."""
 
     name: str
     encoder: EncoderConfig
@@ -79,17 +79,19 @@ class ModelConfig:
     temporal: TemporalConfig | None = None
     fusion: FusionConfig | None = None
     short_side: int = 518
-    """Short side of the network's input for which the preset is meant, px."""
+    """Default short side of the network input, px."""
     metric: bool = True
-    """Whether inverse depth comes in 1/m; False: only up to an unknown scale and shift."""
+    """Whether inverse depth is in 1/m; False: known up to scale and shift only."""
     canonical_focal: float = 0.0
     """
-    Focal length over the short side of the camera in whose metres inverse depth comes; those of
-    another camera are as many times longer as its focal length is. 0: whatever the camera.
+    Focal length, divided by the short side, of the canonical camera (arXiv 2307.10984).
+
+    Inverse depth is predicted for that camera. Depth of the real camera is the predicted depth
+    times the ratio of the focal lengths. 0: no canonical camera, depth is not rescaled.
     """
     weights_license: str = 'Apache-2.0'
     purpose: str = ''
-    """What the weights are for, shown where a user first meets them; '': nothing to warn of."""
+    """Limits of the weights, shown to users when the model is chosen; '': none."""
 
 
 _VIT_S = EncoderConfig(dim=384, depth=12, heads=6, taps=(2, 5, 8, 11))
@@ -102,9 +104,9 @@ _TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
 _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
-_TRIAL = 'for trying everything out: trained on simulated scenes only, not for work on a robot'
+_TRIAL = 'for trying out the software: trained on simulated scenes only, not for work on a robot'
 _CANONICAL_FOCAL = 0.8
-"""Some 80 degrees across at 4:3, the middle of the simulated cameras."""
+"""About 80 degrees horizontally at 4:3, the middle of the simulated cameras' range."""
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
 _VIT_TINY_L = EncoderConfig(dim=192, depth=6, heads=6, taps=(1, 2, 4, 5), position_grid=12)
 _DPT_TINY_S = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
@@ -137,7 +139,9 @@ _PRESETS = (
         _DPT_TINY_S,
         _TEMPORAL_TINY_S,
         FusionConfig(
-            ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140), level=3, places=True
+            ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140),
+            level=3,
+            position_encoding=True,
         ),
         short_side=448,
         canonical_focal=_CANONICAL_FOCAL,
@@ -163,14 +167,14 @@ _PRESETS = (
     ),
 )
 PRESETS = {config.name: config for config in _PRESETS}
-"""Every model by its name; `-tiny-s` and `-tiny-l` are the two branches of `-tiny` alone."""
+"""The presets by name; `-tiny-s` and `-tiny-l` are the two branches of `-tiny` alone."""
 
 
 def preset(name: str) -> ModelConfig:
     """
-    Return the configuration that goes by `name`.
+    Return the configuration called `name`.
 
-    :raises ConfigError: no preset has that name.
+    :raises ConfigError: there is no preset of that name.
     """
     if name not in PRESETS:
         raise ConfigError(f'model {name!r} is not known; one of {", ".join(PRESETS)}')

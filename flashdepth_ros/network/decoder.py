@@ -1,4 +1,4 @@
-"""DPT decoder: maps of tokens in, inverse depth out, merged level by level (arXiv 2103.13413)."""
+"""DPT decoder: merges token maps level by level into inverse depth (arXiv 2103.13413)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +8,14 @@ from flashdepth_ros.network.config import LEVELS, PATCH, DecoderConfig
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (B, C, h, w) bilinearly, corners on corners, as the released decoders do."""
+    """Resize (B, C, h, w) bilinearly with aligned corners, as the released decoders do."""
     if tuple(maps.shape[-2:]) == size:
         return maps
     return F.interpolate(maps, size, mode='bilinear', align_corners=True)
 
 
-class Unit(nn.Module):
-    """Residual pair of 3x3 convolutions, each behind a ReLU."""
+class ResidualUnit(nn.Module):
+    """Two 3x3 convolutions, each after a ReLU, with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Unit(nn.Module):
 
 
 def _reassembly(level: int, channels: int) -> nn.Module:
-    """Bring a map from the patches' grid to the resolution of `level`."""
+    """Return the layer that resizes a map from the patch grid to the resolution of `level`."""
     if level == 4:
         return nn.Conv2d(channels, channels, 3, stride=2, padding=1)
     if level == 3:
@@ -37,7 +37,7 @@ def _reassembly(level: int, channels: int) -> nn.Module:
 
 
 class Level(nn.Module):
-    """One resolution: reassembles its map and merges it into the path from the coarser level."""
+    """One decoder level: reassembles its map and merges it with the path of the coarser level."""
 
     def __init__(self, level: int, dim: int, config: DecoderConfig) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class Level(nn.Module):
         self.project = nn.Conv2d(dim, channels, 1)
         self.reassembly = _reassembly(level, channels)
         self.reduce = nn.Conv2d(channels, config.width, 3, padding=1, bias=False)
-        self.skip_unit = Unit(config.width) if level != LEVELS[0] else None
-        self.unit = Unit(config.width)
+        self.skip_unit = ResidualUnit(config.width) if level != LEVELS[0] else None
+        self.unit = ResidualUnit(config.width)
         self.output = nn.Conv2d(config.width, config.width, 1)
 
     def reassemble(self, tapped: Tensor) -> Tensor:
@@ -54,15 +54,15 @@ class Level(nn.Module):
         return self.reduce(self.reassembly(self.project(tapped)))
 
     def merge(self, path: Tensor | None, level_map: Tensor, size: tuple[int, int]) -> Tensor:
-        """Add this level's map to the coarser path and bring the sum to the next level's size."""
+        """Add this level's map to the coarser path and resize the sum to `size`."""
         if self.skip_unit is not None and path is not None:
             level_map = path + self.skip_unit(level_map)
-        # A 1x1 convolution and a bilinear resize commute: before the resize it costs a quarter.
+        # A 1x1 convolution and a bilinear resize commute; before the resize it costs a quarter.
         return resize(self.output(self.unit(level_map)), size)
 
 
 class Head(nn.Module):
-    """The finest path (B, width, h, w) to the network's raw output (B, H, W), not negative."""
+    """Turn the finest path (B, width, h, w) into the raw output (B, H, W), not negative."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -77,9 +77,9 @@ class Head(nn.Module):
 
 class Decoder(nn.Module):
     """
-    The levels of one branch, coarse to fine, and its head.
+    The decoder levels of one branch, coarse to fine, and its head.
 
-    :param levels: those to build; a branch that is read at a coarse level needs no finer one.
+    :param levels: the levels to build; a branch that is read at a coarse level needs no finer one.
     """
 
     def __init__(self, dim: int, config: DecoderConfig, levels: tuple[int, ...] = LEVELS) -> None:
@@ -88,24 +88,24 @@ class Decoder(nn.Module):
         self.head = Head(config) if levels == LEVELS else None
 
     def merge(self, level: int, path: Tensor | None, tapped: Tensor) -> Tensor:
-        """Return the path after `level` from the path before it and the level's map of tokens."""
+        """Return the path after `level`, from the path before it and the level's token map."""
         module = self.levels[str(level)]
         assert isinstance(module, Level)
-        return module.merge(path, module.reassemble(tapped), _size_after(level, tapped))
+        return module.merge(path, module.reassemble(tapped), _output_size(level, tapped))
 
 
 def cells_per_patch(level: int) -> int:
-    """Return how many cells of the path after `level` a patch has along each side."""
+    """Return the number of cells of the path after `level` along each side of a patch."""
     return 2 ** (4 - level)
 
 
-def _size_after(level: int, tapped: Tensor) -> tuple[int, int]:
-    """Size of the path after `level`: the next finer level's, or twice the finest."""
+def _output_size(level: int, tapped: Tensor) -> tuple[int, int]:
+    """Return the size of the path after `level`: the next finer level's, or twice the finest."""
     factor = cells_per_patch(level)
     return factor * tapped.shape[-2], factor * tapped.shape[-1]
 
 
 def run_head(head: Head, path: Tensor, grid: torch.Size) -> Tensor:
-    """Run the head in float32 whatever the rest ran in: bf16 would step depth by 0.4 %."""
+    """Run the head always in float32: bf16 would quantise depth in steps of 0.4 %."""
     with torch.autocast(path.device.type, enabled=False):
         return head(path.float(), (PATCH * grid[-2], PATCH * grid[-1]))

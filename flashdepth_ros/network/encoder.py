@@ -1,4 +1,4 @@
-"""DINOv2 vision transformer: a frame in, maps of tokens out (arXiv 2304.07193)."""
+"""DINOv2 vision transformer: turns frames into token maps (arXiv 2304.07193)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from flashdepth_ros.network.attention import attend
 from flashdepth_ros.network.config import PATCH, EncoderConfig
 
-# The released networks resize their position embeddings to a grid larger by this; it moves
-# the samples.
-_GRID_SURPLUS = 0.1
+# DINOv2's interpolation offset: the scale factor is computed for a grid larger by this, which
+# shifts the sample positions. The released weights were trained with it.
+_INTERPOLATE_OFFSET = 0.1
 
 
 class Attention(nn.Module):
@@ -27,7 +27,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each pre-normed, scaled per channel, and added."""
+    """Pre-norm attention and MLP, each with a per-channel scale and a residual connection."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class Block(nn.Module):
 
 class Encoder(nn.Module):
     """
-    Frames (B, 3, H, W) to one map (B, C, H / 14, W / 14) for each tapped block.
+    Turn frames (B, 3, H, W) into one map (B, C, H / 14, W / 14) for each tapped block.
 
-    :param taps: the blocks to read, counted from 0; later blocks are not built.
+    :param taps: indices of the blocks to read; later blocks are not built.
     """
 
     def __init__(self, config: EncoderConfig, taps: tuple[int, ...]) -> None:
@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         return maps
 
     def positions(self, height: int, width: int) -> Tensor:
-        """Return the position embeddings (1, 1 + h * w, C) of a grid, computed once per grid."""
+        """Return the position embeddings (1, 1 + h * w, C) of a grid; cached for the last grid."""
         if (height, width) == (self.grid, self.grid):
             return self.position_embedding
         if (
@@ -98,14 +98,17 @@ class Encoder(nn.Module):
         key = (height, width, source.data_ptr(), source._version, source.device, source.dtype)
         cached = self._cached
         if cached is None or cached[0] != key:
-            # The source travels along, so that no later tensor can take its address.
+            # Loading weights changes the version, moving the model the address or device.
             cached = self._cached = (key, self._resized_positions(height, width))
         return cached[1]
 
     def _resized_positions(self, height: int, width: int) -> Tensor:
         learned = self.position_embedding.float()
         grid = learned[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid))
-        scale = ((height + _GRID_SURPLUS) / self.grid, (width + _GRID_SURPLUS) / self.grid)
+        scale = (
+            (height + _INTERPOLATE_OFFSET) / self.grid,
+            (width + _INTERPOLATE_OFFSET) / self.grid,
+        )
         grid = F.interpolate(grid, scale_factor=scale, mode='bicubic')
         positions = torch.cat((learned[:, :1], grid.flatten(2).transpose(1, 2)), dim=1)
         return positions.to(self.position_embedding.dtype)

@@ -1,4 +1,4 @@
-"""FlashDepth (arXiv 2504.07093): the whole model on one screen."""
+"""FlashDepth (arXiv 2504.07093): the complete model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from flashdepth_ros.network.fusion import Fusion
 from flashdepth_ros.network.temporal import StreamState, Temporal
 
 OUTPUT_PER_INVERSE_METRE = 100.0
-"""The released networks were trained on 100 / metres."""
+"""Raw output for 1/m: the released networks were trained on 100 / metres."""
 
 
 class Context(nn.Module):
-    """The context branch: a large encoder at low resolution, read at one coarse level."""
+    """The context branch: a large encoder at low resolution, decoded to one coarse level."""
 
     def __init__(self, config: ContextConfig, level: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Context(nn.Module):
         self.decoder = Decoder(config.encoder.dim, config.decoder, self.levels)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return the path (B, C, h, w) of frames (B, 3, H, W) at the branch's level."""
+        """Return the path (B, C, h, w) of frames (B, 3, H, W) after the branch's last level."""
         size = context_size(frames.shape[-2], frames.shape[-1], self.short_side)
         pyramid = self.encoder(resize(frames, size))
         path = None
@@ -40,23 +40,23 @@ class Context(nn.Module):
         return path
 
 
-class Seen(NamedTuple):
-    """What a model makes of T frames of B streams before it aligns them over time."""
+class FrameFeatures(NamedTuple):
+    """Features of T frames of B streams before temporal alignment."""
 
     path: Tensor
-    """(B * S, C, h, w), of the frames wanted."""
+    """(B * S, C, h, w), of the output frames."""
     pyramid: list[Tensor]
-    """(B * S, C, h, w) each, likewise: the encoder's maps that are still to be merged."""
+    """(B * S, C, h, w) each, of the output frames: encoder maps that are not merged yet."""
     tokens: Tensor | None
-    """(B, T, l, C), the path of all frames, pooled; None without a temporal module."""
-    wanted: Tensor | None
-    """(B, S) int64, as given to `FlashDepth.forward`; None: all."""
+    """(B, T, l, C), the pooled path of all frames; None without a temporal module."""
+    output_frames: Tensor | None
+    """(B, S) int64, as passed to `FlashDepth.forward`; None: all."""
     streams: int
     """B."""
 
 
 class FlashDepth(nn.Module):
-    """Frames of one or more streams and their state in, inverse depth and the next state out."""
+    """Estimates inverse depth of one or more streams; their state is passed in and returned."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -72,89 +72,99 @@ class FlashDepth(nn.Module):
             self.context = Context(config.fusion.context, config.fusion.level)
             self.fusion = Fusion(config.decoder.width, context_width, config.fusion)
         last = config.temporal.level if config.temporal else LEVELS[-1]
-        self._levels_seen = LEVELS[: LEVELS.index(last) + 1]
+        self._levels_before = LEVELS[: LEVELS.index(last) + 1]
         self._levels_after = LEVELS[LEVELS.index(last) + 1 :]
 
     def forward(
         self,
-        frames: Tensor | Seen,
+        frames: Tensor | FrameFeatures,
         state: StreamState | None = None,
-        wanted: Tensor | None = None,
+        output_frames: Tensor | None = None,
     ) -> tuple[Tensor, StreamState | None]:
         """
         Estimate inverse depth; T frames at once equal T calls of one frame.
 
-        :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14. Or what `see`
-            made of them.
-        :param state: what the call before returned for these B streams; None starts them.
-        :param wanted: (B, S) int64, which frames of each stream to estimate: training on long
-            clips costs less so. The state passes through all of them. None: all.
+        :param frames: (B, T, 3, H, W) RGB, normalised; H and W multiples of 14. Or the result of
+            `extract_features`.
+        :param state: the state that the previous call returned for these B streams; None starts
+            new sequences.
+        :param output_frames: (B, S) int64, indices of the frames of each stream to estimate,
+            which makes training on long clips cheaper; the state is updated by all T frames.
+            None: all.
         :return: inverse depth (B, T or S, H, W) float32 in 1/m, not negative, 0 = infinitely far;
             and the state to pass with the next frames (None without a temporal module).
-        :raises InputError: a shape that does not fit, or a state of another model.
+        :raises InputError: a wrong shape, or a state of another model.
         """
         if isinstance(frames, Tensor):
-            state = self.checked(frames, state)
-            frames = self.see(frames, wanted)
-        path, pyramid, tokens, wanted, streams = frames
+            state = self.check_inputs(frames, state)
+            frames = self.extract_features(frames, output_frames)
+        path, pyramid, tokens, output_frames, streams = frames
         if self.temporal and tokens is not None:
             tokens, state = self.temporal(
-                tokens, state or self.temporal.start(streams, path.device)
+                tokens, state or self.temporal.initial_state(streams, path.device)
             )
             tokens = tokens.flatten(0, 1)
-            path = self.temporal.added(path, tokens if wanted is None else chosen(tokens, wanted))
+            if output_frames is not None:
+                tokens = select_frames(tokens, output_frames)
+            path = self.temporal.add_to(path, tokens)
         for level in self._levels_after:
             path = self.decoder.merge(level, path, pyramid[level - 1])
         assert self.decoder.head is not None
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
         return raw.unflatten(0, (streams, -1)) / OUTPUT_PER_INVERSE_METRE, state
 
-    def see(self, frames: Tensor, wanted: Tensor | None = None) -> Seen:
+    def extract_features(
+        self, frames: Tensor, output_frames: Tensor | None = None
+    ) -> FrameFeatures:
         """
-        Return what comes of frames (B, T, 3, H, W) before they are aligned over time.
+        Return the features of frames (B, T, 3, H, W) before temporal alignment.
 
-        :param wanted: as in `forward`.
+        :param output_frames: as in `forward`.
         """
         streams, images = len(frames), frames.flatten(0, 1)
-        if wanted is not None and self.temporal is None:
-            images = chosen(images, wanted)
-        context, pyramid = self._branches(images)
+        if output_frames is not None and self.temporal is None:
+            images = select_frames(images, output_frames)
+        context, pyramid = self._run_branches(images)
         path = None
-        for level in self._levels_seen:
+        for level in self._levels_before:
             path = self.decoder.merge(level, path, pyramid[level - 1])
             if self.fusion and level == self.config.fusion.level:  # type: ignore[union-attr]
                 path = self.fusion(path, context)
         assert path is not None
-        pyramid = pyramid[: max(1, self._levels_seen[-1] - 1)]
+        pyramid = pyramid[: max(1, self._levels_before[-1] - 1)]
         if self.temporal is None:
-            return Seen(path, pyramid, None, wanted, streams)
-        tokens = self.temporal.pooled(path, streams)
-        if wanted is not None:
-            path, *pyramid = (chosen(maps, wanted) for maps in (path, *pyramid))
-        return Seen(path, pyramid, tokens, wanted, streams)
+            return FrameFeatures(path, pyramid, None, output_frames, streams)
+        tokens = self.temporal.pool(path, streams)
+        if output_frames is not None:
+            path, *pyramid = (select_frames(maps, output_frames) for maps in (path, *pyramid))
+        return FrameFeatures(path, pyramid, tokens, output_frames, streams)
 
-    def sees_by(self, name: str) -> bool:
-        """Tell whether what `see` returns depends on the parameter or buffer `name`."""
+    def is_before_alignment(self, name: str) -> bool:
+        """Return whether `extract_features` uses the parameter or buffer `name`."""
         after = [f'decoder.levels.{level}.' for level in self._levels_after]
         return not name.startswith(('temporal.', 'decoder.head.', *after))
 
-    def _branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
-        """Return the context's path and the encoder's maps; a GPU computes both at once."""
+    def _run_branches(self, images: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        """Return the context path and the encoder's maps; a GPU computes both concurrently."""
         if self.context is None:
             return None, self.encoder(images)
         if not images.is_cuda or torch.is_grad_enabled():
             return self.context(images), self.encoder(images)
-        here, beside = torch.cuda.current_stream(images.device), torch.cuda.Stream(images.device)
-        beside.wait_stream(here)
-        with torch.cuda.stream(beside):
+        main, side = torch.cuda.current_stream(images.device), torch.cuda.Stream(images.device)
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
             context = self.context(images)
         pyramid = self.encoder(images)
-        here.wait_stream(beside)
-        context.record_stream(here)
+        main.wait_stream(side)
+        context.record_stream(main)
         return context, pyramid
 
-    def checked(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
-        """Return the state to start from, or say what does not fit."""
+    def check_inputs(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
+        """
+        Return the state to start from: `state`, or the initial one.
+
+        :raises InputError: a wrong shape, or a state of another model.
+        """
         if frames.ndim != 5 or frames.shape[2] != 3:
             raise InputError(
                 f'frames of shape {tuple(frames.shape)} given, (B, T, 3, H, W) expected'
@@ -163,26 +173,26 @@ class FlashDepth(nn.Module):
         if not batch * time * height * width or height % PATCH or width % PATCH:
             raise InputError(
                 f'frames of shape {tuple(frames.shape)} given, height and width must be '
-                f'multiples of {PATCH} and nothing empty: resize them first'
+                f'multiples of {PATCH} and no dimension 0: resize them first'
             )
         if self.temporal is None:
             if state is not None:
                 raise InputError(f'{self.config.name} keeps no state, but one was given')
             return None
         if state is None:
-            return self.temporal.start(batch, frames.device)
-        self.temporal.check(state, batch)
+            return self.temporal.initial_state(batch, frames.device)
+        self.temporal.check_state(state, batch)
         return state
 
 
-def chosen(maps: Tensor, wanted: Tensor) -> Tensor:
-    """Return the frames `wanted` (B, S) of each stream's T out of maps (B * T, ...)."""
-    streams = torch.arange(len(wanted), device=wanted.device).unsqueeze(1)
-    return maps.unflatten(0, (len(wanted), -1))[streams, wanted].flatten(0, 1)
+def select_frames(maps: Tensor, indices: Tensor) -> Tensor:
+    """Return the frames `indices` (B, S) of each stream from maps (B * T, ...)."""
+    streams = torch.arange(len(indices), device=indices.device).unsqueeze(1)
+    return maps.unflatten(0, (len(indices), -1))[streams, indices].flatten(0, 1)
 
 
 def context_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """Return the size at which the context branch sees a frame, multiples of 14, px."""
+    """Return (height, width) of the context branch's input, multiples of 14, px."""
     if min(height, width) <= short_side:
         return height, width
     if height <= width:
@@ -192,8 +202,10 @@ def context_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 def create_model(name: str) -> FlashDepth:
     """
-    Build the preset `name`: evaluation mode, float32, CPU, random weights, no temporal effect.
+    Build the preset `name` in evaluation mode, float32, on the CPU, with random weights.
 
-    :raises ConfigError: no preset has that name; the message lists them.
+    The temporal module and the fusion have no effect before weights are loaded.
+
+    :raises ConfigError: there is no preset of that name; the message lists the presets.
     """
     return FlashDepth(preset(name)).eval()

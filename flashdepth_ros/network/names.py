@@ -1,4 +1,4 @@
-"""The released checkpoints' names of the weights, and ours: one table, read in both directions."""
+"""Translate names of weights between the released checkpoints and this package."""
 
 import re
 
@@ -20,7 +20,8 @@ _LEVEL_NAMES = [
     )
 ]
 
-# '#' stands for a block's number. A name matches up to a dot or its end; the rest is kept.
+# Pairs (released, package). '#' stands for a block number. A name matches up to a dot or its end;
+# the rest stays unchanged.
 _NAMES = [
     ('pretrained.cls_token', 'encoder.class_token'),
     ('pretrained.pos_embed', 'encoder.position_embedding'),
@@ -51,8 +52,9 @@ _NAMES = [
     ('hybrid_fusion.blocks.0.#', 'fusion.blocks.#'),
 ]
 
-# In the released files and in no computation: the token of masked images, the merge of the
-# coarsest level, the projections of later fusion blocks, what the context branch never reaches.
+# Entries of the released files that no computation uses: the mask token, the skip unit of the
+# coarsest level, context projections after the first fusion block, and the parts of the context
+# branch after the fusion level.
 _UNUSED = re.compile(
     r'(teacher_model\.)?pretrained\.mask_token$'
     r'|(teacher_model\.)?depth_head\.scratch\.refinenet4\.resConfUnit1\.'
@@ -64,7 +66,7 @@ _CONTEXT_LEVEL = re.compile(
     r'teacher_model\.depth_head\.'
     r'((projects|resize_layers)\.(?P<index>\d)|scratch\.(layer|refinenet)(?P<level>\d))'
 )
-_CONTEXT_RELEASED, _CONTEXT_OURS = 'teacher_model.', 'context.'
+_CONTEXT_RELEASED, _CONTEXT_PACKAGE = 'teacher_model.', 'context.'
 
 
 def _pattern(name: str) -> re.Pattern[str]:
@@ -75,32 +77,32 @@ def _substitution(name: str) -> str:
     return name.replace('#', r'\1')
 
 
-_TO_OURS = [(_pattern(released), _substitution(ours)) for released, ours in _NAMES]
-_TO_RELEASED = [(_pattern(ours), _substitution(released)) for released, ours in _NAMES]
+_FROM_RELEASED = [(_pattern(released), _substitution(package)) for released, package in _NAMES]
+_TO_RELEASED = [(_pattern(package), _substitution(released)) for released, package in _NAMES]
 
 
-def ours(released: str, context_level: int = LEVELS[0]) -> str | None:
+def from_released(name: str, context_level: int = LEVELS[0]) -> str | None:
     """
-    Return our name of a released entry, None where nothing computes with it.
+    Return this package's name of a released entry, None if no computation uses the entry.
 
-    A name that the table does not know comes back as it is.
+    A name that is not in the table is returned unchanged.
 
-    :param context_level: the finest level of its decoder that the context branch computes.
+    :param context_level: the finest decoder level that the context branch computes.
     """
-    if _UNUSED.match(released):
+    if _UNUSED.match(name):
         return None
-    context = _CONTEXT_LEVEL.match(released)
+    context = _CONTEXT_LEVEL.match(name)
     if context and int(context['level'] or int(context['index']) + 1) < context_level:
         return None
-    return _translated(released, _CONTEXT_RELEASED, _CONTEXT_OURS, _TO_OURS)
+    return _translate(name, _CONTEXT_RELEASED, _CONTEXT_PACKAGE, _FROM_RELEASED)
 
 
-def released(ours: str) -> str:
-    """Return the released name of one of our entries."""
-    return _translated(ours, _CONTEXT_OURS, _CONTEXT_RELEASED, _TO_RELEASED)
+def to_released(name: str) -> str:
+    """Return the released name of an entry of this package."""
+    return _translate(name, _CONTEXT_PACKAGE, _CONTEXT_RELEASED, _TO_RELEASED)
 
 
-def _translated(
+def _translate(
     name: str, prefix: str, new_prefix: str, table: list[tuple[re.Pattern[str], str]]
 ) -> str:
     bare = name.removeprefix(prefix)

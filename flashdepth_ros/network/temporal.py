@@ -1,4 +1,4 @@
-"""The recurrent module that aligns frames over time, and the state that it carries."""
+"""The recurrent module that aligns frames over time, and its state."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from flashdepth_ros.network.mamba2 import Mixer
 
 class StreamState(NamedTuple):
     """
-    All that a model remembers of the frames before: a value, the same for every image size.
+    State of the recurrence after a frame; its shape does not depend on the image size.
 
     Save it with `torch.save(state._asdict(), path)`, restore it with `StreamState(**...)`.
     """
@@ -25,24 +25,24 @@ class StreamState(NamedTuple):
 
     @staticmethod
     def join(states: 'Sequence[StreamState | None]') -> 'StreamState | None':
-        """Batch streams, each with a state of its own; None among them is a stream that starts."""
-        going_on = next((state for state in states if state is not None), None)
-        if going_on is None:
+        """Join the states of several streams into a batch; None is a stream that starts."""
+        existing = next((state for state in states if state is not None), None)
+        if existing is None:
             return None
-        start = torch.zeros_like(going_on.ssm[:1])
+        start = torch.zeros_like(existing.ssm[:1])
         return StreamState(torch.cat([start if state is None else state.ssm for state in states]))
 
     def split(self) -> 'list[StreamState]':
-        """Return the state of each stream of the batch by itself."""
+        """Return the state of each stream of the batch separately."""
         return [StreamState(part) for part in self.ssm.split(1)]
 
     def is_finite(self) -> bool:
-        """Tell whether no number in it is NaN or infinite."""
+        """Return whether all values are finite."""
         return bool(self.ssm.isfinite().all())
 
 
 class Block(nn.Module):
-    """A Mamba-2 mixer, then a perceptron, each pre-normed and added."""
+    """Pre-norm Mamba-2 mixer and MLP with residual connections."""
 
     def __init__(self, width: int, config: TemporalConfig) -> None:
         super().__init__()
@@ -61,9 +61,9 @@ class Block(nn.Module):
 
 class Temporal(nn.Module):
     """
-    A path (B * T, C, h, w) is pooled tenfold; its tokens go through the recurrence, and are added.
+    Pools a path (B * T, C, h, w) tenfold, aligns its tokens over time and adds them to the path.
 
-    Its last layer starts at zero: untrained it changes nothing.
+    The last layer starts at zero: untrained, the module changes nothing.
     """
 
     def __init__(self, width: int, config: TemporalConfig) -> None:
@@ -75,43 +75,43 @@ class Temporal(nn.Module):
         heads = config.expand * width // config.head_dim
         self.state_shape = (config.blocks, heads, config.head_dim, config.state_dim)
 
-    def pooled(self, path: Tensor, batch: int) -> Tensor:
+    def pool(self, path: Tensor, batch: int) -> Tensor:
         """Return the tokens (B, T, l, C) of a path, in raster order."""
         tokens = F.adaptive_avg_pool2d(path, _pooled_size(path)).flatten(2).transpose(1, 2)
         return tokens.unflatten(0, (batch, -1))
 
     def forward(self, tokens: Tensor, state: StreamState) -> tuple[Tensor, StreamState]:
-        """Align tokens (B, T, l, C), going on from a state; return the one after them."""
+        """Align tokens (B, T, l, C) from a state on; return them and the state after the last."""
         states = []
         for block, before in zip(self.blocks, state.ssm.unbind(1), strict=True):
             tokens, after = block(tokens, before)
             states.append(after)
         return tokens, StreamState(torch.stack(states, dim=1))
 
-    def added(self, path: Tensor, tokens: Tensor) -> Tensor:
+    def add_to(self, path: Tensor, tokens: Tensor) -> Tensor:
         """Return a path (N, C, h, w) plus the last layer of its aligned tokens (N, l, C)."""
         change = tokens.transpose(1, 2).unflatten(2, _pooled_size(path))
         change = F.gelu(resize(change.contiguous(), (path.shape[-2], path.shape[-1])))
-        # One product that adds as it goes.
+        # baddbmm: one operation for product and sum.
         weight = self.output.weight.expand(len(path), -1, -1)
         added = torch.baddbmm(path.flatten(2), weight, change.flatten(2))
         return added.add_(self.output.bias.unsqueeze(-1)).unflatten(2, path.shape[-2:])
 
-    def start(self, batch: int, device: torch.device) -> StreamState:
-        """Return the state of `batch` streams that have seen nothing."""
+    def initial_state(self, batch: int, device: torch.device) -> StreamState:
+        """Return the state of `batch` streams before their first frame."""
         return StreamState(torch.zeros(batch, *self.state_shape, device=device))
 
-    def check(self, state: StreamState, batch: int) -> None:
+    def check_state(self, state: StreamState, batch: int) -> None:
         """
-        Refuse a state that this module did not make for `batch` streams.
+        Check that a state has this module's shape for `batch` streams.
 
-        :raises InputError: its shape is another model's, or another batch's.
+        :raises InputError: it is the state of another model or of another number of streams.
         """
-        came, expected = tuple(state.ssm.shape), (batch, *self.state_shape)
-        if came != expected:
+        actual, expected = tuple(state.ssm.shape), (batch, *self.state_shape)
+        if actual != expected:
             raise InputError(
-                f'state of shape {came} given, {expected} expected: '
-                'pass the state that this same model returned for these streams, or None'
+                f'state of shape {actual} given, {expected} expected: '
+                'pass the state that the same model returned for these streams, or None'
             )
 
 

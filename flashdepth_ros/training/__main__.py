@@ -1,4 +1,4 @@
-"""Lets torchrun start training: `torchrun ... -m flashdepth_ros.training CONFIG`."""
+"""Entry point for torchrun: `torchrun ... -m flashdepth_ros.training CONFIG`."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Windows of video to training size, changed at random, all frames of a window alike."""
+"""Resize windows of video to training size and augment all frames of a window equally."""
 
 import cv2
 import numpy as np
@@ -13,42 +13,45 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 def augment(
     window: Window, size: tuple[int, int], config: AugmentationConfig, random: np.random.Generator
 ) -> Window:
-    """Return `window` at `size` (height, width, px): zoomed, shifted, mirrored and tinted."""
+    """Return `window` at `size` (height, width, px) with random crop, flip and colours."""
     zoom = random.uniform(1.0, config.zoom)
-    place = random.uniform(0.0, 1.0, size=2)
-    rgb, inverse_depth, focal_px = cropped(window, size, zoom, (place[0], place[1]))
+    position = random.uniform(0.0, 1.0, size=2)
+    rgb, inverse_depth, focal_px = crop_and_resize(window, size, zoom, (position[0], position[1]))
     if config.flip and random.random() < 0.5:
         rgb, inverse_depth = rgb[:, :, ::-1], inverse_depth[:, :, ::-1]
     if config.colour:
-        rgb = _tinted(rgb, config.colour, random)
+        rgb = _jitter_colour(rgb, config.colour, random)
     return Window(np.ascontiguousarray(rgb), np.ascontiguousarray(inverse_depth), focal_px)
 
 
-def cropped(
+def crop_and_resize(
     window: Window,
     size: tuple[int, int],
     zoom: float = 1.0,
-    place: tuple[float, float] = (0.5, 0.5),
+    position: tuple[float, float] = (0.5, 0.5),
 ) -> Window:
     """
-    Return `window` resized to `size`, cut where its shape differs; metres stay as they are.
+    Return `window` cropped to the aspect ratio of `size` and resized; depth is not rescaled.
 
-    :param zoom: the largest area of that shape that fits is made smaller by this.
-    :param place: where it is cut, down and across, 0 to 1.
+    :param zoom: the largest crop of that aspect ratio is divided by this.
+    :param position: where the crop lies, vertically and horizontally, 0 to 1.
     """
     height, width = window.inverse_depth.shape[1:]
     scale = min(height / size[0], width / size[1]) / zoom
-    cut_height, cut_width = round(scale * size[0]), round(scale * size[1])
+    crop_height, crop_width = round(scale * size[0]), round(scale * size[1])
     top, left = (
-        round(where * (whole - part))
-        for where, whole, part in zip(place, (height, width), (cut_height, cut_width), strict=True)
+        round(share * (whole - part))
+        for share, whole, part in zip(
+            position, (height, width), (crop_height, crop_width), strict=True
+        )
     )
-    rows, columns = slice(top, top + cut_height), slice(left, left + cut_width)
-    smooth = cv2.INTER_AREA if scale > 1.0 else cv2.INTER_LINEAR
+    rows, columns = slice(top, top + crop_height), slice(left, left + crop_width)
+    interpolation = cv2.INTER_AREA if scale > 1.0 else cv2.INTER_LINEAR
     rgb = [
-        cv2.resize(image[rows, columns], size[::-1], interpolation=smooth) for image in window.rgb
+        cv2.resize(image[rows, columns], size[::-1], interpolation=interpolation)
+        for image in window.rgb
     ]
-    # Nearest: a mean over an edge would be a depth at which nothing is.
+    # Nearest: a mean over an edge would be a depth where there is no surface.
     inverse_depth = [
         cv2.resize(each[rows, columns], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         for each in window.inverse_depth
@@ -56,10 +59,10 @@ def cropped(
     return Window(np.stack(rgb), np.stack(inverse_depth), window.focal_px / scale)
 
 
-def _tinted(
+def _jitter_colour(
     rgb: NDArray[np.uint8], amount: float, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Change gamma, contrast, brightness and white balance by a table, then saturation."""
+    """Change gamma, contrast, brightness and white balance by a lookup table, then saturation."""
     gamma, contrast, saturation = 1.0 + random.uniform(-amount, amount, size=3)
     brightness = random.uniform(-amount, amount) / 2
     balance = 1.0 + random.uniform(-amount, amount, size=3) / 2
@@ -68,5 +71,5 @@ def _tinted(
     table = np.clip(np.round(table), 0, 255).astype(np.uint8)[None]  # (1, 256, 3)
     mix = saturation * np.eye(3) + (1.0 - saturation) * np.tile(_LUMA, (3, 1))
     stacked = np.ascontiguousarray(rgb.reshape(-1, rgb.shape[2], 3))
-    tinted = cv2.transform(cv2.LUT(stacked, table), mix)
-    return np.asarray(tinted, dtype=np.uint8).reshape(rgb.shape)
+    recoloured = cv2.transform(cv2.LUT(stacked, table), mix)
+    return np.asarray(recoloured, dtype=np.uint8).reshape(rgb.shape)

@@ -1,12 +1,12 @@
 """
-Clips on disk: one zip a clip, whose members any tool opens.
+Clips on disk: one zip file per clip, with JPEG, PNG and JSON members.
 
-`rgb/000000.jpg` is a frame (JPEG, quality 95); `inverse_depth/000000.png` its inverse depth, 16
-bits: 0 is infinitely far, 65535 unknown, all else counts steps of `inverse_depth_step` (1/m).
+`rgb/000000.jpg` is a frame (JPEG, quality 95); `inverse_depth/000000.png` its inverse depth in 16
+bits: 0 is infinitely far, 65535 unknown, other values are multiples of `inverse_depth_step` (1/m).
 `camera.json` holds that step, the intrinsics `[fx, fy, cx, cy]` (px), and for each frame
 `stamps_ns` and `poses`, camera to world, row by row; the camera looks along z with y down.
-Planes are linear in inverse depth, which is why so plain a code compresses it well: a frame of
-224 x 168 takes about 25 KB and 0.8 ms to read, one of 640 x 480 about 150 KB and 4.5 ms.
+Planes are linear in inverse depth, so PNG compresses it well: a frame of 224 x 168 takes about
+25 KB and 0.8 ms to read, one of 640 x 480 about 150 KB and 4.5 ms.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _CAMERA = 'camera.json'
 
 
 class Camera(NamedTuple):
-    """What is known of a clip besides its pixels."""
+    """The camera of a clip: intrinsics, poses and time stamps."""
 
     intrinsics: tuple[float, float, float, float]
     """fx, fy, cx, cy of the images as stored, px."""
@@ -40,19 +40,19 @@ class Camera(NamedTuple):
     stamps_ns: list[int]
 
     def resized(self, old: tuple[int, ...], new: tuple[int, int]) -> 'Camera':
-        """Return this camera after its images (height, width) were resized, cut at the middle."""
+        """Return this camera for a central crop and resize from `old` to `new` (height, width)."""
         fx, fy, cx, cy = self.intrinsics
         scale = min(old[0] / new[0], old[1] / new[1])
-        across, down = (
-            (where - (whole - 1) / 2) / scale + (part - 1) / 2
-            for where, whole, part in ((cx, old[1], new[1]), (cy, old[0], new[0]))
+        cx, cy = (
+            (centre - (whole - 1) / 2) / scale + (part - 1) / 2
+            for centre, whole, part in ((cx, old[1], new[1]), (cy, old[0], new[0]))
         )
-        return self._replace(intrinsics=(fx / scale, fy / scale, across, down))
+        return self._replace(intrinsics=(fx / scale, fy / scale, cx, cy))
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip on disk, opened anew at every reading, so that it can be sent to other processes."""
+    """A clip on disk; every read opens the file, so that a clip can be sent to other processes."""
 
     path: Path
     length: int
@@ -61,20 +61,20 @@ class Clip:
     @staticmethod
     def open(path: Path) -> 'Clip':
         """
-        Find out how long the clip at `path` is.
+        Open the clip at `path` and count its frames.
 
-        :raises InputError: it is no clip.
+        :raises InputError: the file is not a clip.
         """
-        with _opened(path) as archive:
+        with _open_archive(path) as archive:
             return Clip(path, sum(name.endswith('.jpg') for name in archive.namelist()))
 
     def read(self, frames: Sequence[int]) -> Window:
-        """Read the frames of these places, in this order."""
-        with _opened(self.path) as archive:
+        """Read the frames of these indices, in this order."""
+        with _open_archive(self.path) as archive:
             camera = json.loads(archive.read(_CAMERA))
-            rgb = [_decoded(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR_RGB) for i in frames]
+            rgb = [_decode(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR_RGB) for i in frames]
             codes = [
-                _decoded(archive, f'inverse_depth/{i:06d}.png', cv2.IMREAD_UNCHANGED)
+                _decode(archive, f'inverse_depth/{i:06d}.png', cv2.IMREAD_UNCHANGED)
                 for i in frames
             ]
         inverse_depth = np.stack(codes).astype(np.float32)
@@ -83,8 +83,8 @@ class Clip:
         return Window(np.stack(rgb), inverse_depth, camera['intrinsics'][0])
 
     def camera(self) -> Camera:
-        """Read the intrinsics, poses and stamps."""
-        with _opened(self.path) as archive:
+        """Read intrinsics, poses and stamps."""
+        with _open_archive(self.path) as archive:
             content = json.loads(archive.read(_CAMERA))
         fx, fy, cx, cy = content['intrinsics']
         poses = np.array(content['poses'], dtype=np.float64).reshape(-1, 4, 4)
@@ -92,7 +92,7 @@ class Clip:
 
 
 def find_clips(folder: Path) -> list[Clip]:
-    """Return the clips in `folder` and below, ordered by path."""
+    """Return the clips in `folder` and its subfolders, ordered by path."""
     return [Clip.open(path) for path in sorted(folder.rglob(f'*{SUFFIX}'))]
 
 
@@ -100,12 +100,12 @@ def write_clip(
     path: Path, rgb: NDArray[np.uint8], depth: NDArray[np.floating[Any]], camera: Camera
 ) -> None:
     """
-    Write a clip; it appears under its name only when it is whole.
+    Write a clip; the file gets its final name only when it is complete.
 
-    :param path: its name must end in `.clip.zip`.
+    :param path: the name must end in `.clip.zip`.
     :param rgb: (T, H, W, 3).
     :param depth: (T, H, W) metres along the optical axis; +Inf for the sky, NaN for unknown.
-    :raises InputError: the name, or the number of frames, poses or stamps, does not fit.
+    :raises InputError: a wrong name, a wrong shape, or different numbers of frames, poses, stamps.
     """
     _check(path, rgb, depth, camera)
     with np.errstate(divide='ignore'):
@@ -123,8 +123,8 @@ def write_clip(
     with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
         archive.writestr(_CAMERA, json.dumps(content))
         for index, (image, code) in enumerate(zip(rgb, codes.astype(np.uint16), strict=True)):
-            archive.writestr(f'rgb/{index:06d}.jpg', _jpeg(image))
-            archive.writestr(f'inverse_depth/{index:06d}.png', _png(code))
+            archive.writestr(f'rgb/{index:06d}.jpg', _encode_jpeg(image))
+            archive.writestr(f'inverse_depth/{index:06d}.png', _encode_png(code))
     partial.replace(path)
 
 
@@ -145,25 +145,25 @@ def _check(
         )
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f'{path}: not a clip, or damaged ({error}); write it again') from error
 
 
-def _decoded(archive: zipfile.ZipFile, name: str, flag: int) -> NDArray[Any]:
+def _decode(archive: zipfile.ZipFile, name: str, flag: int) -> NDArray[Any]:
     data = np.frombuffer(archive.read(name), dtype=np.uint8)
-    decoded: NDArray[Any] | None = cv2.imdecode(data, flag)
-    if decoded is None:
+    image: NDArray[Any] | None = cv2.imdecode(data, flag)
+    if image is None:
         raise InputError(f'{archive.filename}: {name} is damaged; write the clip again')
-    return decoded
+    return image
 
 
-def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+def _encode_jpeg(rgb: NDArray[np.uint8]) -> bytes:
     bgr = np.ascontiguousarray(rgb[..., ::-1])
     return bytes(cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
 
 
-def _png(codes: NDArray[np.uint16]) -> bytes:
+def _encode_png(codes: NDArray[np.uint16]) -> bytes:
     return bytes(cv2.imencode('.png', codes, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])

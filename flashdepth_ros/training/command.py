@@ -1,4 +1,4 @@
-"""The command `flashdepth train CONFIG`; under torchrun, `-m flashdepth_ros.training CONFIG`."""
+"""The command `flashdepth train CONFIG`; with torchrun `-m flashdepth_ros.training CONFIG`."""
 
 import argparse
 import logging
@@ -8,23 +8,24 @@ from flashdepth_ros.training.config import read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
-    parser.add_argument('config', type=Path, help='what to train, on what, and how (YAML)')
+    """Add the arguments of the command."""
+    parser.add_argument('config', type=Path, help='YAML file: model, data and settings')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, going on from an earlier run's checkpoint; 0 also if interrupted and saved."""
-    from flashdepth_ros.runtime.distributed import joined
+    """Train, resuming from the run's checkpoint; return 0 also if interrupted and saved."""
+    from flashdepth_ros.runtime.distributed import process_group
     from flashdepth_ros.runtime.memory import keep_freed_memory
     from flashdepth_ros.training.run import train
 
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     config = read_config(arguments.config)
     keep_freed_memory()
-    with joined() as world:
+    with process_group() as world:
         finished = train(config, world)
-        if world.leads and not finished:
+        if world.is_main and not finished:
             logging.getLogger(__name__).info(
-                'interrupted and saved in %s; the same command goes on', config.output
+                'interrupted, checkpoint saved in %s; run the same command to resume',
+                config.output,
             )
     return 0

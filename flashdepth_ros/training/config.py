@@ -1,4 +1,4 @@
-"""What a training run is made of: frozen configurations, read from YAML."""
+"""Frozen configurations of a training run, read from YAML."""
 
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -16,55 +16,57 @@ T = TypeVar('T')
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """A folder of videos."""
+    """A folder of training videos."""
 
     root: str
     kind: str = 'clips'
-    """`clips`, or a real set: see `sources.KINDS`."""
+    """`clips`, or a public data set: see `sources.KINDS`."""
     weight: float = 1.0
-    """Share of the clips that come from this source, against the others; not of its size."""
+    """Relative share of the samples drawn from this source, independent of its size."""
 
 
 @dataclass(frozen=True)
 class PhaseConfig:
-    """A stretch of training at one resolution and clip length."""
+    """A part of the training with one resolution and clip length."""
 
     steps: int
     height: int
     width: int
     frames: int = 5
     batch: int = 8
-    """Clips in a step, over all processes together."""
+    """Clips per step, over all processes."""
     strides: tuple[int, ...] = (1, 2, 3, 4)
-    """Distances between the frames of a clip, one drawn for each clip."""
-    judged: int = 0
+    """Distances between successive frames of a clip; one is drawn for each clip."""
+    loss_frames: int = 0
     """
-    How many frames of a clip count, the first two and pairs spread over the others; 0: all. Long
-    clips cost less so.
+    Number of frames per clip that enter the loss: the first two, and pairs spread over the rest.
+
+    The others only update the state, which makes long clips cheaper. 0: all frames.
     """
-    kept: int = 0
+    cached_samples: int = 0
     """
-    So many samples are drawn, what is seen in them before frames are aligned is kept in the output
-    folder, and steps go through these over and over: what comes after learns. 0: always new ones.
+    Number of samples whose features before temporal alignment are cached in the output folder.
+
+    Training repeats these samples and trains only the layers after the features. 0: no cache.
     """
-    repeats: int = 1
-    """How often each frame passes through the state: clips of few frames a second last longer."""
+    frame_repeats: int = 1
+    """How often each frame updates the state: simulates longer clips, needs `cached_samples`."""
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """What is changed at random, for all frames of a clip alike."""
+    """Random changes, the same for all frames of a clip."""
 
     zoom: float = 1.2
-    """Largest enlargement. Metres are kept: mild for a preset without `canonical_focal`."""
+    """Largest zoom; depth is not rescaled, so keep it near 1 without `canonical_focal`."""
     flip: bool = True
     colour: float = 0.2
-    """Largest change of brightness, contrast, saturation, gamma and white balance, a share."""
+    """Largest relative change of brightness, contrast, saturation, gamma and white balance."""
 
 
 @dataclass(frozen=True)
 class RatesConfig:
-    """Peak learning rates of the parts of the model; 0 freezes a part."""
+    """Peak learning rate of each part of the model; 0 freezes the part."""
 
     encoder: float = 5e-4
     decoder: float = 5e-4
@@ -75,7 +77,7 @@ class RatesConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW, or Muon: linear warm-up, then a half cosine down to `final_rate` of the peak."""
+    """AdamW and Muon: linear warm-up, then a half cosine down to `final_rate` times the peak."""
 
     rates: RatesConfig = RatesConfig()
     warmup_steps: int = 1000
@@ -84,62 +86,62 @@ class OptimiserConfig:
     epsilon: float = 1e-8
     clip_norm: float = 1.0
     muon: bool = False
-    """Whether matrices within blocks learn by Muon: from scratch that takes fewer steps."""
-    average: float = 0.0
-    """Decay of the running average of the weights, which is what gets shown; 0: none."""
+    """Whether Muon trains the matrices in blocks; needs fewer steps from scratch."""
+    ema_decay: float = 0.0
+    """Decay of the moving average of the weights that is validated and exported; 0: none."""
 
 
 @dataclass(frozen=True)
 class InitialConfig:
-    """Weights to begin with, `.safetensors` or `.pth`; empty: from scratch."""
+    """Initial weights, `.safetensors` or `.pth`; empty: from scratch."""
 
     student: str = ''
-    """All but the context branch; a file without temporal module or fusion leaves it new."""
+    """All but the context branch; temporal module and fusion may be missing in the file."""
     context: str = ''
-    """A model whose encoder and decoder become the context branch, or a hybrid that has one."""
-    new_fusion: bool = False
-    """Whether the fusion, even a trained one, begins anew, without effect."""
-    new_memory: bool = False
-    """Whether the recurrence, even a trained one, begins anew with long memories."""
-    longest_memory: float = 0.0
-    """Tokens after which every head of the recurrence forgets at the latest; 0: as it is."""
+    """The context branch: a model with that encoder and decoder, or a hybrid."""
+    reset_fusion: bool = False
+    """Whether to initialise the fusion again, even if `student` has a trained one."""
+    reset_memory: bool = False
+    """Whether to initialise the memory of the recurrence again, with long time constants."""
+    max_memory_tokens: float = 0.0
+    """Limit for the time constants of the recurrence, tokens; 0: no limit."""
     typical_depth_m: float = 4.0
-    """What an output layer from scratch says at first, m."""
+    """Mean depth predicted by an output layer from scratch, m."""
 
 
 @dataclass(frozen=True)
 class ValidationConfig:
-    """Whole sequences from the sources named here, shown every so many steps."""
+    """Regular validation on complete sequences."""
 
     sources: tuple[SourceConfig, ...] = ()
     every: int = 1000
-    """Steps between validations; a checkpoint is written with each."""
+    """Steps between validations; each also writes a checkpoint."""
     videos: int = 8
-    """How many, evenly spread over the sources."""
+    """Number of videos, evenly spread over the sources."""
     frames: int = 32
-    """The first so many of each video."""
+    """Number of frames, from the start of each video."""
     height: int = 0
-    """Size, px; 0: that of the last phase."""
+    """Size of the network input, px; 0: that of the last phase."""
     width: int = 0
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run."""
+    """A training run."""
 
     model: str
     output: str
-    """Folder for checkpoints, weights and curves."""
+    """Folder for checkpoints, weights and learning curves."""
     sources: tuple[SourceConfig, ...]
     phases: tuple[PhaseConfig, ...]
     temporal: bool = True
-    """False: the preset without its temporal module, to measure what that is worth."""
+    """False: train the preset without its temporal module."""
     seed: int = 0
     precision: str = 'float32'
     """`float32`, or `bfloat16` for automatic mixed precision."""
     compile: bool = False
     workers: int = 1
-    """Loader processes for each training process; 0: none."""
+    """Data loader processes per training process; 0: load in the training process."""
     save_every: int = 500
     """Steps between checkpoints."""
     initial: InitialConfig = InitialConfig()
@@ -150,20 +152,20 @@ class TrainingConfig:
 
     @property
     def steps(self) -> int:
-        """Return the steps of all phases together."""
+        """Return the number of steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
     @property
-    def keeps(self) -> bool:
-        """Tell whether samples are kept: then only what aligns frames, and comes after, learns."""
-        return any(phase.kept for phase in self.phases)
+    def uses_cache(self) -> bool:
+        """Return whether features are cached; then only the layers after them are trained."""
+        return any(phase.cached_samples for phase in self.phases)
 
 
 def read_config(path: Path) -> TrainingConfig:
     """
-    Read a run from a YAML file.
+    Read the configuration of a run from a YAML file.
 
-    :raises ConfigError: no such file, no YAML, an unknown or missing key, or an unusable value.
+    :raises ConfigError: the file is missing or is not YAML, or a key or value is not valid.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -176,10 +178,10 @@ def read_config(path: Path) -> TrainingConfig:
 
 def parse(kind: type[T], content: object, where: str) -> T:
     """
-    Build the dataclass `kind` from a mapping, and what is in it likewise.
+    Build the dataclass `kind`, and the dataclasses in it, from a mapping.
 
-    :param where: what to call the mapping in errors.
-    :raises ConfigError: a key is unknown or missing, or a value of another type.
+    :param where: name of the mapping in error messages.
+    :raises ConfigError: a key is unknown or missing, or a value has the wrong type.
     """
     if not isinstance(content, dict):
         raise ConfigError(f'{where}: {content!r} given, a mapping expected')
@@ -192,7 +194,7 @@ def parse(kind: type[T], content: object, where: str) -> T:
         return kind(**values)
     except TypeError as error:
         missing = [f.name for f in fields(cast(Any, kind)) if f.name not in content]
-        raise ConfigError(f'{where}: incomplete ({error}); not given: {missing}') from error
+        raise ConfigError(f'{where}: incomplete ({error}); keys not given: {missing}') from error
 
 
 def _value(hint: Any, value: object, where: str) -> Any:
@@ -219,21 +221,22 @@ def _check(config: TrainingConfig, where: str) -> None:
     for phase in config.phases:
         if phase.height % PATCH or phase.width % PATCH or not phase.strides:
             raise ConfigError(
-                f'{where}: {phase}: height and width must be multiples of {PATCH}, strides given'
+                f'{where}: {phase}: height and width must be multiples of {PATCH}, with strides'
             )
-        if phase.judged % 2 or not 0 <= phase.judged <= phase.frames:
-            raise ConfigError(f'{where}: {phase}: judged must be even, and at most all frames')
-        if phase.kept or phase.repeats != 1:
-            _check_kept(config, phase, where)
+        if phase.loss_frames % 2 or not 0 <= phase.loss_frames <= phase.frames:
+            raise ConfigError(f'{where}: {phase}: loss_frames must be even and at most frames')
+        if phase.cached_samples or phase.frame_repeats != 1:
+            _check_cache(config, phase, where)
 
 
-def _check_kept(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
+def _check_cache(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
     rates = config.optimiser.rates
     if not config.temporal or rates.encoder or rates.fusion or rates.context:
         raise ConfigError(
-            f'{where}: {phase}: samples can be kept where all rates but temporal and decoder are 0'
+            f'{where}: {phase}: cached_samples and frame_repeats need a temporal module, and rate '
+            '0 for encoder, fusion and context'
         )
-    if phase.kept < 1 or phase.repeats < 1:
-        raise ConfigError(f'{where}: {phase}: 1 or more repeats of samples that are kept expected')
-    if not all(each.kept for each in config.phases):
-        raise ConfigError(f'{where}: {phase}: samples of all phases or of none can be kept')
+    if phase.cached_samples < 1 or phase.frame_repeats < 1:
+        raise ConfigError(f'{where}: {phase}: frame_repeats >= 1 and cached_samples >= 1 expected')
+    if not all(each.cached_samples for each in config.phases):
+        raise ConfigError(f'{where}: {phase}: cached_samples must be set in all phases or in none')

@@ -1,8 +1,8 @@
 """
-Clips to train on, drawn from videos.
+Training samples, drawn from videos.
 
-The sample of an index is a function of (seed, index) alone. So nothing but the count of samples
-has to be kept to go on after an interruption, and any number of processes draws the same samples.
+The sample of an index depends only on (seed, index). So a run resumes from the number of samples,
+and any number of processes draws the same samples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,32 +14,32 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from flashdepth_ros.training.augmentation import augment
-from flashdepth_ros.training.batches import normalised
+from flashdepth_ros.training.batches import normalise
 from flashdepth_ros.training.config import AugmentationConfig, PhaseConfig, SourceConfig
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video
 
 
 class Sample(NamedTuple):
-    """A clip of T frames of which S are judged; a batch of them has one dimension more."""
+    """A clip of T frames, S of them with loss; a batch has one more dimension in front."""
 
     rgb: Tensor
     """(T, 3, H, W) uint8."""
-    judged: Tensor
-    """(S,) int64, the frames that count."""
+    loss_frames: Tensor
+    """(S,) int64, indices of the frames that enter the loss."""
     inverse_depth: Tensor
-    """(S, H, W) float32, 1/m: their truth. NaN: unknown."""
+    """(S, H, W) float32, 1/m: the training target of these frames. NaN: unknown."""
 
-    def given(self, device: torch.device) -> tuple[Tensor, None, Tensor | None]:
-        """Return what a model is given of a batch of samples: frames, no state, those wanted."""
-        frames = normalised(self.rgb.to(device, non_blocking=True))
-        if self.judged.shape[1] == self.rgb.shape[1]:
+    def model_inputs(self, device: torch.device) -> tuple[Tensor, None, Tensor | None]:
+        """Return the model's arguments for a batch of samples: frames, state, output frames."""
+        frames = normalise(self.rgb.to(device, non_blocking=True))
+        if self.loss_frames.shape[1] == self.rgb.shape[1]:
             return frames, None, None
-        return frames, None, self.judged.to(device, non_blocking=True)
+        return frames, None, self.loss_frames.to(device, non_blocking=True)
 
 
 class VideoPool:
-    """The videos of all sources, drawn by the weight of the source, then by their length."""
+    """The videos of all sources, drawn by the weight of the source and the length of the video."""
 
     def __init__(self, sources: Sequence[SourceConfig]) -> None:
         self.videos: list[Video] = []
@@ -52,13 +52,13 @@ class VideoPool:
         self._cumulative = np.cumsum(weights) / np.sum(weights)
 
     def draw(self, random: np.random.Generator) -> Video:
-        """Return a video at random."""
-        place = int(np.searchsorted(self._cumulative, random.random(), side='right'))
-        return self.videos[min(place, len(self.videos) - 1)]
+        """Return a random video."""
+        index = int(np.searchsorted(self._cumulative, random.random(), side='right'))
+        return self.videos[min(index, len(self.videos) - 1)]
 
 
 class ClipDataset(Dataset[Sample]):
-    """The samples of one phase: `dataset[index]` for any index >= 0."""
+    """The samples of one phase; `dataset[index]` exists for every index >= 0."""
 
     def __init__(
         self,
@@ -77,19 +77,19 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         random = np.random.default_rng((self.seed, index))
         video = self.pool.draw(random)
-        window = video.read(places(video.length, self.phase, random))
+        window = video.read(draw_frames(video.length, self.phase, random))
         size = (self.phase.height, self.phase.width)
         window = augment(window, size, self.augmentation, random).canonical(self.canonical_focal)
         rgb = torch.from_numpy(window.rgb).permute(0, 3, 1, 2)
-        judged = judged_places(self.phase, random)
-        return Sample(rgb, judged, torch.from_numpy(window.inverse_depth)[judged])
+        loss_frames = draw_loss_frames(self.phase, random)
+        return Sample(rgb, loss_frames, torch.from_numpy(window.inverse_depth)[loss_frames])
 
 
-def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list[int]:
+def draw_frames(length: int, phase: PhaseConfig, random: np.random.Generator) -> list[int]:
     """
-    Draw the frames of a clip: one stride, one start; the last frame is repeated where it ends.
+    Draw the frames of a clip: one stride, one start; a short video repeats its last frame.
 
-    Strides that do not fit into the video are not drawn, but for the smallest.
+    Strides too long for the video are left out; if all are, the smallest is used.
     """
     gaps = phase.frames - 1
     fitting = [stride for stride in phase.strides if stride * gaps < length]
@@ -98,24 +98,24 @@ def places(length: int, phase: PhaseConfig, random: np.random.Generator) -> list
     return [min(start + stride * i, length - 1) for i in range(phase.frames)]
 
 
-def judged_places(phase: PhaseConfig, random: np.random.Generator) -> Tensor:
-    """Draw the frames of a clip that count: all, or its first two, and two of each other part."""
-    if not phase.judged:
+def draw_loss_frames(phase: PhaseConfig, random: np.random.Generator) -> Tensor:
+    """Draw the frames with loss: all, or the first two and a pair from each other part."""
+    if not phase.loss_frames:
         return torch.arange(phase.frames)
-    pairs = phase.judged // 2
+    pairs = phase.loss_frames // 2
     bounds = np.linspace(0, phase.frames, pairs + 1).astype(int)
     firsts = random.integers(bounds[:-1], bounds[1:] - 1)
-    firsts[0] = 0  # where every stream begins, with nothing to go on from
+    firsts[0] = 0  # Every stream starts with an empty state: the first frames must be trained.
     return torch.from_numpy(np.stack((firsts, firsts + 1), axis=1).ravel())
 
 
 class StepSampler(Sampler[list[int]]):
     """
-    The indices of each step's samples for one of several processes.
+    Yields the sample indices of each step for one of several processes.
 
-    :param steps: the steps to go through, as counted from the start of the phase.
-    :param first: the index of the phase's first sample.
-    :param rank: this process among `world` ones.
+    :param steps: the steps, counted from the start of the phase.
+    :param first: index of the first sample of the phase.
+    :param rank: rank of this process among `world` processes.
     """
 
     def __init__(self, steps: range, first: int, batch: int, rank: int, world: int) -> None:

@@ -1,4 +1,4 @@
-"""`flashdepth film`: clips of the simulator, on disk, for training."""
+"""`flashdepth film`: render training clips with the simulator and write them to disk."""
 
 import argparse
 from pathlib import Path
@@ -11,28 +11,36 @@ from tqdm import tqdm
 from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.simulation.clip import Clip, ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
-from flashdepth_ros.training.augmentation import cropped
+from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
 from flashdepth_ros.training.clips import Clip as StoredClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
-    parser.add_argument('folder', type=Path, help='where the clips go; those there are kept')
-    parser.add_argument('--seeds', default='0:1000', metavar='A:B', help='one clip each, A to B-1')
-    parser.add_argument('--frames', type=int, default=24, help='of each clip (default 24)')
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='default 10')
-    parser.add_argument('--size', default='252x196', metavar='WxH', help='default 252x196')
+    """Add the arguments of the command."""
+    parser.add_argument(
+        'folder', type=Path, help='output folder; existing clips are not rendered again'
+    )
+    parser.add_argument(
+        '--seeds', default='0:1000', metavar='A:B', help='one clip per seed, from A to B-1'
+    )
+    parser.add_argument('--frames', type=int, default=24, help='frames per clip (default 24)')
+    parser.add_argument(
+        '--rate', type=float, default=10.0, metavar='HZ', help='frame rate (default 10)'
+    )
+    parser.add_argument(
+        '--size', default='252x196', metavar='WxH', help='size, px (default 252x196)'
+    )
     parser.add_argument(
         '--copies',
         metavar='WxH:FOLDER',
-        help='also write each clip resized, which is quicker to read for training at that size',
+        help='also write each clip at a second size, which is faster to read for training there',
     )
     parser.add_argument(
-        '--kind', default='any', choices=('any', 'indoor', 'outdoor', 'mixed'), help='of world'
+        '--kind', default='any', choices=('any', 'indoor', 'outdoor', 'mixed'), help='of scene'
     )
     parser.add_argument(
-        '--sampling', type=int, default=2, help='colour rays a pixel along each axis (default 2)'
+        '--sampling', type=int, default=2, help='supersampling per axis (default 2)'
     )
     parser.add_argument(
         '--shadows', type=float, default=0.25, help='share of scenes with shadows (default 0.25)'
@@ -42,20 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=4,
         metavar='N',
-        help='so many successive seeds share a scene, whose making costs as much as filming '
-        'twenty frames (default 4)',
+        help='number of successive seeds that share a scene; building a scene takes as long as '
+        'rendering twenty frames (default 4)',
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Film what is not there yet; run it again to go on, or beside itself with other seeds.
+    Render the clips that do not exist yet; several processes may run with different seeds.
 
-    :raises ConfigError: seeds or a size that cannot be read, or no clip per scene.
-    :raises SimulationError: this machine cannot render.
+    :raises ConfigError: seeds, a size or the number of clips per scene are not valid.
+    :raises SimulationError: this computer cannot render.
     """
-    first, last = _numbers(arguments.seeds, ':')
-    width, height = _numbers(arguments.size, 'x')
+    first, last = _parse_pair(arguments.seeds, ':')
+    width, height = _parse_pair(arguments.size, 'x')
     if arguments.clips_per_scene < 1:
         raise ConfigError(f'{arguments.clips_per_scene} clips per scene; 1 or more expected')
     settings = ClipSettings(
@@ -68,54 +76,54 @@ def run(arguments: argparse.Namespace) -> int:
         shadow_share=arguments.shadows,
         clips_per_scene=arguments.clips_per_scene,
     )
-    copies = _copies(arguments.copies)
+    copies = _parse_copies(arguments.copies)
     start_gl()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for seed in tqdm(range(first, last), unit='clip', file=sys.stderr):
         path = arguments.folder / f'{seed:06d}{SUFFIX}'
         if not path.exists():
-            _film(path, seed, settings)
+            _film_seed(path, seed, settings)
         if copies and path.exists() and not (copies.folder / path.name).exists():
             copies.add(path)
     return 0
 
 
 class Copies(NamedTuple):
-    """Where the same clips go at another size."""
+    """Folder and size of the resized copies."""
 
     folder: Path
     width: int
     height: int
 
     def add(self, path: Path) -> None:
-        """Write the clip at `path` once more, resized and cut at its middle."""
+        """Write a copy of the clip at `path`, cropped centrally and resized."""
         clip = StoredClip.open(path)
         size = (self.height, self.width)
         window = clip.read(range(clip.length))
         camera = clip.camera().resized(window.rgb.shape[1:3], size)
-        rgb, inverse_depth, _ = cropped(window, size)
+        rgb, inverse_depth, _ = crop_and_resize(window, size)
         with np.errstate(divide='ignore'):
             write_clip(self.folder / path.name, rgb, 1.0 / inverse_depth, camera)
 
 
-def _copies(text: str | None) -> Copies | None:
+def _parse_copies(text: str | None) -> Copies | None:
     if text is None:
         return None
     size, _, folder = text.partition(':')
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return Copies(Path(folder), *_numbers(size, 'x'))
+    return Copies(Path(folder), *_parse_pair(size, 'x'))
 
 
-def _film(path: Path, seed: int, settings: ClipSettings) -> None:
-    """Film one clip; a seed from which no path leads is passed over and told."""
+def _film_seed(path: Path, seed: int, settings: ClipSettings) -> None:
+    """Render one clip; if no camera path exists for the seed, log that and skip it."""
     try:
-        write(plan_clip(seed, settings), path)
+        _film_clip(plan_clip(seed, settings), path)
     except SimulationError as error:
         tqdm.write(str(error), file=sys.stderr)
 
 
-def write(clip: Clip, path: Path) -> None:
-    """Film a clip and write it."""
+def _film_clip(clip: Clip, path: Path) -> None:
+    """Render a clip and write it."""
     frames, lens = list(clip.frames()), clip.intrinsics
     camera = Camera(
         (lens.fx, lens.fy, lens.cx, lens.cy),
@@ -126,8 +134,8 @@ def write(clip: Clip, path: Path) -> None:
     write_clip(path, rgb, depth, camera)
 
 
-def _numbers(text: str, separator: str) -> tuple[int, int]:
+def _parse_pair(text: str, separator: str) -> tuple[int, int]:
     first, _, second = text.partition(separator)
     if not (first.isdigit() and second.isdigit()):
-        raise ConfigError(f'{text!r}; two numbers with {separator!r} between them expected')
+        raise ConfigError(f'{text!r} given; two numbers with {separator!r} between them expected')
     return int(first), int(second)

@@ -1,4 +1,4 @@
-"""The model a run begins with: from scratch, or from weights trained before."""
+"""Build the initial model of a run, from scratch or from trained weights."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,24 +12,24 @@ from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth, names
 from flashdepth_ros.network.checkpoint import read_weights
 from flashdepth_ros.network.config import PATCH, preset
-from flashdepth_ros.network.decoder import Unit
+from flashdepth_ros.network.decoder import ResidualUnit
 from flashdepth_ros.network.flashdepth import OUTPUT_PER_INVERSE_METRE
 from flashdepth_ros.network.mamba2 import Mixer, inverse_softplus
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 
 MEMORY_TOKENS = 4.0, 5000.0
-"""After so many tokens the first head of a recurrence starts to forget, and the last."""
+"""Initial time constants of the first and the last head of a recurrence, tokens."""
 _CONTEXT = 'context.'
 _FUSION = 'fusion.'
-_NEW = ('temporal.', _FUSION)
-"""Parts that weights to begin with need not have: they start without effect."""
+_OPTIONAL = ('temporal.', _FUSION)
+"""Parts that may be missing in the initial weights; they start without effect."""
 
 
 def initial_model(config: TrainingConfig) -> FlashDepth:
     """
-    Build the model of a run with the weights it begins with; the same for the same seed.
+    Build the model of a run with its initial weights; deterministic for a seed.
 
-    :raises CheckpointError: weights that cannot be read, or do not have what the model needs.
+    :raises CheckpointError: weights cannot be read or do not fit the model.
     """
     architecture = preset(config.model)
     if not config.temporal:
@@ -37,26 +37,27 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = FlashDepth(architecture)
-        _start(model, config.initial)
+        _initialise(model, config.initial)
     if config.initial.student:
-        left_out = (_CONTEXT, _FUSION) if config.initial.new_fusion else (_CONTEXT,)
-        _fill(model, config.initial.student, left_out=left_out)
+        excluded = (_CONTEXT, _FUSION) if config.initial.reset_fusion else (_CONTEXT,)
+        _load_into(model, config.initial.student, excluded=excluded)
     if config.initial.context:
-        _fill(model, config.initial.context, prefix=_CONTEXT)
+        _load_into(model, config.initial.context, prefix=_CONTEXT)
     for mixer in (module for module in model.modules() if isinstance(module, Mixer)):
-        if config.initial.new_memory:
-            _start_memory(mixer)
-        if config.initial.longest_memory:
-            _limit_memory(mixer, config.initial.longest_memory)
+        if config.initial.reset_memory:
+            _initialise_memory(mixer)
+        if config.initial.max_memory_tokens:
+            _limit_memory(mixer, config.initial.max_memory_tokens)
     return model
 
 
-def _start(model: FlashDepth, initial: InitialConfig) -> None:
+def _initialise(model: FlashDepth, initial: InitialConfig) -> None:
     """
-    Scale every layer so that signals neither fade nor grow, whatever the model's width.
+    Initialise every layer so that signals keep their scale, for any width of the model.
 
-    The network's usual start suits wide encoders that come trained; left to it, what a small one
-    says first varies by thousandths of what depth does, and most steps go into growing it.
+    The default initialisation suits wide, pretrained encoders. With it, the first output of a
+    small one varies by thousandths of the range of depths, and most training steps only scale
+    it up.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and 'encoder.' in name:
@@ -67,17 +68,17 @@ def _start(model: FlashDepth, initial: InitialConfig) -> None:
             if isinstance(module, nn.Conv2d):
                 inputs *= math.prod(module.kernel_size)
             nn.init.normal_(module.weight, std=math.sqrt((2.0 if rectified else 1.0) / inputs))
-    for unit in (module for module in model.modules() if isinstance(module, Unit)):
+    for unit in (module for module in model.modules() if isinstance(module, ResidualUnit)):
         nn.init.zeros_(unit.conv2.weight)
-    _start_output(model, initial)
+    _initialise_output(model, initial)
 
 
-def _start_memory(mixer: Mixer) -> None:
+def _initialise_memory(mixer: Mixer) -> None:
     """
-    Let each head begin as a running mean, over a few tokens to those of a hundred frames.
+    Initialise each head as a running mean over a few tokens up to the tokens of a hundred frames.
 
-    The usual start forgets sooner, and reads with random signs what it has written: the last
-    frames then say nothing to a step of training, and it learns to do without them.
+    The default initialisation forgets sooner and reads its state with random signs: earlier
+    frames then carry no useful signal, and training learns to ignore them.
     """
     shortest, longest = (math.log10(each) for each in MEMORY_TOKENS)
     memory = torch.logspace(shortest, longest, mixer.heads)
@@ -91,61 +92,62 @@ def _start_memory(mixer: Mixer) -> None:
 
 def _limit_memory(mixer: Mixer, tokens: float) -> None:
     """
-    Let no head remember for longer, its steps as they are.
+    Limit the time constant of every head; dt is not changed.
 
-    A head whose memory outlasts the clips it learned from gathers more in a stream than it ever
-    saw; so limited, it never gathers more than in a clip of that length.
+    A head with a time constant longer than the training clips accumulates more in a long stream
+    than it did in training.
     """
     with torch.no_grad():
         step = F.softplus(mixer.dt_bias)
         mixer.A_log.copy_(torch.maximum(mixer.A_log, -(tokens * step).log()))
 
 
-def _start_output(model: FlashDepth, initial: InitialConfig) -> None:
+def _initialise_output(model: FlashDepth, initial: InitialConfig) -> None:
     """
-    Let the last layer say about a typical depth, and vary with its input by half of that.
+    Make the last layer output a typical depth on average, with half of that as deviation.
 
-    Left at its usual start it would say 0 for half of all inputs, where its ReLU learns nothing.
+    With the default initialisation it outputs 0 for half of all inputs, where the gradient of its
+    ReLU is 0.
     """
     assert model.decoder.head is not None
     last = model.decoder.head.conv3
     assert last.bias is not None
     typical = OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m
-    said = []
-    handle = last.register_forward_hook(lambda _, __, output: said.append(output))
+    outputs = []
+    handle = last.register_forward_hook(lambda _, __, output: outputs.append(output))
     with torch.no_grad():
         last.bias.zero_()
         model(torch.randn(1, 1, 3, 10 * PATCH, 10 * PATCH))
-        last.weight.mul_(0.5 * typical / said[0].std())
+        last.weight.mul_(0.5 * typical / outputs[0].std())
         last.bias.fill_(typical)
     handle.remove()
 
 
-def _fill(
-    model: FlashDepth, weights: str, prefix: str = '', left_out: tuple[str, ...] = ()
+def _load_into(
+    model: FlashDepth, weights: str, prefix: str = '', excluded: tuple[str, ...] = ()
 ) -> None:
-    """Fill the entries whose names begin with `prefix`, but for those of the parts left out."""
-    source = _ours(read_weights(weights))
-    wanted = {
+    """Load the entries whose names begin with `prefix`, except those of the excluded parts."""
+    source = _with_package_names(read_weights(weights))
+    required = {
         name: entry
         for name, entry in model.state_dict().items()
-        if name.startswith(prefix) and not name.startswith(left_out)
+        if name.startswith(prefix) and not name.startswith(excluded)
     }
     found = {}
-    for name, entry in wanted.items():
-        given = source.get(name, source.get(name.removeprefix(prefix)))
-        if given is None and name.startswith(_NEW):
+    for name, entry in required.items():
+        loaded = source.get(name, source.get(name.removeprefix(prefix)))
+        if loaded is None and name.startswith(_OPTIONAL):
             continue
-        if given is None or given.shape != entry.shape:
-            shape = None if given is None else tuple(given.shape)
+        if loaded is None or loaded.shape != entry.shape:
+            shape = None if loaded is None else tuple(loaded.shape)
             raise CheckpointError(
                 f'{weights} does not fit {model.config.name}: {name} of shape '
-                f'{tuple(entry.shape)} needed, {shape} found'
+                f'{tuple(entry.shape)} expected, {shape} found'
             )
-        found[name] = given
+        found[name] = loaded
     model.load_state_dict(found, strict=False)
 
 
-def _ours(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    named = {names.ours(name): entry for name, entry in entries.items()}
-    return {name: entry for name, entry in named.items() if name is not None}
+def _with_package_names(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    renamed = {names.from_released(name): entry for name, entry in entries.items()}
+    return {name: entry for name, entry in renamed.items() if name is not None}

@@ -1,4 +1,4 @@
-"""Which parameters learn how fast, and how their rates change over a run."""
+"""Optimisers, learning rate schedule and moving average of the weights."""
 
 from collections.abc import Sequence
 import math
@@ -14,40 +14,41 @@ from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.training.config import OptimiserConfig, RatesConfig
 
 PARTS = tuple(RatesConfig.__dataclass_fields__)
-"""The parts of a model that have a learning rate each: the first word of a parameter's name."""
+"""The parts of a model with a learning rate each: the first component of parameter names."""
 
 
 def make_optimisers(
-    model: FlashDepth, config: OptimiserConfig, seeing: bool = True
+    model: FlashDepth, config: OptimiserConfig, train_features: bool = True
 ) -> list[Optimizer]:
     """
-    Return the optimisers of the parts whose rate is not 0; the others are frozen here.
+    Return the optimisers of the parts with a rate above 0, and freeze the other parts.
 
-    Matrices and kernels decay; biases, scales, embeddings and Mamba-2's own numbers do not.
+    Weight decay applies to matrices and kernels, not to biases, scales, embeddings and the
+    parameters A, D and dt of Mamba-2.
 
-    :param seeing: false freezes all that comes before frames are aligned over time, too.
-    :raises ConfigError: Muon is asked for, and this PyTorch has none.
+    :param train_features: false also freezes everything before temporal alignment.
+    :raises ConfigError: `muon` is set, and this version of PyTorch does not have it.
     """
     muon: list[dict[str, Any]] = []
     adam: list[dict[str, Any]] = []
     for part in PARTS:
         rate = getattr(config.rates, part)
-        chosen: dict[str, list[nn.Parameter]] = {'muon': [], 'decaying': [], 'free': []}
-        for name, parameter in _learning(model, part, rate, seeing):
-            hidden = config.muon and parameter.ndim == 2 and '.blocks.' in name
-            chosen[
-                'muon' if hidden else 'decaying' if _decays(name, parameter) else 'free'
+        groups: dict[str, list[nn.Parameter]] = {'muon': [], 'decay': [], 'no_decay': []}
+        for name, parameter in _trainable(model, part, rate, train_features):
+            uses_muon = config.muon and parameter.ndim == 2 and '.blocks.' in name
+            groups[
+                'muon' if uses_muon else 'decay' if _decays(name, parameter) else 'no_decay'
             ].append(parameter)
-        for kind, parameters in chosen.items():
+        for kind, parameters in groups.items():
             if parameters:
-                decay = 0.0 if kind == 'free' else config.weight_decay
+                decay = 0.0 if kind == 'no_decay' else config.weight_decay
                 group = {'params': parameters, 'peak': rate, 'lr': rate, 'weight_decay': decay}
                 (muon if kind == 'muon' else adam).append(group)
     optimisers: list[Optimizer] = [AdamW(adam, eps=config.epsilon, fused=True)]
     if muon:
         if not hasattr(torch.optim, 'Muon'):
-            raise ConfigError(f'muon needs PyTorch 2.9 or newer, this is {torch.__version__}')
-        # As large a step as AdamW's, so that one rate serves both.
+            raise ConfigError(f'muon needs PyTorch 2.9 or newer, {torch.__version__} is installed')
+        # Scales the update to the size of AdamW's, so that both can use the same rate.
         optimisers.append(torch.optim.Muon(muon, adjust_lr_fn='match_rms_adamw'))
     return optimisers
 
@@ -55,7 +56,7 @@ def make_optimisers(
 def set_rates(
     optimisers: Sequence[Optimizer], step: int, steps: int, config: OptimiserConfig
 ) -> None:
-    """Give every group its rate for `step` of `steps`."""
+    """Set the learning rate of every group for `step` of `steps`."""
     factor = rate_factor(step, steps, config)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
@@ -63,7 +64,7 @@ def set_rates(
 
 
 def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Return the share of the peak rate at `step`: linear warm-up, then a half cosine."""
+    """Return the learning rate at `step`, relative to the peak: linear warm-up, half cosine."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
@@ -72,7 +73,7 @@ def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Return a running average of the weights; its first 1 / (1 - decay) updates weigh alike."""
+    """Return a moving average of the weights; its first 1 / (1 - decay) updates weigh the same."""
 
     def blend(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
         return average.lerp(current, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
@@ -80,13 +81,14 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, avg_fn=blend)
 
 
-def _learning(
-    model: FlashDepth, part: str, rate: float, seeing: bool
+def _trainable(
+    model: FlashDepth, part: str, rate: float, train_features: bool
 ) -> list[tuple[str, nn.Parameter]]:
-    """Return the parameters of a part that learn, by name; its others are frozen here."""
+    """Return names and parameters of a part that are trained, and freeze its others."""
     named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
     for name, parameter in named:
-        parameter.requires_grad_(rate > 0 and (seeing or not model.sees_by(name)))
+        frozen = not train_features and model.is_before_alignment(name)
+        parameter.requires_grad_(rate > 0 and not frozen)
     return [(name, parameter) for name, parameter in named if parameter.requires_grad]
 
 

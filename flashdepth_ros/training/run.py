@@ -1,4 +1,4 @@
-"""A whole run: phase after phase, from where it was interrupted to its weights."""
+"""A training run: all phases, resumed from the checkpoint where there is one."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -16,76 +16,76 @@ from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
-from flashdepth_ros.training.journal import Journal
-from flashdepth_ros.training.keeping import Keeper, KeptSample
-from flashdepth_ros.training.records import Records, read_checkpoint
+from flashdepth_ros.training.feature_cache import CachedSample, FeatureCache
+from flashdepth_ros.training.run_folder import RunFolder, read_checkpoint
+from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
 
 
 def train(config: TrainingConfig, world: World) -> bool:
     """
-    Train as `config` says, going on from the checkpoint in its folder if there is one.
+    Train by `config`, resuming from the checkpoint in its output folder if there is one.
 
-    :return: whether the run is finished; false if it was asked to stop before.
-    :raises FlashDepthError: of what configuration, data or checkpoint are not usable.
+    :return: whether the run is finished; false if it was interrupted.
+    :raises FlashDepthError: configuration, data or checkpoint are not usable.
     """
     trainer = Trainer(config, world)
-    folder = Path(config.output)
-    state = read_checkpoint(folder)
+    state = read_checkpoint(Path(config.output))
     if state is not None:
         trainer.restore(state)
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
-        journal = None
-        if world.leads:
-            records = stack.enter_context(closing(Records(folder)))
-            journal = stack.enter_context(closing(Journal(trainer, records)))
-        keeper = Keeper(config, trainer.model, world, lambda: interruption.requested)
-        for sample in samples(config, world, trainer.step, keeper):
-            terms = trainer.learn(sample)
+        log = None
+        if world.is_main:
+            folder = stack.enter_context(closing(RunFolder(Path(config.output))))
+            log = stack.enter_context(closing(RunLog(trainer, folder)))
+        cache = FeatureCache(config, trainer.model, world, lambda: interruption.requested)
+        for sample in samples(config, world, trainer.step, cache):
+            terms = trainer.train_step(sample)
             stops = world.any(interruption.requested)
-            if journal:
-                journal.note(terms, stops)
+            if log:
+                log.log_step(terms, stops)
             if stops:
                 break
     return trainer.step == config.steps
 
 
 def samples(
-    config: TrainingConfig, world: World, start: int, keeper: Keeper | None = None
-) -> Iterator[Sample | KeptSample]:
+    config: TrainingConfig, world: World, start: int, cache: FeatureCache | None = None
+) -> Iterator[Sample | CachedSample]:
     """
-    Yield this process's share of the batch of every step from `start` to the end.
+    Yield this process's share of the batch of every step from `start` on.
 
-    They end before where the keeper is interrupted; none is needed where no samples are kept.
-
-    :raises ConfigError: a batch does not divide by the processes, or a source is not usable.
+    :param cache: needed where phases have `cached_samples`; if its build is interrupted, the
+        samples end.
+    :raises ConfigError: a batch size is not a multiple of the number of processes, or a source is
+        not usable.
     """
     pool = VideoPool(config.sources)
     canonical_focal = preset(config.model).canonical_focal
-    loaded = partial(_loaded, config.workers, world.device.type == 'cuda')
+    load_batches = partial(_load_batches, config.workers, world.device.type == 'cuda')
     step = index = 0
     for phase in config.phases:
         if phase.batch % world.size:
             raise ConfigError(
-                f'a batch of {phase.batch} given, a multiple of {world.size} (processes) expected'
+                f'batch {phase.batch} given, a multiple of {world.size} (processes) expected'
             )
         steps = range(max(0, start - step), phase.steps)
         if steps:
-            drawn = ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal)
-            dataset: Dataset[Any] | None = drawn
-            if phase.kept and keeper:
-                dataset = keeper.keep(drawn, loaded)
+            clips = ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal)
+            dataset: Dataset[Any] | None = clips
+            if phase.cached_samples and cache:
+                dataset = cache.build(clips, load_batches)
             if dataset is None:
                 return
-            yield from loaded(
+            yield from load_batches(
                 dataset, StepSampler(steps, index, phase.batch, world.rank, world.size)
             )
         step += phase.steps
         index += phase.steps * phase.batch
 
 
-def _loaded(
+def _load_batches(
     workers: int, pinned: bool, dataset: Dataset[Any], batches: Iterable[list[int]]
 ) -> Iterable[Any]:
     return DataLoader(
@@ -93,7 +93,7 @@ def _loaded(
         batch_sampler=batches,
         num_workers=workers,
         worker_init_fn=_start_worker,
-        # A fork inherits the locks of OpenCV's threads, and may wait for one for ever.
+        # A fork inherits the locks of OpenCV's threads and can deadlock on them.
         multiprocessing_context='spawn' if workers else None,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
@@ -102,9 +102,10 @@ def _loaded(
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001
     """
-    Keep a loader process to one core, the others are for training, and let it load to the end.
+    Limit a loader process to one thread and let it ignore SIGINT and SIGTERM.
 
-    A signal to all processes of a run is for the trainer, which writes its checkpoint first.
+    A signal may go to all processes of a run; the trainer needs more batches until it has written
+    its checkpoint.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,37 +1,37 @@
-"""From the sources a configuration names to the videos in them."""
+"""Find the videos of the sources in a configuration."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.training import real_sets
+from flashdepth_ros.training import public_datasets
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import SourceConfig
 from flashdepth_ros.training.video import Video
 
 KINDS: dict[str, Callable[[Path], Sequence[Video]]] = {
     'clips': find_clips,
-    'tartanair': real_sets.find_tartanair,
-    'spring': real_sets.find_spring,
-    'mvs-synth': real_sets.find_mvs_synth,
-    'point-odyssey': real_sets.find_point_odyssey,
-    'dynamic-replica': real_sets.find_dynamic_replica,
+    'tartanair': public_datasets.find_tartanair,
+    'spring': public_datasets.find_spring,
+    'mvs-synth': public_datasets.find_mvs_synth,
+    'point-odyssey': public_datasets.find_point_odyssey,
+    'dynamic-replica': public_datasets.find_dynamic_replica,
 }
-"""How to find the videos below a root, by kind of source."""
+"""The function that finds the videos below a root folder, by kind of source."""
 
 
 def find_videos(source: SourceConfig) -> Sequence[Video]:
     """
-    Return the videos of a source, in an order that does not change.
+    Return the videos of a source, always in the same order.
 
-    :raises ConfigError: no such kind, no such folder, or nothing in it.
+    :raises ConfigError: an unknown kind, no such folder, or no videos in it.
     """
     if source.kind not in KINDS:
-        raise ConfigError(f'source kind {source.kind!r} not known; one of {", ".join(KINDS)}')
+        raise ConfigError(f'source kind {source.kind!r} is not known; one of {", ".join(KINDS)}')
     root = Path(source.root).expanduser()
     if not root.is_dir():
         raise ConfigError(f'{root}: no such folder; give the root of a {source.kind!r} source')
     videos = KINDS[source.kind](root)
     if not videos:
-        raise ConfigError(f'{root}: no video of kind {source.kind!r} in it; is the kind right?')
+        raise ConfigError(f'{root}: no video of kind {source.kind!r} found; check root and kind')
     return videos

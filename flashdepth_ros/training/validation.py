@@ -1,4 +1,4 @@
-"""How good a model is on whole sequences that it is not trained on."""
+"""Validate a model on complete sequences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import torch
 from flashdepth_ros import metrics
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.network import FlashDepth
-from flashdepth_ros.training.augmentation import cropped
-from flashdepth_ros.training.batches import CHUNK, normalised
+from flashdepth_ros.training.augmentation import crop_and_resize
+from flashdepth_ros.training.batches import CHUNK, normalise
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video, Window
@@ -19,73 +19,74 @@ from flashdepth_ros.training.video import Video, Window
 Array = NDArray[np.float32]
 
 METRICS = ('delta1', 'abs_rel', 'aligned_delta1', 'aligned_abs_rel', 'boundary_f1', 'drift')
-"""What a validation measures; each is the mean over its videos."""
+"""The metrics of a validation; each is the mean over the videos."""
 
 FARTHEST_M = 1000.0
-"""What infinitely far counts as where the truth has a surface, so that it cannot go uncounted."""
+"""Predicted depth is limited to this, so that infinite depth on a surface counts as an error."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Videos to be shown, and how."""
+    """The videos of a validation, and the size of the network input."""
 
     videos: tuple[Video, ...]
     frames: int
     size: tuple[int, int]
 
     @staticmethod
-    def of(config: TrainingConfig) -> 'Validation':
-        """Choose the videos evenly from the sources of the configuration."""
+    def from_config(config: TrainingConfig) -> 'Validation':
+        """Select the videos evenly from the sources of the configuration."""
         validation, last = config.validation, config.phases[-1]
         size = (validation.height or last.height, validation.width or last.width)
         found = [video for source in validation.sources for video in find_videos(source)]
-        places = np.linspace(0, len(found) - 1, min(validation.videos, len(found)))
-        videos = tuple(found[round(place)] for place in places)
+        positions = np.linspace(0, len(found) - 1, min(validation.videos, len(found)))
+        videos = tuple(found[round(position)] for position in positions)
         return Validation(videos, validation.frames, size)
 
     def run(self, model: FlashDepth, device: torch.device) -> dict[str, float]:
-        """Return the metrics of `model`; NaN where no video has one."""
+        """Return the metrics of `model`; NaN where a metric is defined for no video."""
         scores = []
         for video in self.videos:
             frames = range(min(self.frames, video.length))
-            window = cropped(video.read(frames), self.size)
+            window = crop_and_resize(video.read(frames), self.size)
             window = window.canonical(model.config.canonical_focal)
-            scores.append(score(predicted(model, window, device), window.inverse_depth))
+            scores.append(score(predict(model, window, device), window.inverse_depth))
         return {name: _mean([each[name] for each in scores]) for name in METRICS}
 
 
-def predicted(model: FlashDepth, window: Window, device: torch.device) -> Array:
-    """Return inverse depth (T, H, W) for a sequence, its state carried from frame to frame."""
+def predict(model: FlashDepth, window: Window, device: torch.device) -> Array:
+    """Return the inverse depth (T, H, W) of a sequence, with the state passed between frames."""
     state = None
     parts = []
     with torch.inference_mode():
         for start in range(0, len(window.rgb), CHUNK):
             rgb = torch.from_numpy(window.rgb[start : start + CHUNK]).to(device)
-            frames = normalised(rgb.permute(0, 3, 1, 2)[None])
+            frames = normalise(rgb.permute(0, 3, 1, 2)[None])
             inverse_depth, state = model(frames, state)
             parts.append(inverse_depth[0].cpu().numpy())
     return np.concatenate(parts)
 
 
-def score(inverse_depth: Array, truth: Array) -> dict[str, float]:
+def score(inverse_depth: Array, true_inverse_depth: Array) -> dict[str, float]:
     """
-    Compare inverse depth (T, H, W) with the truth: as it is, and aligned.
+    Compare inverse depth (T, H, W) with the ground truth, as predicted and aligned.
 
-    Aligned: by one scale and shift for the whole sequence, fitted in inverse depth. Drift: the
-    deviation of the single frames' best scales over their mean.
+    Aligned: with one scale and shift for the whole sequence, fitted in inverse depth. Drift: the
+    relative standard deviation of the best scales of single frames.
     """
-    depth, true_depth = _depth(inverse_depth), _depth(np.where(truth > 0, truth, np.nan))
+    surface = np.where(true_inverse_depth > 0, true_inverse_depth, np.nan)
+    depth, true_depth = _depth(inverse_depth), _depth(surface)
     scores = {
         'delta1': metrics.delta1(depth, true_depth),
         'abs_rel': metrics.abs_rel(depth, true_depth),
         'boundary_f1': metrics.boundary_f1(depth, true_depth),
-        'drift': float(metrics.scale_drift(inverse_depth, truth)[-1]),
+        'drift': float(metrics.scale_drift(inverse_depth, true_inverse_depth)[-1]),
         'aligned_delta1': np.nan,
         'aligned_abs_rel': np.nan,
     }
     try:
-        scale, shift = metrics.align_scale_shift(inverse_depth, truth)
-    except InputError:  # a model that says the same everywhere, as untrained ones may
+        scale, shift = metrics.align_scale_shift(inverse_depth, true_inverse_depth)
+    except InputError:  # The prediction is constant, as untrained models may predict.
         return scores
     aligned = _depth(scale * inverse_depth + shift)
     scores['aligned_delta1'] = metrics.delta1(aligned, true_depth)
@@ -94,7 +95,7 @@ def score(inverse_depth: Array, truth: Array) -> dict[str, float]:
 
 
 def _depth(inverse_depth: Array) -> Array:
-    """Return metres, at most `FARTHEST_M`; NaN stays, and does not count."""
+    """Return depth in metres, at most `FARTHEST_M`; NaN stays NaN and is not evaluated."""
     return np.asarray(1.0 / np.maximum(inverse_depth, 1.0 / FARTHEST_M), dtype=np.float32)
 
 

@@ -8,7 +8,7 @@ from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import PRESETS, create_model, load_weights
 from flashdepth_ros.network.checkpoint import convert, metadata, read_weights
 from flashdepth_ros.network.config import LEVELS
-from flashdepth_ros.network.names import ours, released
+from flashdepth_ros.network.names import from_released, to_released
 from support import golden_models
 
 STUDENT = 'flashdepth-tiny-s'
@@ -29,25 +29,27 @@ def test_names_translate_both_ways():
             model = create_model(preset)
         names, fusion = list(model.state_dict()), model.config.fusion
         level = fusion.level if fusion else LEVELS[0]
-        assert [ours(released(name), level) for name in names] == names
-        assert not set(map(released, names)) & set(names)
+        assert [from_released(to_released(name), level) for name in names] == names
+        assert not set(map(to_released, names)) & set(names)
 
 
 @pytest.mark.parametrize('keys', ['s', 'l', 'full'])
-def test_every_released_name_is_ours_or_known_as_unused(keys):
+def test_every_released_name_translates_or_is_known_as_unused(keys):
     preset = {'s': 'flashdepth-s', 'l': 'flashdepth-l', 'full': 'flashdepth-full'}[keys]
     with torch.device('meta'):
         expected = {n: list(e.shape) for n, e in create_model(preset).state_dict().items()}
     shapes = json.loads((golden_models.DATA / f'{keys}_keys.json').read_text())
-    translated = {ours(name): shape for name, shape in shapes.items() if ours(name)}
+    translated = {
+        from_released(name): shape for name, shape in shapes.items() if from_released(name)
+    }
     assert translated == expected
 
 
 @pytest.mark.parametrize('wrap', [lambda e: e, lambda e: {'model': e, 'optimizer': {'lr': 1e-4}}])
 @pytest.mark.parametrize(
-    'rename', [lambda name: name, released, lambda n: 'module.' + released(n)]
+    'rename', [lambda name: name, to_released, lambda n: 'module.' + to_released(n)]
 )
-def test_pth_loads_under_either_name(entries, tmp_path, wrap, rename):
+def test_pth_loads_with_either_naming(entries, tmp_path, wrap, rename):
     path = tmp_path / 'weights.pth'
     torch.save(wrap({rename(name): entry for name, entry in entries.items()}), path)
     model = create_model(STUDENT)
@@ -72,26 +74,26 @@ def test_convert_strips_the_optimizer_and_keeps_the_origin(entries, tmp_path):
         torch.testing.assert_close(entry, entries[name], rtol=1e-3, atol=1e-6)
 
 
-def test_missing_unexpected_and_misshapen_entries_are_named(entries):
+def test_missing_unexpected_and_misshapen_entries_are_listed(entries):
     model = create_model(STUDENT)
     before = {name: entry.clone() for name, entry in model.state_dict().items()}
-    wrong = dict(entries, strange=torch.zeros(1), **{'encoder.norm.bias': torch.zeros(3)})
+    wrong = dict(entries, other=torch.zeros(1), **{'encoder.norm.bias': torch.zeros(3)})
     del wrong['temporal.output.weight']
     with pytest.raises(CheckpointError) as caught:
         load_weights(model, wrong)
     message = str(caught.value)
-    for words in (
+    for text in (
         STUDENT,
         '1 entries missing, first temporal.output.weight',
-        '1 entries unexpected, first strange',
+        '1 entries unexpected, first other',
         'encoder.norm.bias (3,) instead of (128,)',
     ):
-        assert words in message
+        assert text in message
     assert equal(model.state_dict(), before)
 
 
-def test_error_names_the_preset_that_fits(entries):
-    with pytest.raises(CheckpointError, match=f'It fits preset {STUDENT}: ask for that one'):
+def test_error_suggests_the_preset_that_fits(entries):
+    with pytest.raises(CheckpointError, match=f'It fits preset {STUDENT}: select that model'):
         load_weights(create_model('flashdepth-tiny'), entries)
 
 
@@ -103,7 +105,7 @@ class Harmful:
 def test_pickle_with_more_than_tensors_is_refused(tmp_path, capsys):
     path = tmp_path / 'harmful.pth'
     torch.save({'model': Harmful()}, path)
-    with pytest.raises(CheckpointError, match='something else than tensors'):
+    with pytest.raises(CheckpointError, match='more than tensors'):
         load_weights(create_model(STUDENT), path)
     assert capsys.readouterr().out == ''
 
@@ -112,11 +114,11 @@ def test_unreadable_files_are_refused(tmp_path):
     garbage = {
         'cut.safetensors': 'not a safetensors',
         'cut.pth': 'damaged',
-        'cut.onnx': 'is not read',
+        'cut.onnx': 'is not supported',
     }
-    for name, complaint in garbage.items():
+    for name, message in garbage.items():
         (tmp_path / name).write_bytes(b'\x10garbage')
-        with pytest.raises(CheckpointError, match=complaint):
+        with pytest.raises(CheckpointError, match=message):
             read_weights(tmp_path / name)
     with pytest.raises(CheckpointError, match='no such file'):
         read_weights(tmp_path / 'absent.pth')

@@ -12,7 +12,7 @@ TOLERANCE = 1e-4
     ('vectors', 'preset', 'keys'),
     [('s_182x252', 'flashdepth-s', 's'), ('full_518x602', 'flashdepth-full', 'full')],
 )
-def test_released_architecture_gives_the_released_numbers(vectors, preset, keys):
+def test_outputs_match_the_golden_vectors(vectors, preset, keys):
     model = create_model(preset)
     load_weights(model, golden_models.released_entries(keys))
     golden = np.load(golden_models.DATA / f'{vectors}.npz')
@@ -34,7 +34,7 @@ def test_released_architecture_gives_the_released_numbers(vectors, preset, keys)
     np.testing.assert_allclose(ssm.std(), golden['state_std'], 0, TOLERANCE)
 
 
-def test_released_checkpoint_of_l_fits():
+def test_checkpoint_of_l_loads():
     shapes = golden_models.json.loads((golden_models.DATA / 'l_keys.json').read_text())
     model = create_model('flashdepth-l')
     load_weights(model, {name: torch.zeros(shape) for name, shape in shapes.items()})

@@ -1,4 +1,4 @@
-"""Models whose weights follow from their names alone, so that every part has an effect."""
+"""Models with deterministic weights derived from the names of their entries."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from flashdepth_ros.network import FlashDepth, create_model, load_weights
-from flashdepth_ros.network.names import released
+from flashdepth_ros.network.names import to_released
 from support import golden_recipe
 from support.paths import DATA
 
@@ -21,10 +21,10 @@ def released_entries(keys: str) -> dict[str, torch.Tensor]:
 
 
 def golden_model(preset: str) -> FlashDepth:
-    """Return `preset` with the golden weights of its entries' released names."""
+    """Return `preset` with the golden weights for the released names of its entries."""
     model = create_model(preset)
     entries = {
-        name: torch.from_numpy(golden_recipe.weight(released(name), tuple(entry.shape)))
+        name: torch.from_numpy(golden_recipe.weight(to_released(name), tuple(entry.shape)))
         for name, entry in model.state_dict().items()
     }
     load_weights(model, entries)

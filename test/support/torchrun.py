@@ -1,4 +1,4 @@
-"""Two processes that work together, as torchrun starts them."""
+"""Run a module in two processes with torchrun."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 
 def torchrun(module: str, *arguments: str) -> None:
-    """Run a module in two processes, as from a shell; it must end well and warn of nothing."""
+    """Run a module in two processes; fail unless it succeeds without warnings."""
     command = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
     done = subprocess.run(
         [sys.executable, *command, '-m', module, *arguments],

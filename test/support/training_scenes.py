@@ -1,4 +1,4 @@
-"""Tiny clips and configurations for the tests of training."""
+"""Small clips and configurations for training tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from flashdepth_ros.training.config import TrainingConfig, parse
 
 
 def write_scene(path: Path, seed: int = 0, frames: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Write a clip of a textured wall behind a floor, with sky and a hole; return what it is."""
+    """Write a clip of a textured wall and floor, with sky and a hole; return images and depth."""
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:48, :64].astype(np.float32)
     inverse = np.maximum(0.0, (rows - 20.0) / 60.0) + 0.05
@@ -29,7 +29,7 @@ def write_scene(path: Path, seed: int = 0, frames: int = 6) -> tuple[np.ndarray,
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute in one thread: at this size, threads wait longer than they compute."""
+    """Compute in one thread, which is faster at this size."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -47,7 +47,7 @@ def tiny_run(folder: Path, **changes: object) -> TrainingConfig:
             {'steps': 3, 'height': 42, 'width': 56, 'frames': 3, 'batch': 2, 'strides': [1]},
         ],
         'workers': 0,
-        'optimiser': {'warmup_steps': 2, 'muon': True, 'average': 0.9},
+        'optimiser': {'warmup_steps': 2, 'muon': True, 'ema_decay': 0.9},
         'validation': {
             'sources': [{'root': str(folder / 'clips')}],
             'every': 4,

@@ -1,4 +1,6 @@
-"""Configurations: what the shipped ones say, and what is refused."""
+"""Configurations: the shipped files, and what is refused."""
+
+import re
 
 import pytest
 
@@ -8,7 +10,7 @@ from flashdepth_ros.training.optimisation import rate_factor
 from support.paths import ROOT
 
 SHIPPED = sorted((ROOT / 'config' / 'train').glob('*.yaml'))
-LEAST = """
+MINIMAL = """
 model: flashdepth-tiny-s
 output: runs/test
 sources: [{root: clips}]
@@ -21,8 +23,14 @@ def test_shipped_configurations_can_be_read(path):
     assert read_config(path).steps > 0
 
 
-def test_what_is_not_given_keeps_its_default(tmp_path):
-    (tmp_path / 'run.yaml').write_text(LEAST + 'optimiser: {rates: {encoder: 1}}')
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configurations_are_documented(path):
+    document = (ROOT / 'doc' / 'training.md').read_text()
+    assert re.search(rf'\b{re.escape(path.name)}', document)
+
+
+def test_keys_not_given_have_their_defaults(tmp_path):
+    (tmp_path / 'run.yaml').write_text(MINIMAL + 'optimiser: {rates: {encoder: 1}}')
     config = read_config(tmp_path / 'run.yaml')
     assert config.optimiser.rates.encoder == 1.0
     assert config.optimiser.rates.decoder == OptimiserConfig().rates.decoder
@@ -41,19 +49,22 @@ def test_what_is_not_given_keeps_its_default(tmp_path):
         ('precision: int8', 'float32 or bfloat16'),
         ('phases: []', 'at least one phase'),
         ('phases: [{steps: 5, height: 30, width: 42}]', 'multiples of 14'),
-        ('phases: [{steps: 5, height: 28, width: 42, judged: 3}]', 'judged must be even'),
-        ('phases: [{steps: 5, height: 28, width: 42, frames: 4, judged: 6}]', 'at most all'),
+        ('phases: [{steps: 5, height: 28, width: 42, loss_frames: 3}]', 'must be even'),
+        (
+            'phases: [{steps: 5, height: 28, width: 42, frames: 4, loss_frames: 6}]',
+            'at most frames',
+        ),
         ('model: flashdepth-huge', "model 'flashdepth-huge' is not known"),
         (': [', 'not a readable YAML file'),
     ],
 )
-def test_what_cannot_be_used_is_refused(tmp_path, added, message):
-    (tmp_path / 'run.yaml').write_text(LEAST + added)
+def test_invalid_configurations_are_refused(tmp_path, added, message):
+    (tmp_path / 'run.yaml').write_text(MINIMAL + added)
     with pytest.raises(ConfigError, match=message):
         read_config(tmp_path / 'run.yaml')
 
 
-def test_rates_rise_then_fall():
+def test_learning_rates_rise_then_fall():
     config = OptimiserConfig(warmup_steps=10, final_rate=0.1)
     factors = [rate_factor(step, 100, config) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)

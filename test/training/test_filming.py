@@ -5,7 +5,7 @@ from flashdepth_ros.cli import main
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
-from flashdepth_ros.training.augmentation import cropped
+from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import find_clips
 
 
@@ -17,60 +17,60 @@ def gl():
         pytest.skip(str(error))
 
 
-def test_filmed_clips_hold_what_the_simulator_shows(tmp_path):
-    words = ['film', str(tmp_path), '--seeds', '8:10', '--frames', '3', '--size', '84x56']
-    assert main(words) == 0
+def test_clips_contain_the_frames_of_the_simulator(tmp_path):
+    arguments = ['film', str(tmp_path), '--seeds', '8:10', '--frames', '3', '--size', '84x56']
+    assert main(arguments) == 0
     (clip, _) = found = find_clips(tmp_path)
     assert [each.length for each in found] == [3, 3]
     settings = ClipSettings(
         width=84, height=56, frames=3, rate_hz=10.0, supersampling=2, shadow_share=0.25
     )
-    shown = list(plan_clip(8, settings).frames())
+    expected = list(plan_clip(8, settings).frames())
     window = clip.read([0, 1, 2])
-    truth = np.stack([1.0 / frame.depth for frame in shown])
-    error = np.abs(np.asarray(window.inverse_depth) - truth)
-    assert error.max() < 1e-3 * truth.max()
-    colour = np.abs(np.asarray(window.rgb, float) - np.stack([frame.rgb for frame in shown]))
+    inverse_depth = np.stack([1.0 / frame.depth for frame in expected])
+    error = np.abs(np.asarray(window.inverse_depth) - inverse_depth)
+    assert error.max() < 1e-3 * inverse_depth.max()
+    colour = np.abs(np.asarray(window.rgb, float) - np.stack([frame.rgb for frame in expected]))
     assert colour.mean() < 6
-    assert clip.camera().stamps_ns == [frame.stamp_ns for frame in shown]
-    before = clip.path.stat().st_mtime_ns
-    assert main(words) == 0
-    assert clip.path.stat().st_mtime_ns == before
+    assert clip.camera().stamps_ns == [frame.stamp_ns for frame in expected]
+    written_ns = clip.path.stat().st_mtime_ns
+    assert main(arguments) == 0
+    assert clip.path.stat().st_mtime_ns == written_ns
 
 
 def test_copies_are_the_same_clips_at_another_size(tmp_path):
     large, small = tmp_path / 'large', tmp_path / 'small'
-    words = ['film', str(large), '--seeds', '8:9', '--frames', '2', '--size', '84x56']
-    assert main(words) == 0
-    assert main([*words, '--copies', f'28x28:{small}']) == 0
-    (filmed,), (copy,) = find_clips(large), find_clips(small)
-    expected = cropped(filmed.read([0, 1]), (28, 28))
+    arguments = ['film', str(large), '--seeds', '8:9', '--frames', '2', '--size', '84x56']
+    assert main(arguments) == 0
+    assert main([*arguments, '--copies', f'28x28:{small}']) == 0
+    (original,), (copy,) = find_clips(large), find_clips(small)
+    expected = crop_and_resize(original.read([0, 1]), (28, 28))
     window, camera = copy.read([0, 1]), copy.camera()
     step = expected.inverse_depth.max() / 65534
     np.testing.assert_allclose(window.inverse_depth, expected.inverse_depth, atol=0.51 * step)
     assert np.abs(window.rgb.astype(int) - expected.rgb).mean() < 6
-    focal = filmed.camera().intrinsics[0] / 2
+    focal = original.camera().intrinsics[0] / 2
     assert camera.intrinsics == pytest.approx((focal, focal, 13.5, 13.5))
-    assert camera.stamps_ns == filmed.camera().stamps_ns
-    np.testing.assert_array_equal(camera.poses, filmed.camera().poses)
+    assert camera.stamps_ns == original.camera().stamps_ns
+    np.testing.assert_array_equal(camera.poses, original.camera().poses)
 
 
-def test_every_clip_may_have_a_scene_of_its_own(tmp_path):
-    words = ['film', str(tmp_path), '--seeds', '8:9', '--frames', '1', '--size', '28x28']
-    assert main([*words, '--clips-per-scene', '1']) == 0
+def test_each_clip_can_have_its_own_scene(tmp_path):
+    arguments = ['film', str(tmp_path), '--seeds', '8:9', '--frames', '1', '--size', '28x28']
+    assert main([*arguments, '--clips-per-scene', '1']) == 0
     (clip,) = find_clips(tmp_path)
     settings = ClipSettings(
         width=28, height=28, frames=1, rate_hz=10.0, shadow_share=0.25, clips_per_scene=1
     )
-    (shown,) = plan_clip(8, settings).frames()
-    np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / shown.depth, atol=1e-3)
+    (frame,) = plan_clip(8, settings).frames()
+    np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / frame.depth, atol=1e-3)
 
 
-def test_a_clip_needs_a_scene(tmp_path, capsys):
+def test_clips_per_scene_below_1_are_refused(tmp_path, capsys):
     assert main(['film', str(tmp_path), '--clips-per-scene', '0']) == 1
     assert '1 or more expected' in capsys.readouterr().err
 
 
-def test_seeds_that_cannot_be_read_are_refused(tmp_path, capsys):
+def test_invalid_seeds_are_refused(tmp_path, capsys):
     assert main(['film', str(tmp_path), '--seeds', 'all']) == 1
     assert "two numbers with ':'" in capsys.readouterr().err

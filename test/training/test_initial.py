@@ -1,4 +1,4 @@
-"""The models runs begin with."""
+"""Initial models of training runs."""
 
 from dataclasses import replace
 
@@ -13,50 +13,52 @@ from flashdepth_ros.training.initial import MEMORY_TOKENS, initial_model
 from support.training_scenes import tiny_run
 
 
-def test_a_model_from_scratch_says_the_typical_depth_and_follows_from_the_seed(tmp_path):
+def test_a_model_from_scratch_predicts_the_typical_depth_and_depends_on_the_seed(tmp_path):
     config = tiny_run(tmp_path, initial={'typical_depth_m': 2.0})
     model = initial_model(config)
     inverse_depth = model(torch.randn(1, 1, 3, 56, 56))[0]
     assert inverse_depth.median().item() == pytest.approx(0.5, rel=0.5)
-    # From the first step on it tells one place from another by as much as depths differ.
+    # Untrained, it varies over the image by about as much as depth does.
     assert 0.05 < inverse_depth.std().item() < 0.5
     same, other = (initial_model(replace(config, seed=seed)) for seed in (0, 1))
-    bias, name = model.state_dict(), 'encoder.patch_embedding.weight'
-    assert torch.equal(same.state_dict()[name], bias[name])
-    assert not torch.equal(other.state_dict()[name], bias[name])
+    entries, name = model.state_dict(), 'encoder.patch_embedding.weight'
+    assert torch.equal(same.state_dict()[name], entries[name])
+    assert not torch.equal(other.state_dict()[name], entries[name])
 
 
-def test_the_recurrence_begins_with_memories_from_a_few_tokens_to_a_hundred_frames(tmp_path):
+def test_initial_time_constants_range_from_a_few_tokens_to_a_hundred_frames(tmp_path):
     trained = create_model('flashdepth-tiny-s')
     save_weights(trained.state_dict(), tmp_path / 'a.safetensors', torch.float32, {})
-    initial = {'student': str(tmp_path / 'a.safetensors'), 'new_memory': True}
+    initial = {'student': str(tmp_path / 'a.safetensors'), 'reset_memory': True}
     model = initial_model(tiny_run(tmp_path, initial=initial))
     for block, before in zip(model.temporal.blocks, trained.temporal.blocks, strict=True):
         mixer = block.mixer
-        torch.testing.assert_close(memories(mixer), started(mixer), rtol=1e-3, atol=0)
-        # What is written and what is read have a part in common, whatever the token.
-        into, out_of = (mixer.conv.bias - before.mixer.conv.bias)[mixer.inner :].chunk(2)
-        assert into @ out_of == mixer.state_shape[-1] // 4
+        torch.testing.assert_close(
+            time_constants(mixer), initial_time_constants(mixer), rtol=1e-3, atol=0
+        )
+        # B and C have a common part that does not depend on the token.
+        B, C = (mixer.conv.bias - before.mixer.conv.bias)[mixer.inner :].chunk(2)
+        assert mixer.state_shape[-1] // 4 == B @ C
         assert torch.equal(mixer.in_proj.weight, before.mixer.in_proj.weight)
 
 
-def test_no_memory_is_longer_than_allowed_and_shorter_ones_stay(tmp_path):
-    limited = tiny_run(tmp_path, initial={'new_memory': True, 'longest_memory': 300.0})
+def test_only_time_constants_above_the_limit_change(tmp_path):
+    limited = tiny_run(tmp_path, initial={'reset_memory': True, 'max_memory_tokens': 300.0})
     for block in initial_model(limited).temporal.blocks:
-        expected = started(block.mixer).clamp(max=300.0)
-        torch.testing.assert_close(memories(block.mixer), expected, rtol=1e-3, atol=0)
+        expected = initial_time_constants(block.mixer).clamp(max=300.0)
+        torch.testing.assert_close(time_constants(block.mixer), expected, rtol=1e-3, atol=0)
 
 
-def memories(mixer):
-    """Return after how many tokens each head forgets."""
+def time_constants(mixer):
+    """Return the time constant of each head, tokens."""
     return 1.0 / (torch.nn.functional.softplus(mixer.dt_bias) * mixer.A_log.exp())
 
 
-def started(mixer):
+def initial_time_constants(mixer):
     return torch.logspace(*torch.tensor(MEMORY_TOKENS).log10(), mixer.heads)
 
 
-def test_the_hybrid_begins_with_its_two_branches(tmp_path):
+def test_a_hybrid_starts_from_two_branches(tmp_path):
     files = {}
     for branch, name in (('student', 'flashdepth-tiny-s'), ('context', 'flashdepth-tiny-l')):
         files[branch] = tmp_path / f'{branch}.safetensors'
@@ -77,7 +79,7 @@ def test_the_hybrid_begins_with_its_two_branches(tmp_path):
     torch.testing.assert_close(hybrid.context(frames[0]), path)
 
 
-def test_a_hybrid_begins_with_all_of_another(tmp_path):
+def test_a_hybrid_starts_from_another_hybrid(tmp_path):
     hybrid = create_model('flashdepth-tiny')
     weights = str(tmp_path / 'a.safetensors')
     save_weights(hybrid.state_dict(), weights, torch.float32, {})
@@ -87,22 +89,22 @@ def test_a_hybrid_begins_with_all_of_another(tmp_path):
         assert torch.equal(entry, hybrid.state_dict()[name]), name
 
 
-def test_the_fusion_can_begin_anew(tmp_path):
+def test_the_fusion_can_be_reset(tmp_path):
     hybrid = create_model('flashdepth-tiny')
     trained = {name: torch.ones_like(entry) for name, entry in hybrid.state_dict().items()}
     save_weights(trained, tmp_path / 'a.safetensors', torch.float32, {})
     initial = dict.fromkeys(('student', 'context'), str(tmp_path / 'a.safetensors'))
-    config = tiny_run(tmp_path, model='flashdepth-tiny', initial={**initial, 'new_fusion': True})
+    config = tiny_run(tmp_path, model='flashdepth-tiny', initial={**initial, 'reset_fusion': True})
     model = initial_model(config)
     assert not any(block.attention.output.weight.any() for block in model.fusion.blocks)
     for name, entry in model.state_dict().items():
         assert name.startswith('fusion.') or torch.equal(entry, trained[name]), name
 
 
-def test_weights_without_temporal_module_leave_it_without_effect(tmp_path):
+def test_a_temporal_module_missing_in_the_weights_has_no_effect(tmp_path):
     whole = create_model('flashdepth-tiny-s')
-    frameless = {n: e for n, e in whole.state_dict().items() if not n.startswith('temporal.')}
-    save_weights(frameless, tmp_path / 'a.safetensors', torch.float32, {})
+    without = {n: e for n, e in whole.state_dict().items() if not n.startswith('temporal.')}
+    save_weights(without, tmp_path / 'a.safetensors', torch.float32, {})
     model = initial_model(tiny_run(tmp_path, initial={'student': str(tmp_path / 'a.safetensors')}))
     frames = torch.randn(1, 2, 3, 56, 56)
     torch.testing.assert_close(model(frames)[0], whole(frames)[0])
@@ -115,5 +117,5 @@ def test_weights_of_another_model_are_refused(tmp_path):
         initial_model(tiny_run(tmp_path, initial={'student': str(tmp_path / 'a.safetensors')}))
 
 
-def test_the_temporal_module_can_be_left_out(tmp_path):
+def test_a_model_without_temporal_module_can_be_trained(tmp_path):
     assert initial_model(tiny_run(tmp_path, temporal=False)).temporal is None

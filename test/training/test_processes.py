@@ -1,4 +1,4 @@
-"""Two processes train as one does."""
+"""Two processes train like one."""
 
 from dataclasses import asdict, replace
 
@@ -7,17 +7,17 @@ import yaml
 
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.initial import initial_model
-from flashdepth_ros.training.records import read_checkpoint
 from flashdepth_ros.training.run import train
+from flashdepth_ros.training.run_folder import read_checkpoint
 from support.torchrun import torchrun
 from support.training_scenes import one_thread, tiny_run, write_scene
 
 
-def test_two_processes_learn_what_one_does(tmp_path):
+def test_two_processes_give_the_weights_of_one(tmp_path):
     (tmp_path / 'clips').mkdir()
     write_scene(tmp_path / 'clips' / 'a.clip.zip')
-    # Where the gradient is 0 but for rounding, AdamW's usual epsilon would make it a full step.
-    optimiser = {'warmup_steps': 2, 'average': 0.9, 'epsilon': 1e-3}
+    # With AdamW's default epsilon, gradients that are 0 except for rounding make a full step.
+    optimiser = {'warmup_steps': 2, 'ema_decay': 0.9, 'epsilon': 1e-3}
     alone = tiny_run(tmp_path, optimiser=optimiser, output=str(tmp_path / 'one'))
     with one_thread():
         assert train(alone, World(0, 1, torch.device('cpu')))
@@ -34,7 +34,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 
 def _listed(value: object) -> object:
-    """Turn tuples into lists, which is what YAML has."""
+    """Convert tuples to lists, as YAML has no tuples."""
     if isinstance(value, dict):
         return {key: _listed(each) for key, each in value.items()}
     return [_listed(each) for each in value] if isinstance(value, tuple) else value

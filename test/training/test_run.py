@@ -1,4 +1,4 @@
-"""Laws of a run: interruption, many processes, learning, freezing."""
+"""Training runs: interruption, learning, freezing."""
 
 from collections.abc import Iterator
 import csv
@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from flashdepth_ros.runtime.distributed import World
-from flashdepth_ros.training.records import read_checkpoint
 from flashdepth_ros.training.run import samples, train
+from flashdepth_ros.training.run_folder import read_checkpoint
 from flashdepth_ros.training.trainer import Trainer
 from support.training_scenes import one_thread, tiny_run, write_scene
 
@@ -39,21 +39,21 @@ def curve(folder: Path) -> list[dict[str, float]]:
 
 
 def interrupt_at(step, monkeypatch):
-    """Have the process and its loaders asked to stop, by a signal, in the middle of `step`."""
-    learn = Trainer.learn
+    """Send SIGTERM to the process and its loaders during `step`."""
+    train_step = Trainer.train_step
 
-    def learn_and_signal(trainer, sample):
+    def signal_and_train(trainer, sample):
         if trainer.step == step:
             loaders = [process.pid for process in multiprocessing.active_children()]
-            # Signals of its parent a loader takes otherwise.
+            # From another process: PyTorch loaders handle signals of their parent differently.
             subprocess.run(['kill', *map(str, (os.getpid(), *loaders))], check=True)
-        return learn(trainer, sample)
+        return train_step(trainer, sample)
 
-    monkeypatch.setattr(Trainer, 'learn', learn_and_signal)
+    monkeypatch.setattr(Trainer, 'train_step', signal_and_train)
 
 
 @pytest.mark.parametrize('step', [1, 4])
-def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, monkeypatch, step):
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, monkeypatch, step):
     whole = tiny_run(folder, output=str(folder / 'whole'))
     assert train(whole, ALONE)
     parts = tiny_run(folder, output=str(folder / 'parts'))
@@ -71,13 +71,13 @@ def test_an_interrupted_run_ends_bit_for_bit_as_an_uninterrupted_one(folder, mon
     assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
 
 
-def test_a_signal_to_all_processes_of_a_run_still_leaves_a_checkpoint(folder, monkeypatch):
+def test_a_signal_to_all_processes_leaves_a_checkpoint(folder, monkeypatch):
     interrupt_at(1, monkeypatch)
     assert not train(tiny_run(folder, output=str(folder / 'run'), workers=1), ALONE)
     assert read_checkpoint(folder / 'run')['step'] == 2
 
 
-def test_the_loss_falls_on_the_same_clips(folder):
+def test_the_loss_decreases_on_the_same_clips(folder):
     config = tiny_run(
         folder,
         phases=[{'steps': 40, 'height': 42, 'width': 56, 'frames': 2, 'batch': 2, 'strides': [1]}],
@@ -85,15 +85,15 @@ def test_the_loss_falls_on_the_same_clips(folder):
         optimiser={'warmup_steps': 5, 'rates': {'encoder': 1e-3, 'decoder': 1e-3}},
     )
     trainer = Trainer(config, ALONE)
-    losses = [float(trainer.learn(sample)['loss']) for sample in samples(config, ALONE, 0)]
+    losses = [float(trainer.train_step(sample)['loss']) for sample in samples(config, ALONE, 0)]
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_parts_of_rate_0_stay_as_they_are(folder):
+def test_parts_with_rate_0_are_frozen(folder):
     config = tiny_run(folder, optimiser={'rates': {'encoder': 0.0}, 'warmup_steps': 0})
     trainer = Trainer(config, ALONE)
     before = {name: entry.clone() for name, entry in trainer.model.state_dict().items()}
-    trainer.learn(next(iter(samples(config, ALONE, 0))))
+    trainer.train_step(next(iter(samples(config, ALONE, 0))))
     changed = {
         name.split('.')[0]
         for name, entry in trainer.model.state_dict().items()

@@ -1,4 +1,4 @@
-"""What a run leaves behind, what its measurements say, and which checkpoints it refuses."""
+"""Outputs of a run: weights, learning curve, checkpoints, validation."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +14,13 @@ from flashdepth_ros.network.checkpoint import metadata
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import TrainingConfig
-from flashdepth_ros.training.records import CHECKPOINT, Records, read_checkpoint
 from flashdepth_ros.training.run import samples, train
+from flashdepth_ros.training.run_folder import CHECKPOINT, RunFolder, read_checkpoint
 from flashdepth_ros.training.trainer import Trainer
 from flashdepth_ros.training.validation import FARTHEST_M, METRICS, Validation, score
 from support.training_scenes import one_thread, tiny_run, write_scene
 
-# Loader processes are forked, as is PyTorch's habit on Linux; Python 3.12 warns of it.
+# PyTorch forks loader processes on Linux; Python 3.12 warns about that.
 pytestmark = pytest.mark.filterwarnings('ignore:.*multi-threaded.*:DeprecationWarning')
 
 ALONE = World(0, 1, torch.device('cpu'))
@@ -28,7 +28,7 @@ ALONE = World(0, 1, torch.device('cpu'))
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory) -> Iterator[TrainingConfig]:
-    """Return the configuration of a run that has ended."""
+    """Return the configuration of a finished run."""
     folder: Path = tmp_path_factory.mktemp('training')
     (folder / 'clips').mkdir()
     write_scene(folder / 'clips' / 'a.clip.zip')
@@ -52,22 +52,22 @@ def test_the_weights_are_the_average_and_load_strictly(finished):
 
 
 def test_the_curve_has_every_metric(finished):
-    records = Records(Path(finished.output))
-    records.close()
-    rows = records.rows()
+    folder = RunFolder(Path(finished.output))
+    folder.close()
+    rows = folder.read_curve()
     assert [row['step'] for row in rows] == [4, 6]
     assert set(rows[0]) == {'step', 'seconds', 'loss', *METRICS}
     assert all(0 < row['abs_rel'] < 1000 for row in rows)
     assert list((Path(finished.output) / 'tensorboard').iterdir())
 
 
-def test_a_finished_run_is_left_as_it_is(finished):
+def test_a_finished_run_is_not_changed(finished):
     before = (Path(finished.output) / CHECKPOINT).read_bytes()
     assert train(finished, ALONE)
     assert (Path(finished.output) / CHECKPOINT).read_bytes() == before
 
 
-def test_a_run_goes_on_at_the_rates_configured_now(finished):
+def test_a_resumed_run_uses_the_current_settings(finished):
     optimiser = replace(finished.optimiser, weight_decay=0.5)
     trainer = Trainer(replace(finished, optimiser=optimiser), ALONE)
     trainer.restore(read_checkpoint(Path(finished.output)))
@@ -93,39 +93,39 @@ def test_a_batch_that_does_not_divide_is_refused(finished):
         next(samples(finished, World(0, 3, torch.device('cpu')), 0))
 
 
-def test_a_step_whose_gradient_is_not_finite_is_left_out(finished, caplog):
+def test_a_step_with_a_non_finite_gradient_is_skipped(finished, caplog):
     trainer = Trainer(finished, ALONE)
     torch.nn.init.constant_(trainer.model.encoder.class_token, torch.nan)
     before = trainer.model.decoder.head.conv3.bias.detach().clone()
-    trainer.learn(next(iter(samples(finished, ALONE, 0))))
+    trainer.train_step(next(iter(samples(finished, ALONE, 0))))
     assert torch.equal(trainer.model.decoder.head.conv3.bias, before)
-    assert 'step 0 left out' in caplog.text
+    assert 'step 0 skipped' in caplog.text
     assert trainer.step == 1
 
 
-def test_validation_shows_the_first_frames_of_clips_spread_over_the_sources(finished):
-    validation = Validation.of(finished)
+def test_validation_selects_videos_from_the_sources(finished):
+    validation = Validation.from_config(finished)
     assert len(validation.videos) == 1
     assert validation.size == (42, 56)
     assert set(validation.run(create_model('flashdepth-tiny-s'), ALONE.device)) == set(METRICS)
 
 
-def test_the_truth_scores_best_and_alignment_forgives_scale_and_shift(finished):
+def test_ground_truth_scores_best_and_alignment_removes_scale_and_shift(finished):
     (clip,) = find_clips(Path(finished.sources[0].root))
-    truth = clip.read(range(4)).inverse_depth
-    said = np.nan_to_num(truth)
-    perfect = score(said, truth)
+    true_inverse_depth = clip.read(range(4)).inverse_depth
+    predicted = np.nan_to_num(true_inverse_depth)
+    perfect = score(predicted, true_inverse_depth)
     assert perfect['delta1'] == perfect['aligned_delta1'] == perfect['boundary_f1'] == 1.0
     assert perfect['abs_rel'] == pytest.approx(0.0, abs=1e-6)
-    wrong = score(0.5 * said + 0.3, truth)
+    wrong = score(0.5 * predicted + 0.3, true_inverse_depth)
     assert wrong['delta1'] < 0.9
     assert wrong['aligned_abs_rel'] == pytest.approx(0.0, abs=1e-4)
 
 
-def test_saying_infinitely_far_counts_as_wrong(finished):
+def test_infinite_depth_on_surfaces_is_an_error(finished):
     (clip,) = find_clips(Path(finished.sources[0].root))
-    truth = clip.read(range(2)).inverse_depth
-    nothing = score(np.zeros_like(truth), truth)
-    assert nothing['delta1'] == 0.0
-    assert nothing['abs_rel'] > FARTHEST_M / 100
-    assert np.isnan(nothing['aligned_delta1'])
+    true_inverse_depth = clip.read(range(2)).inverse_depth
+    scores = score(np.zeros_like(true_inverse_depth), true_inverse_depth)
+    assert scores['delta1'] == 0.0
+    assert scores['abs_rel'] > FARTHEST_M / 100
+    assert np.isnan(scores['aligned_delta1'])

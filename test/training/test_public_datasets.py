@@ -1,4 +1,4 @@
-"""Each published data set, from a tiny tree of its layout."""
+"""Public data sets, each tested with a small folder of its layout."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.training.config import SourceConfig
-from flashdepth_ros.training.real_sets import FolderVideo
+from flashdepth_ros.training.public_datasets import FolderVideo
 from flashdepth_ros.training.sources import find_videos
 
 DEPTH = np.array([[1.0, 2.0, 4.0], [8.0, np.inf, np.nan]], dtype=np.float32)
@@ -84,9 +84,9 @@ def write_point_odyssey(root: Path) -> None:
 
 def write_dynamic_replica(root: Path) -> None:
     frames = []
-    # Listed last frame first, and with the other eye's between them.
-    for i, eye in ((1, 'left'), (1, 'right'), (0, 'right'), (0, 'left')):
-        name = f'a_source_{eye}'
+    # Listed in reverse order, with the right camera's frames in between.
+    for i, side in ((1, 'left'), (1, 'right'), (0, 'right'), (0, 'left')):
+        name = f'a_source_{side}'
         image = f'{name}/images/{name}-{i:04d}.png'
         depth = f'{name}/depths/{name}_{i:04d}.geometric.png'
         write_image(root / 'valid' / image, i)
@@ -96,7 +96,7 @@ def write_dynamic_replica(root: Path) -> None:
             {
                 'sequence_name': 'a',
                 'frame_number': i,
-                'camera_name': eye,
+                'camera_name': side,
                 'image': {'path': image, 'size': [2, 3]},
                 'viewpoint': {
                     'focal_length': [400.0 + 2.0 * i, 1.0],
@@ -124,20 +124,20 @@ def write_dynamic_replica(root: Path) -> None:
         ),
     ],
 )
-def test_a_tree_of_the_published_layout_is_read(tmp_path, kind, write, expected, focal_px):
+def test_the_published_layout_is_read(tmp_path, kind, write, expected, focal_px):
     write(tmp_path)
     (video,) = find_videos(SourceConfig(str(tmp_path), kind=kind))
     assert video.length == 2
     assert [video.read([i]).focal_px for i in range(2)] == pytest.approx(focal_px)
-    video = pickle.loads(pickle.dumps(video))  # as it goes to a loader's process
+    video = pickle.loads(pickle.dumps(video))  # As it is sent to a loader process.
     window = video.read([0, 1, 1])
     np.testing.assert_allclose(window.rgb[:, 0, 0, 0], [0, 100, 100], atol=3)
     assert window.inverse_depth.dtype == np.float32
-    # A code of PointOdyssey is 1.5 cm.
+    # The resolution of PointOdyssey is 1.5 cm.
     np.testing.assert_allclose(window.inverse_depth, [expected] * 3, rtol=0.01)
 
 
-def test_frames_without_truth_are_left_out(tmp_path):
+def test_frames_without_depth_are_left_out(tmp_path):
     write_tartanair(tmp_path)
     next(tmp_path.glob('**/000000_left_depth.npy')).unlink()
     (video,) = find_videos(SourceConfig(str(tmp_path), kind='tartanair'))
@@ -151,7 +151,7 @@ def test_frames_without_truth_are_left_out(tmp_path):
         ('point-odyssey', write_point_odyssey, '**/anno.npz'),
     ],
 )
-def test_without_its_cameras_a_set_tells_no_focal_length(tmp_path, kind, write, cameras):
+def test_without_camera_files_the_focal_length_is_unknown(tmp_path, kind, write, cameras):
     write(tmp_path)
     for path in tmp_path.glob(cameras):
         path.unlink()
@@ -159,7 +159,7 @@ def test_without_its_cameras_a_set_tells_no_focal_length(tmp_path, kind, write, 
     assert math.isnan(video.read([0, 1]).focal_px)
 
 
-def test_a_missing_image_is_told(tmp_path):
+def test_a_missing_image_is_reported(tmp_path):
     video = FolderVideo((tmp_path / 'gone.png',), (tmp_path / 'gone.npy',), np.load, len)
     with pytest.raises(InputError, match=r'gone\.png: missing'):
         video.read([0])

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: a checkpoint to go on from, weights to use, and its curves."""
+"""The output folder of a run: checkpoint, weights and learning curves."""
 
 from collections.abc import Mapping
 import csv
@@ -19,8 +19,8 @@ BEST = 'best.safetensors'
 CURVE = 'metrics.csv'
 
 
-class Records:
-    """The folder of one run, written by its leading process."""
+class RunFolder:
+    """The output folder of one run, written by its main process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,26 +28,26 @@ class Records:
         self._board = SummaryWriter(str(folder / 'tensorboard'))
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Flush and close the TensorBoard log."""
         self._board.close()
 
-    def show(self, group: str, step: int, values: Mapping[str, float]) -> None:
-        """Show numbers in TensorBoard under `group`."""
+    def add_scalars(self, group: str, step: int, values: Mapping[str, float]) -> None:
+        """Write values to TensorBoard under `group`."""
         for name, value in values.items():
             self._board.add_scalar(f'{group}/{name}', value, step)
 
-    def add_row(self, row: Mapping[str, float]) -> None:
-        """Append a row to the curve, `metrics.csv`; its first row names the columns."""
+    def append_to_curve(self, row: Mapping[str, float]) -> None:
+        """Append a row to the learning curve, `metrics.csv`; the first call writes a header."""
         path = self.folder / CURVE
-        begins = not path.exists()
+        is_new = not path.exists()
         with path.open('a', newline='', encoding='utf-8') as file:
             writer = csv.DictWriter(file, list(row))
-            if begins:
+            if is_new:
                 writer.writeheader()
             writer.writerow({name: f'{value:.6g}' for name, value in row.items()})
 
-    def rows(self) -> list[dict[str, float]]:
-        """Return the curve so far."""
+    def read_curve(self) -> list[dict[str, float]]:
+        """Return the rows of the learning curve."""
         path = self.folder / CURVE
         if not path.exists():
             return []
@@ -56,14 +56,16 @@ class Records:
                 {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
             ]
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Write the checkpoint; the one before stays until this one is whole."""
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Write the checkpoint; the previous one is replaced when the new one is complete."""
         partial = self.folder / f'{CHECKPOINT}.partial'
         torch.save(dict(state), partial)
         partial.replace(self.folder / CHECKPOINT)
 
-    def export(self, name: str, entries: Mapping[str, Tensor], notes: dict[str, str]) -> None:
-        """Write weights to use, in half precision, likewise."""
+    def export_weights(
+        self, name: str, entries: Mapping[str, Tensor], notes: dict[str, str]
+    ) -> None:
+        """Write weights in half precision; the previous file is replaced when it is complete."""
         partial = self.folder / f'{name}.partial'
         save_weights(entries, partial, torch.float16, notes)
         partial.replace(self.folder / name)
@@ -71,9 +73,9 @@ class Records:
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     """
-    Return the state saved in the folder of a run, if there is one.
+    Return the checkpoint in the folder of a run, None if there is none.
 
-    :raises CheckpointError: it is damaged.
+    :raises CheckpointError: the checkpoint is damaged.
     """
     path = folder / CHECKPOINT
     if not path.exists():

@@ -1,11 +1,11 @@
 """
-Published data sets by their published layouts: a root folder in, videos out.
+Find the videos of public data sets in their published folder layouts.
 
-Depths are metres along the optical axis in all of them. Layouts as given by TartanAir's
-`data_type.md` (castacks/tartanair_tools), by Spring's and MVS-Synth's pages (spring-benchmark.org,
-phuang17.github.io/DeepMVS), by PointOdyssey's `utils/reprojection.py` (y-zheng18/point_odyssey)
-and by Dynamic Replica's loader (facebookresearch/dynamic_stereo). A set that lacks the file of its
-cameras serves models that do not learn from the focal length.
+Depth is in metres along the optical axis in all of them. The layouts are described in TartanAir's
+`data_type.md` (castacks/tartanair_tools), on the pages of Spring and MVS-Synth
+(spring-benchmark.org, phuang17.github.io/DeepMVS), in PointOdyssey's `utils/reprojection.py`
+(y-zheng18/point_odyssey) and in Dynamic Replica's loader (facebookresearch/dynamic_stereo).
+Without its camera files, a data set can only train models without `canonical_focal`.
 """
 
 from collections import defaultdict
@@ -28,27 +28,27 @@ from flashdepth_ros.training.video import Window
 Array = NDArray[np.float32]
 
 TARTANAIR_SKY_M = 1000.0
-"""Unreal's sky is a sphere some 10 km away."""
+"""Greater depth is sky: Unreal renders the sky as a sphere about 10 km away."""
 
 TARTANAIR_FOCAL_PX = 320.0
-"""Of every image, which are 640 px wide."""
+"""Focal length of all images, which are 640 px wide."""
 
 SPRING_BASELINE_M = 0.065
 
 _POINT_ODYSSEY_M = 1000.0
-"""The depth of code 65535."""
+"""Depth of the value 65535."""
 
 
 @dataclass(frozen=True)
 class FolderVideo:
-    """A sequence of files: an image and a truth a frame."""
+    """A sequence of files: an image and a depth file for each frame."""
 
     images: tuple[Path, ...]
-    truths: tuple[Path, ...]
-    inverse_depth_of: Callable[[Path], Array]
-    """What reads a truth: (H, W) in 1/m, 0 infinitely far, NaN unknown."""
-    focal_px_of: Callable[[Path], float]
-    """What tells the focal length of an image, px; NaN unknown."""
+    depth_files: tuple[Path, ...]
+    read_inverse_depth: Callable[[Path], Array]
+    """Reads a depth file: (H, W) in 1/m; 0: infinitely far, NaN: unknown."""
+    read_focal_px: Callable[[Path], float]
+    """Returns the focal length of an image, px; NaN: unknown."""
 
     @property
     def length(self) -> int:
@@ -56,21 +56,21 @@ class FolderVideo:
         return len(self.images)
 
     def read(self, frames: Sequence[int]) -> Window:
-        """Read the frames of these places, in this order."""
+        """Read the frames of these indices, in this order."""
         rgb = [_read_image(self.images[i], cv2.IMREAD_COLOR_RGB) for i in frames]
-        truth = [self.inverse_depth_of(self.truths[i]) for i in frames]
-        focal_px = np.mean([self.focal_px_of(self.images[i]) for i in frames])
-        return Window(np.stack(rgb), np.stack(truth), float(focal_px))
+        inverse_depth = [self.read_inverse_depth(self.depth_files[i]) for i in frames]
+        focal_px = np.mean([self.read_focal_px(self.images[i]) for i in frames])
+        return Window(np.stack(rgb), np.stack(inverse_depth), float(focal_px))
 
 
 def find_tartanair(root: Path) -> list[FolderVideo]:
     """
     Find TartanAir's trajectories, `ENVIRONMENT/{Easy,Hard}/P000`.
 
-    `image_left/000000_left.png`; `depth_left/000000_left_depth.npy`, metres, the sky far off.
+    `image_left/000000_left.png`; `depth_left/000000_left_depth.npy`, metres, the sky far away.
     """
     return [
-        _paired(
+        _pair_files(
             images,
             images.parent / 'depth_left',
             '{}_depth.npy',
@@ -84,9 +84,9 @@ def find_spring(root: Path) -> list[FolderVideo]:
     """
     Find Spring's sequences, `train/0001`.
 
-    `frame_left/frame_left_0001.png`; `disp1_left/disp1_left_0001.dsp5`, HDF5 at twice the
-    resolution, px of the image, 0 infinitely far; `cam_data/intrinsics.txt`, a line `fx fy cx cy`
-    a frame; stereo baseline 6.5 cm.
+    `frame_left/frame_left_0001.png`; `disp1_left/disp1_left_0001.dsp5`, HDF5, disparity at twice
+    the resolution in px of the image, 0 infinitely far; `cam_data/intrinsics.txt`, a line
+    `fx fy cx cy` per frame; stereo baseline 6.5 cm.
     """
     return [_spring_sequence(images.parent) for images in sorted(root.glob('**/frame_left'))]
 
@@ -99,7 +99,9 @@ def find_mvs_synth(root: Path) -> list[FolderVideo]:
     `poses/0000.json`, with `f_x` in px.
     """
     return [
-        _paired(depths.parent / 'images', depths, '{}.exr', (_read_mvs_synth, _mvs_synth_focal_px))
+        _pair_files(
+            depths.parent / 'images', depths, '{}.exr', (_read_mvs_synth, _mvs_synth_focal_px)
+        )
         for depths in sorted(root.glob('**/depths'))
     ]
 
@@ -108,11 +110,11 @@ def find_point_odyssey(root: Path) -> list[FolderVideo]:
     """
     Find PointOdyssey's scenes, `train/SCENE`.
 
-    `rgbs/rgb_00000.jpg`; `depths/depth_00000.png`, 16 bits for 0 to 1000 m, the sky at the end;
+    `rgbs/rgb_00000.jpg`; `depths/depth_00000.png`, 16 bits for 0 to 1000 m, 65535 is sky;
     `anno.npz`, with `intrinsics` (T, 3, 3).
     """
     return [
-        _paired(
+        _pair_files(
             rgbs,
             rgbs.parent / 'depths',
             'depth{}.png',
@@ -125,11 +127,11 @@ def find_point_odyssey(root: Path) -> list[FolderVideo]:
 
 def find_dynamic_replica(root: Path) -> list[FolderVideo]:
     """
-    Find Dynamic Replica's left videos in the splits below `root`, or in the one split that it is.
+    Find Dynamic Replica's left videos in the splits below `root`, or in `root` if it is a split.
 
-    `SPLIT/frame_annotations_SPLIT.jgz` lists frames with the paths of image and depth below
-    SPLIT, and their viewpoints; a depth is a 16-bit PNG whose codes are the bits of a
-    half-precision float, metres.
+    `SPLIT/frame_annotations_SPLIT.jgz` lists the frames with the paths of image and depth below
+    SPLIT and the viewpoint; depth is a 16-bit PNG whose values are the bits of a half-precision
+    float, metres.
     """
     videos = []
     for annotations in sorted(root.glob('**/frame_annotations_*.jgz')):
@@ -148,26 +150,26 @@ def find_dynamic_replica(root: Path) -> list[FolderVideo]:
     return videos
 
 
-def _paired(
+def _pair_files(
     images: Path,
-    truths: Path,
+    depth_folder: Path,
     name: str,
     readers: tuple[Callable[[Path], Array], Callable[[Path], float]],
     drop: str = '',
 ) -> FolderVideo:
-    """Pair the images of a folder with the truths named after them, where there are such."""
+    """Pair the images of a folder with their depth files; images without one are left out."""
     pairs = [
-        (image, truths / name.format(image.stem.removeprefix(drop)))
+        (image, depth_folder / name.format(image.stem.removeprefix(drop)))
         for image in sorted(images.iterdir())
     ]
     pairs = [pair for pair in pairs if pair[1].exists()]
-    return FolderVideo(tuple(i for i, _ in pairs), tuple(t for _, t in pairs), *readers)
+    return FolderVideo(tuple(i for i, _ in pairs), tuple(d for _, d in pairs), *readers)
 
 
 def _spring_sequence(folder: Path) -> FolderVideo:
     lines = (folder / 'cam_data' / 'intrinsics.txt').read_text(encoding='utf-8').split('\n')
     reader = SpringReader(tuple(float(line.split()[0]) for line in lines if line))
-    return _paired(
+    return _pair_files(
         folder / 'frame_left',
         folder / 'disp1_left',
         'disp1{}.dsp5',
@@ -178,17 +180,17 @@ def _spring_sequence(folder: Path) -> FolderVideo:
 
 @dataclass(frozen=True)
 class SpringReader:
-    """Knows the cameras of a sequence of Spring, and reads its disparities by them."""
+    """Reads the disparity of a Spring sequence, with the focal lengths of its frames."""
 
     focal_lengths_px: tuple[float, ...]
-    """Of the frames, which count from 1."""
+    """Focal lengths of the frames, which are numbered from 1."""
 
     def focal_px(self, path: Path) -> float:
-        """Return the focal length of the frame that the image or disparities in `path` show."""
+        """Return the focal length of the frame of an image or disparity file."""
         return self.focal_lengths_px[_number(path) - 1]
 
     def inverse_depth(self, path: Path) -> Array:
-        """Return the inverse depth of the frame whose disparities are in `path`."""
+        """Read a disparity file and return its inverse depth."""
         import h5py  # type: ignore[import-untyped]
 
         with h5py.File(path) as file:
@@ -210,25 +212,25 @@ def _point_odyssey_focal_px(image: Path) -> float:
     annotations = image.parents[1] / 'anno.npz'
     if not annotations.exists():
         return math.nan
-    return float(_intrinsics(annotations)[_number(image), 0, 0])
+    return float(_read_intrinsics(annotations)[_number(image), 0, 0])
 
 
 @cache
-def _intrinsics(annotations: Path) -> Array:
-    """Read those of a scene (T, 3, 3), once for all its frames."""
+def _read_intrinsics(annotations: Path) -> Array:
+    """Read the intrinsics of a scene (T, 3, 3); cached for all its frames."""
     with np.load(annotations) as arrays:
         return np.asarray(arrays['intrinsics'], dtype=np.float32)
 
 
 def _dynamic_replica_focal_px(frame: dict[str, Any]) -> float:
-    """Turn a focal length in units of half the image, or of half its short side, into px."""
+    """Convert a focal length from units of half the width, or half the short side, to px."""
     viewpoint, (height, width) = frame['viewpoint'], frame['image']['size']
     bounds = viewpoint['intrinsics_format'].lower() == 'ndc_norm_image_bounds'
     return float(viewpoint['focal_length'][0]) * (width if bounds else min(height, width)) / 2.0
 
 
 def _number(path: Path) -> int:
-    """Return the number that ends a file's name: 12 of `rgb_00012.jpg`."""
+    """Return the number at the end of a file name: 12 of `rgb_00012.jpg`."""
     return int(path.stem.rsplit('_', 1)[1])
 
 
@@ -256,7 +258,7 @@ def _read_dynamic_replica(path: Path) -> Array:
 
 
 def _inverse(depth: NDArray[np.floating[Any]]) -> Array:
-    """Return 1/m: 0 for infinite depth, NaN for depth that is NaN or not positive."""
+    """Return 1/m: 0 for infinite depth, NaN where depth is NaN or not positive."""
     known = np.where(depth > 0, depth, np.nan).astype(np.float32)
     return np.asarray(1.0 / known, dtype=np.float32)
 
@@ -264,5 +266,5 @@ def _inverse(depth: NDArray[np.floating[Any]]) -> Array:
 def _read_image(path: Path, flag: int) -> NDArray[Any]:
     image: NDArray[Any] | None = cv2.imread(str(path), flag)
     if image is None:
-        raise InputError(f'{path}: missing or no image; is the data set complete?')
+        raise InputError(f'{path}: missing or not an image; check that the data set is complete')
     return image
