@@ -1,16 +1,20 @@
-"""The errors raised on purpose; each says what came, what was expected, what to do."""
+"""
+The exceptions of this package.
+
+Each message states what was received, what was expected, and what to do.
+"""
 
 
 class FlashDepthError(Exception):
-    """Base of all errors raised on purpose; a door catches this one and prints one line."""
+    """Base class of the package's exceptions; every entry point catches it and prints one line."""
 
 
 class ConfigError(FlashDepthError):
-    """An option, a parameter or a name that nothing here goes by."""
+    """An option, a parameter or a name that is unknown or has an invalid value."""
 
 
 class CheckpointError(FlashDepthError):
-    """Weights that do not fit the model, or a file that may not be loaded."""
+    """Weights that do not fit the model, or a file that cannot be loaded safely."""
 
 
 class InputError(FlashDepthError):
@@ -18,8 +22,8 @@ class InputError(FlashDepthError):
 
 
 class BagError(FlashDepthError):
-    """A recording that is missing, damaged, or lacks what was asked of it."""
+    """A recording that is missing or damaged, or that does not contain the requested data."""
 
 
 class SimulationError(FlashDepthError):
-    """A scene that cannot be built or rendered on this machine."""
+    """A scene that cannot be built or rendered on this computer."""

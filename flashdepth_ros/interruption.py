@@ -1,23 +1,23 @@
-"""Ending by SIGTERM as by Ctrl-C: at once, or once the step at hand is finished and kept."""
+"""Handle SIGTERM like Ctrl-C: stop at once, or after the current step is finished."""
 
 from collections.abc import Callable, Iterable
 import signal
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-_Entered = TypeVar('_Entered', bound='_Handling')
+_Self = TypeVar('_Self', bound='_SignalHandler')
 
 
-class _Handling:
-    """While entered, `handler` serves the signals; those before serve them again afterwards."""
+class _SignalHandler:
+    """A context manager that installs `handler` for signals and restores the previous ones."""
 
     def __init__(
         self, numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], Any]
     ) -> None:
         self._numbers, self._handler = tuple(numbers), handler
 
-    def __enter__(self: _Entered) -> _Entered:
-        self._before = {number: signal.signal(number, self._handler) for number in self._numbers}
+    def __enter__(self: _Self) -> _Self:
+        self._previous = {number: signal.signal(number, self._handler) for number in self._numbers}
         return self
 
     def __exit__(
@@ -26,19 +26,19 @@ class _Handling:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
 
 
-def ending_tidily() -> _Handling:
-    """Let a request to terminate, and a terminal that closes, end as Ctrl-C does; not so nohup."""
+def termination_as_interrupt() -> _SignalHandler:
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP; leave ignored signals (nohup) ignored."""
     requests = (signal.SIGTERM, signal.SIGHUP)
     unhandled = (number for number in requests if signal.getsignal(number) is signal.SIG_DFL)
-    return _Handling(unhandled, signal.default_int_handler)
+    return _SignalHandler(unhandled, signal.default_int_handler)
 
 
-class Interruption(_Handling):
-    """While entered, turns SIGTERM and Ctrl-C into `requested`."""
+class Interruption(_SignalHandler):
+    """A context manager that sets `requested` on SIGTERM and Ctrl-C."""
 
     def __init__(self) -> None:
         super().__init__((signal.SIGTERM, signal.SIGINT), self._request)

@@ -1,11 +1,11 @@
-"""Where the files lie that ship beside the code: in a checkout, or under a prefix's `share/`."""
+"""Locate files shipped with the package: in the checkout, or in `share/` of an installation."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 
 def shipped_folders(name: str) -> Iterator[Path]:
-    """Yield where the folder `name` of the project may lie, the likeliest place first."""
+    """Yield the possible locations of the project folder `name`, the most likely first."""
     package = Path(__file__).resolve().parent
     yield package.parent / name
     for parent in package.parents:
@@ -13,6 +13,6 @@ def shipped_folders(name: str) -> Iterator[Path]:
 
 
 def shipped_file(folder: str, name: str) -> Path | None:
-    """Return a shipped file, None where this installation lacks it."""
-    places = (place / name for place in shipped_folders(folder))
-    return next((path for path in places if path.is_file()), None)
+    """Return the path of a shipped file, or None if this installation does not have it."""
+    paths = (location / name for location in shipped_folders(folder))
+    return next((path for path in paths if path.is_file()), None)

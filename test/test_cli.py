@@ -20,7 +20,7 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_help_names_every_command_and_imports_none():
+def test_help_lists_every_command_without_importing_them():
     code = (
         'import sys\nfrom flashdepth_ros.cli import main\n'
         'try:\n    main(["--help"])\nexcept SystemExit as end:\n'
@@ -41,13 +41,22 @@ def test_every_command_has_help(name, capsys):
     assert f'flashdepth {name}' in capsys.readouterr().out
 
 
-def test_models_list_names_every_preset_with_its_license(capsys):
+def test_models_list_shows_every_preset_with_its_license(capsys):
     assert main(['models', 'list']) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(' ')]
     assert [line.split()[0] for line in lines] == list(PRESETS)
     licensed = {line.split()[0] for line in lines if 'CC-BY-NC-4.0' in line}
     assert 'flashdepth-l' in licensed
     assert 'flashdepth-s' not in licensed
+
+
+def test_models_list_shows_the_purpose_of_the_shipped_model(capsys):
+    main(['models', 'list'])
+    lines = capsys.readouterr().out.splitlines()
+    index = next(i for i, line in enumerate(lines) if line.startswith('flashdepth-tiny '))
+    purpose = PRESETS['flashdepth-tiny'].purpose
+    assert purpose
+    assert lines[index + 1] == f'    {purpose}'
 
 
 def test_models_convert_and_check(checkpoint, tmp_path, capsys):
@@ -59,7 +68,7 @@ def test_models_convert_and_check(checkpoint, tmp_path, capsys):
         assert words in text
 
 
-def test_errors_are_one_line_and_status_1(tmp_path, capsys):
+def test_error_prints_one_line_and_exits_with_status_1(tmp_path, capsys):
     assert main(['models', 'check', str(tmp_path / 'absent.pth')]) == 1
     error = capsys.readouterr().err
     assert error.startswith('flashdepth models: ')
@@ -67,7 +76,7 @@ def test_errors_are_one_line_and_status_1(tmp_path, capsys):
     assert 'no such file' in error
 
 
-def test_doctor_tells_the_cure(monkeypatch, capsys):
+def test_doctor_prints_the_fix(monkeypatch, capsys):
     for name in PROFILES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')

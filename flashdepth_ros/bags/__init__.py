@@ -1,4 +1,4 @@
-"""Recordings in and out: rosbag2 (sqlite3, MCAP, compressed) and ROS 1 bags, without ROS."""
+"""Read rosbag2 (sqlite3, MCAP, compressed) and ROS 1 bags, write rosbag2; ROS-independent."""
 
 from flashdepth_ros.bags.build import build_message, header, stamp
 from flashdepth_ros.bags.find import (
@@ -7,7 +7,7 @@ from flashdepth_ros.bags.find import (
     find_image_topic,
     find_topic,
 )
-from flashdepth_ros.bags.frames import Frame, Frames, estimated
+from flashdepth_ros.bags.frames import Frame, Frames, estimate_frames
 from flashdepth_ros.bags.reader import BagReader, Record, Topic
 from flashdepth_ros.bags.writer import BagWriter
 
@@ -19,7 +19,7 @@ __all__ = [
     'Record',
     'Topic',
     'build_message',
-    'estimated',
+    'estimate_frames',
     'find_camera_info_topic',
     'find_depth_topic',
     'find_image_topic',

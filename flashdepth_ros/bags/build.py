@@ -1,4 +1,4 @@
-"""ROS 2 messages from plain Python values, by the message definitions of ROS 2 Jazzy."""
+"""Build ROS 2 messages from Python values, with the message definitions of ROS 2 Jazzy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flashdepth_ros.errors import InputError
 
 @cache
 def jazzy() -> Typestore:
-    """Return the message types of ROS 2 Jazzy; shared, so never register into it."""
+    """Return the message types of ROS 2 Jazzy; shared, so do not register types in it."""
     return get_typestore(Stores.ROS2_JAZZY)
 
 
@@ -33,17 +33,18 @@ def header(stamp_ns: int, frame_id: str) -> dict[str, Any]:
 
 def build_message(type_name: str, **fields: Any) -> Any:
     """
-    Return a message with these fields, all others zero, empty or false.
+    Return a message with these fields; all other fields are zero, empty or false.
 
-    A nested message is a dict of its fields, an array anything numpy takes, uint8[] bytes too:
+    A nested message is a dict of its fields. An array is anything that numpy accepts, uint8[]
+    also bytes:
     `build_message('sensor_msgs/msg/Image', header=header(0, 'camera'), height=1, data=b'...')`.
 
-    :raises InputError: for a type or field that Jazzy does not have, or an array of wrong length.
+    :raises InputError: Jazzy has no such type or field, or an array has the wrong length.
     """
     if type_name not in jazzy().fielddefs:
         raise InputError(
             f'message type {type_name!r} is not in ROS 2 Jazzy; '
-            "write it in full, as in 'sensor_msgs/msg/Image'"
+            "give the full name, such as 'sensor_msgs/msg/Image'"
         )
     message = default_message(jazzy(), type_name)
     known = dict(jazzy().fielddefs[type_name][1])
@@ -62,7 +63,7 @@ def _value(name: str, description: Any, value: Any) -> Any:
         return build_message(detail, **value) if isinstance(value, Mapping) else value
     element, size = detail
     if kind == Nodetype.ARRAY and len(value) != size:
-        raise InputError(f'{name} has {len(value)} elements; it takes exactly {size}')
+        raise InputError(f'{name} has {len(value)} elements; expected exactly {size}')
     if element[0] == Nodetype.NAME or element[1][0] == 'string':
         return [_value(name, element, item) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):

@@ -1,4 +1,4 @@
-"""What a camera's driver publishes, as records: image, camera_info, and true depth and pose."""
+"""Records as a camera driver publishes them: image, camera_info, true depth and odometry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ODOMETRY = 'nav_msgs/msg/Odometry'
 INFO_TOPIC = '/camera/camera_info'
 IMAGE_TOPIC = '/camera/image_raw'
 COMPRESSED_TOPIC = '/camera/image_raw/compressed'
-TRUTH_TOPIC = '/camera/depth_true'
+TRUE_DEPTH_TOPIC = '/camera/depth_true'
 ODOMETRY_TOPIC = '/odom'
 
 
@@ -31,7 +31,7 @@ class CameraFrame:
     """
     One time step of a camera.
 
-    rgb (H, W, 3); depth (H, W) in metres and pose (4, 4), optical frame to world, where known.
+    rgb is (H, W, 3). depth (H, W) in metres and pose (4, 4), optical frame to world, are optional.
     """
 
     stamp_ns: int
@@ -42,7 +42,7 @@ class CameraFrame:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera and how it publishes; `jpeg_quality` 0: images raw, as rgb8."""
+    """A camera and its output format; `jpeg_quality` 0: raw rgb8 images."""
 
     intrinsics: Intrinsics
     jpeg_quality: int = 0
@@ -50,34 +50,42 @@ class Camera:
 
     @property
     def topics(self) -> dict[str, str]:
-        """Return the type of every topic that a frame with depth and pose takes."""
+        """Return the topics of a frame with depth and pose, and their types."""
         image = (
             {COMPRESSED_TOPIC: COMPRESSED_IMAGE} if self.jpeg_quality else {IMAGE_TOPIC: RAW_IMAGE}
         )
-        return {INFO_TOPIC: CAMERA_INFO, **image, TRUTH_TOPIC: RAW_IMAGE, ODOMETRY_TOPIC: ODOMETRY}
+        return {
+            INFO_TOPIC: CAMERA_INFO,
+            **image,
+            TRUE_DEPTH_TOPIC: RAW_IMAGE,
+            ODOMETRY_TOPIC: ODOMETRY,
+        }
 
     def records(self, frame: CameraFrame) -> Iterator[Record]:
         """
-        Yield the messages of a frame, all of its stamp, the image after its camera_info.
+        Yield the messages of a frame with its stamp; camera_info comes before the image.
 
-        True depth is 16UC1 in millimetres and half as large as the image each way: every second
-        pixel of every second row.
+        True depth is 16UC1 in millimetres, with half the width and height of the image: every
+        second pixel of every second row.
         """
         stamped = {'header': header(frame.stamp_ns, self.frame_id)}
-        yield _record(INFO_TOPIC, frame, CAMERA_INFO, **stamped, **_info(self.intrinsics))
+        yield _record(
+            INFO_TOPIC, frame, CAMERA_INFO, **stamped, **_camera_info_fields(self.intrinsics)
+        )
         if self.jpeg_quality:
             jpeg = {'format': 'rgb8; jpeg compressed bgr8', 'data': self._jpeg(frame.rgb)}
             yield _record(COMPRESSED_TOPIC, frame, COMPRESSED_IMAGE, **stamped, **jpeg)
         else:
-            yield _record(IMAGE_TOPIC, frame, RAW_IMAGE, **stamped, **_image('rgb8', frame.rgb))
+            fields = _image_fields('rgb8', frame.rgb)
+            yield _record(IMAGE_TOPIC, frame, RAW_IMAGE, **stamped, **fields)
         if frame.depth is not None:
-            millimetres = depth_data(frame.depth[1::2, 1::2], '16UC1')
-            yield _record(TRUTH_TOPIC, frame, RAW_IMAGE, **stamped, **_image('16UC1', millimetres))
+            fields = _image_fields('16UC1', depth_data(frame.depth[1::2, 1::2], '16UC1'))
+            yield _record(TRUE_DEPTH_TOPIC, frame, RAW_IMAGE, **stamped, **fields)
         if frame.pose is not None:
             fields = {
                 'header': header(frame.stamp_ns, 'odom'),
                 'child_frame_id': self.frame_id,
-                'pose': {'pose': _pose(frame.pose)},
+                'pose': {'pose': _pose_fields(frame.pose)},
             }
             yield _record(ODOMETRY_TOPIC, frame, ODOMETRY, **fields)
 
@@ -87,8 +95,8 @@ class Camera:
         return np.asarray(data, np.uint8).ravel()
 
 
-def with_field_of_view(width: int, height: int, fov_deg: float) -> Intrinsics:
-    """Return an ideal camera of this size in px and this horizontal field of view."""
+def intrinsics_from_fov(width: int, height: int, fov_deg: float) -> Intrinsics:
+    """Return the intrinsics of a pinhole camera of this size, px, and horizontal field of view."""
     focal = width / 2 / math.tan(math.radians(fov_deg) / 2)
     return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
@@ -99,7 +107,7 @@ def _record(topic: str, frame: CameraFrame, type_name: str, **fields: Any) -> Re
     return Record(topic, type_name, frame.stamp_ns, data)
 
 
-def _image(encoding: str, pixels: npt.NDArray[Any]) -> dict[str, Any]:
+def _image_fields(encoding: str, pixels: npt.NDArray[Any]) -> dict[str, Any]:
     height, width = pixels.shape[:2]
     return {
         'height': height,
@@ -110,7 +118,7 @@ def _image(encoding: str, pixels: npt.NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _info(intrinsics: Intrinsics) -> dict[str, Any]:
+def _camera_info_fields(intrinsics: Intrinsics) -> dict[str, Any]:
     matrix = intrinsics.matrix
     return {
         'height': intrinsics.height,
@@ -123,12 +131,12 @@ def _info(intrinsics: Intrinsics) -> dict[str, Any]:
     }
 
 
-def _pose(pose: npt.NDArray[np.float64]) -> dict[str, Any]:
+def _pose_fields(pose: npt.NDArray[np.float64]) -> dict[str, Any]:
     """Return the fields of geometry_msgs/Pose of a rigid transform (4, 4)."""
-    turn = cv2.Rodrigues(pose[:3, :3])[0].ravel()
-    angle = float(np.linalg.norm(turn))
-    # sin(angle / 2) / angle, which is 1/2 where nothing turns.
-    x, y, z = (turn * np.sinc(angle / (2 * math.pi)) / 2).tolist()
+    rotation_vector = cv2.Rodrigues(pose[:3, :3])[0].ravel()
+    angle = float(np.linalg.norm(rotation_vector))
+    # sin(angle / 2) / angle, whose limit at angle 0 is 1/2.
+    x, y, z = (rotation_vector * np.sinc(angle / (2 * math.pi)) / 2).tolist()
     return {
         'position': dict(zip('xyz', pose[:3, 3].tolist(), strict=True)),
         'orientation': {'x': x, 'y': y, 'z': z, 'w': math.cos(angle / 2)},

@@ -1,4 +1,4 @@
-"""Find the topic that is meant, where a recording leaves only one to choose."""
+"""Find a topic in a recording by name, or by type if only one topic matches."""
 
 from __future__ import annotations
 
@@ -12,56 +12,60 @@ from flashdepth_ros.errors import BagError
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-#: REP 118.
 DEPTH_ENCODINGS = ('16UC1', '32FC1')
+"""The encodings of depth images in REP 118."""
 
 
 def find_topic(
     bag: BagReader,
     types: Collection[str],
     name: str = '',
-    fits: Callable[[Any], bool] = lambda _: True,
+    matches: Callable[[Any], bool] = lambda _: True,
 ) -> Topic:
     """
-    Return the topic of this name, or without a name the only one of these types.
+    Return the topic of this name, or without a name the only matching topic of these types.
 
-    :param fits: whether a topic's first message is of the kind that is looked for.
-    :raises BagError: for none, several, or a named topic of another type or without messages; it
-        lists what there is to choose from.
+    :param matches: return whether the first message of a topic has the wanted content.
+    :raises BagError: no topic matches, or several do, or the named topic has another type or no
+        messages. The error lists the topics to choose from.
     """
     candidates = [topic for topic in bag.topics if topic.type in types and topic.count]
     if name:
         topic = bag.topic(name)
         if topic not in candidates:
-            raise BagError(f'{bag.path}: {topic} is not of use; wanted {_or(types)} with messages')
+            raise BagError(
+                f'{bag.path}: {topic} cannot be used; expected {_or(types)} with messages'
+            )
         return topic
-    fitting = [topic for topic in candidates if fits(_first_message(bag, topic))]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+    matching = [topic for topic in candidates if matches(_first_message(bag, topic))]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
         raise BagError(
-            f'{bag.path}: {len(fitting)} topics may be meant, name one: {_listed(fitting)}'
+            f'{bag.path}: {len(matching)} topics match, select one by name: {_list(matching)}'
         )
     raise BagError(
-        f'{bag.path}: no topic of {_or(types)} that fits; the bag has {_listed(bag.topics)}'
+        f'{bag.path}: no matching topic of type {_or(types)}; the bag has {_list(bag.topics)}'
     )
 
 
 def find_image_topic(bag: BagReader, name: str = '') -> Topic:
-    """Return the topic of pictures, raw or compressed; as `find_topic`."""
-    return find_topic(bag, (RAW_IMAGE, COMPRESSED_IMAGE), name, lambda m: not holds_depth(m))
+    """Return the topic of images, raw or compressed, without depth; see `find_topic`."""
+    return find_topic(bag, (RAW_IMAGE, COMPRESSED_IMAGE), name, lambda m: not is_depth(m))
 
 
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
-    """Return the topic of raw depth images; as `find_topic`."""
-    return find_topic(bag, (RAW_IMAGE,), name, holds_depth)
+    """Return the topic of raw depth images; see `find_topic`."""
+    return find_topic(bag, (RAW_IMAGE,), name, is_depth)
 
 
 def find_camera_info_topic(bag: BagReader, image: Topic, name: str = '') -> Topic | None:
     """
-    Return the topic of this name, or without a name the one likest to the images'; None: no such.
+    Return the topic of this name, or without a name the one closest to the image topic's name.
 
-    :raises BagError: the named topic is not there, of another type, or without messages.
+    Return None if no name is given and the bag has no camera_info.
+
+    :raises BagError: the named topic does not exist, has another type, or has no messages.
     """
     if name:
         return find_topic(bag, (CAMERA_INFO,), name)
@@ -74,8 +78,8 @@ def _shared_namespace(first: Topic, second: Topic) -> str:
     return commonpath([f'/{topic.name.lstrip("/")}' for topic in (first, second)])
 
 
-def holds_depth(message: Any) -> bool:
-    """Return whether an Image or CompressedImage holds depth rather than a picture."""
+def is_depth(message: Any) -> bool:
+    """Return whether an Image or CompressedImage contains depth instead of intensity or colour."""
     encoding = message.encoding if hasattr(message, 'encoding') else message.format
     return encoding.startswith(DEPTH_ENCODINGS) or 'compressedDepth' in encoding
 
@@ -84,13 +88,13 @@ def _first_message(bag: BagReader, topic: Topic) -> Any:
     first = next(bag.records(topic.name), None)
     if first is None:
         raise BagError(
-            f'{bag.path}: metadata.yaml promises {topic.count} messages on {topic.name}, the '
-            "files hold none; try 'ros2 bag reindex'"
+            f'{bag.path}: metadata.yaml lists {topic.count} messages on {topic.name}, but the '
+            "files contain none; try 'ros2 bag reindex'"
         )
     return bag.message(first)
 
 
-def _listed(topics: Collection[Topic]) -> str:
+def _list(topics: Collection[Topic]) -> str:
     return ', '.join(map(str, topics))
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a recording one after the other, and their depth: the offline loop."""
+"""Iterate over the images of a recording and estimate their depth: the offline loop."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic, find_image_topic
-from flashdepth_ros.bags.prefetch import Item, prefetched
+from flashdepth_ros.bags.prefetch import Item, prefetch
 from flashdepth_ros.bags.reader import BagReader, Record
-from flashdepth_ros.camera.calibration import Camera, Cameras
+from flashdepth_ros.camera.calibration import Camera, CameraInfoCache
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 
 if TYPE_CHECKING:
     from flashdepth_ros.runtime import DepthEstimator, DepthFrame, PendingFrame
 
-AHEAD = 4
-"""So many decoded pictures wait at most."""
-TOLD_MAX = 3
-"""So many skipped frames are told one by one."""
+PREFETCH_MAX = 4
+"""Maximum number of images decoded ahead of the consumer."""
+SKIP_WARNINGS_MAX = 3
+"""Number of skipped frames that are reported individually."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture of a recording: rgb (H, W, 3), the stamp of its header, and when it was stored."""
+    """An image of a recording: rgb (H, W, 3), its header stamp, and its time of recording."""
 
     stamp_ns: int
     recorded_ns: int
     frame_id: str
     rgb: npt.NDArray[np.uint8]
     camera: Camera | None
-    """Of the camera_info in force, where that fits the picture."""
+    """The current camera_info, if it matches the image; else None."""
 
 
 def warn(text: str) -> None:
@@ -48,15 +48,16 @@ def warn(text: str) -> None:
 
 class Frames:
     """
-    The frames of an open bag in the order of recording, none dropped but those that are broken.
+    The frames of an open bag in the order of recording; only invalid frames are skipped.
 
-    Iterating reads and decodes in a thread beside the consumer. In force is the last valid
-    camera_info recorded before an image, and before the first of them that first one.
+    Iterating reads and decodes in a background thread. A frame uses the last valid camera_info
+    recorded before its image; images before the first camera_info use the first one.
 
-    :param image: its topic; '': the only one of pictures, raw or compressed.
-    :param camera_info: its topic; '': the one whose name has most in common with the image's.
-    :param warn: is told of broken frames, the first few, and of a camera_info without use.
-    :raises BagError: the bag has no such topics, or several that may be meant.
+    :param image: the image topic; '': the only one in the bag, raw or compressed.
+    :param camera_info: its topic; '': the one whose name is closest to the image topic's name.
+    :param warn: called with a text for the first few invalid frames and for an unusable
+        camera_info.
+    :raises BagError: the bag has no such topic, or several that match.
     """
 
     def __init__(
@@ -70,57 +71,57 @@ class Frames:
         self.image = find_image_topic(bag, image)
         self.camera_info = find_camera_info_topic(bag, self.image, camera_info)
         self.skipped = 0
-        """Frames met so far that could not be used."""
+        """Number of invalid frames so far."""
         self._warn = warn
         self._read = read_compressed if self.image.type == COMPRESSED_IMAGE else read_rgb
 
     def __len__(self) -> int:
-        """Return how many images the topic has, broken ones included."""
+        """Return the number of images on the topic, including invalid ones."""
         return self.image.count
 
     def __iter__(self) -> Iterator[Frame]:
         """
-        Yield the frames; broken ones are counted and told.
+        Yield the frames; count and report invalid ones.
 
-        :raises BagError: at the place where the recording is damaged.
+        :raises BagError: the recording is damaged; raised after the frames before the damage.
         """
-        for found in prefetched(self._frames(), AHEAD):
-            if isinstance(found, Frame):
-                yield found
+        for result in prefetch(self._frames(), PREFETCH_MAX):
+            if isinstance(result, Frame):
+                yield result
             else:
-                self.skip(found)
+                self.skip(result)
 
     def skip(self, error: BagError | InputError) -> None:
-        """Count a frame that cannot be used and tell why, if it is one of the first."""
+        """Count an invalid frame, and report the reason for the first few."""
         self.skipped += 1
-        if self.skipped <= TOLD_MAX:
+        if self.skipped <= SKIP_WARNINGS_MAX:
             self._warn(f'frame skipped: {error}')
-        elif self.skipped == TOLD_MAX + 1:
-            self._warn('more frames skipped; from here on they are only counted')
+        elif self.skipped == SKIP_WARNINGS_MAX + 1:
+            self._warn('more frames skipped; further ones are counted but not reported')
 
     def _frames(self) -> Iterator[Frame | BagError | InputError]:
-        cameras = Cameras(self._warn)
+        cameras = CameraInfoCache(self._warn)
         names = [self.image.name]
         if self.camera_info is not None:
             names.append(self.camera_info.name)
             for record in islice(self.bag.records(self.camera_info.name), 1):
-                self._learn(cameras, record)
+                self._receive_camera_info(cameras, record)
         for record in self.bag.records(*names):
             if record.topic != self.image.name:
-                self._learn(cameras, record)
+                self._receive_camera_info(cameras, record)
                 continue
             try:
                 yield self._frame(record, cameras)
             except (BagError, InputError) as error:
                 yield error
 
-    def _learn(self, cameras: Cameras, record: Record) -> None:
+    def _receive_camera_info(self, cameras: CameraInfoCache, record: Record) -> None:
         try:
             cameras.receive(self.bag.message(record))
         except BagError as error:
             self._warn(f'camera_info skipped: {error}')
 
-    def _frame(self, record: Record, cameras: Cameras) -> Frame:
+    def _frame(self, record: Record, cameras: CameraInfoCache) -> Frame:
         message = self.bag.message(record)
         rgb = self._read(message)
         stamp, frame_id = message.header.stamp, message.header.frame_id
@@ -133,26 +134,28 @@ class Frames:
         )
 
 
-def estimated(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame, DepthFrame]]:
+def estimate_frames(
+    frames: Frames, estimator: DepthEstimator
+) -> Iterator[tuple[Frame, DepthFrame]]:
     """
-    Yield every frame with its depth, as the live node would estimate it.
+    Yield every frame with its depth, estimated as in the live node.
 
-    A frame that the estimator refuses counts as skipped.
+    A frame that the estimator rejects is counted as skipped.
 
-    :raises BagError: at the place where the recording is damaged.
-    :raises FlashDepthError: the engine failed, most likely for want of memory.
+    :raises BagError: the recording is damaged; raised after the frames before the damage.
+    :raises FlashDepthError: the engine failed, most likely because memory ran out.
     """
-    for frame, pending in _delayed(_submitted(frames, estimator), estimator.ahead):
-        with _failing():
+    for frame, pending in _delay(_submit(frames, estimator), estimator.ahead):
+        with _inference_errors():
             depth = pending.result()
         yield frame, depth
 
 
-def _submitted(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame, PendingFrame]]:
+def _submit(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Frame, PendingFrame]]:
     for frame in frames:
         matrix = None if frame.camera is None else frame.camera.matrix
         try:
-            with _failing():
+            with _inference_errors():
                 pending = estimator.submit(frame.rgb, frame.stamp_ns, frame.frame_id, matrix)
         except InputError as error:
             frames.skip(error)
@@ -160,8 +163,8 @@ def _submitted(frames: Frames, estimator: DepthEstimator) -> Iterator[tuple[Fram
             yield frame, pending
 
 
-def _delayed(items: Iterator[Item], count: int) -> Iterator[Item]:
-    """Yield each item when so many further ones are there, or none is left to come."""
+def _delay(items: Iterator[Item], count: int) -> Iterator[Item]:
+    """Yield each item after `count` further ones were read; at the end, yield the rest."""
     waiting: deque[Item] = deque()
     end: FlashDepthError | None = None
     try:
@@ -172,13 +175,13 @@ def _delayed(items: Iterator[Item], count: int) -> Iterator[Item]:
     except FlashDepthError as error:
         end = error
     yield from waiting
-    if end is not None:  # only now, behind those that came before
+    if end is not None:  # Raised only after the items before it.
         raise end
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
-    """Call by its name what goes wrong with the engine."""
+def _inference_errors() -> Iterator[None]:
+    """Raise an engine's errors as FlashDepthError."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""Work done in a thread beside its consumer, in order and with a bound on what waits."""
+"""Read an iterator ahead in a background thread, in order and with a bounded queue."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TypeVar
 Item = TypeVar('Item')
 
 
-def prefetched(items: Iterator[Item], ahead: int) -> Generator[Item]:
+def prefetch(items: Iterator[Item], ahead: int) -> Generator[Item]:
     """
-    Yield the items in order, while a thread takes up to `ahead` further ones off the iterator.
+    Yield the items in order, while a thread reads up to `ahead` further ones from the iterator.
 
-    Whatever the iterator raises is raised in its place, behind the items before it. The thread
-    ends with the last item, or when the generator is closed.
+    An exception of the iterator is raised after the items before it. The thread ends after the
+    last item, or when the generator is closed.
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='prefetch')
     try:
         pending = deque(_next(thread, items) for _ in range(ahead))
-        while (found := pending.popleft().result()) is not None:
+        while (result := pending.popleft().result()) is not None:
             pending.append(_next(thread, items))
-            yield found[0]
+            yield result[0]
     finally:
         thread.shutdown(cancel_futures=True)
         if isinstance(items, Generator):
@@ -30,5 +30,5 @@ def prefetched(items: Iterator[Item], ahead: int) -> Generator[Item]:
 
 
 def _next(thread: ThreadPoolExecutor, items: Iterator[Item]) -> Future[tuple[Item] | None]:
-    """Let the thread take the next item; None says that there is none."""
+    """Read the next item in the thread, as a tuple; None after the last item."""
     return thread.submit(lambda: next(((item,) for item in items), None))

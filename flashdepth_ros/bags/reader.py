@@ -1,4 +1,4 @@
-"""Read a recording of any kind as topics and CDR records, in the order they were recorded."""
+"""Read a recording in any supported format as topics and CDR records, in recorded order."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from rosbags.typesys.store import Typestore
 
-#: What rosbags and the libraries below it raise over bytes that are not what they should be.
-_DAMAGE = (
+#: The exceptions that rosbags and the libraries it uses raise for invalid data.
+_READ_ERRORS = (
     AnyReaderError,
     Reader1Error,
     Reader2Error,
@@ -58,7 +58,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of a recording: its ROS 2 type, its messages, and whether late joiners get them."""
+    """A topic of a recording; `latched`: late subscribers receive the last message."""
 
     name: str
     type: str
@@ -70,7 +70,7 @@ class Topic:
 
 
 class Record(NamedTuple):
-    """One message as recorded: CDR bytes, whatever the bag held, and the time of recording."""
+    """One recorded message: CDR bytes, for every bag format, and the time of recording."""
 
     topic: str
     type: str
@@ -82,8 +82,8 @@ class BagReader:
     """
     Reads rosbag2 folders, single .mcap and .db3 files, and ROS 1 .bag files.
 
-    A context manager. Whatever is wrong with the recording raises BagError, at opening or at the
-    record where the damage lies; records before it have been handed out by then.
+    A context manager. A problem with the recording raises BagError, when the bag is opened or
+    when the damaged record is reached; the records before it are yielded first.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -94,12 +94,14 @@ class BagReader:
         self._closing = ExitStack()
 
     def __enter__(self) -> BagReader:
-        self._refuse_hopeless()
-        with ExitStack() as stack, self._damage('cannot be opened'):
+        self._check_path()
+        with ExitStack() as stack, self._bag_errors('cannot be opened'):
             bag = stack.enter_context(AnyReader([self.path], default_typestore=jazzy()))
             self.topics = tuple(_topics(bag.connections))
             if not sum(topic.count for topic in self.topics):
-                raise BagError(f'{self.path}: holds no messages; did anything publish them?')
+                raise BagError(
+                    f'{self.path}: holds no messages; check that its topics had publishers'
+                )
             self._ros1 = None if bag.is2 else Ros1Converter(bag.typestore)
             self._bag, self._closing = bag, stack.pop_all()
         return self
@@ -116,20 +118,20 @@ class BagReader:
     @property
     def duration_ns(self) -> int:
         """Return the time from the first record to the last."""
-        # rosbags counts to the nanosecond after the last message.
+        # rosbags counts up to the nanosecond after the last message.
         return self._open_bag.duration - 1
 
     @property
-    def notes(self) -> dict[str, str]:
-        """Return what the writer of a rosbag2 folder noted in its metadata."""
+    def custom_data(self) -> dict[str, str]:
+        """Return the custom data in the metadata of a rosbag2 folder; empty for other formats."""
         reader = self._open_bag.readers[0]
         return dict(reader.storage.metadata.custom or {}) if isinstance(reader, Reader2) else {}
 
     def typestore(self, type_name: str) -> Typestore:
         """
-        Return the definitions that hold this type: the bag's own, else those of Jazzy.
+        Return the typestore that defines this type: that of the bag, else that of Jazzy.
 
-        :raises BagError: for a type that neither knows.
+        :raises BagError: neither defines the type.
         """
         bag = self._open_bag.typestore if self._ros1 is None else self._ros1.typestore
         for store in (bag, jazzy()):
@@ -137,11 +139,15 @@ class BagReader:
                 return store
         raise BagError(
             f'{self.path}: message type {type_name!r} is defined neither in the bag nor in '
-            'ROS 2 Jazzy; record again to MCAP, which keeps definitions'
+            'ROS 2 Jazzy; record to MCAP, which stores message definitions'
         )
 
     def topic(self, name: str) -> Topic:
-        """Return the topic of this name, the leading slash optional, or raise BagError."""
+        """
+        Return the topic of this name; the leading slash is optional.
+
+        :raises BagError: the bag has no such topic.
+        """
         for topic in self.topics:
             if topic.name.lstrip('/') == name.lstrip('/'):
                 return topic
@@ -150,59 +156,65 @@ class BagReader:
 
     def records(self, *topics: str) -> Iterator[Record]:
         """
-        Yield the records of these topics, of all if none is named, by time of recording.
+        Yield the records of these topics, of all topics if none is given, by time of recording.
 
-        :raises BagError: for a topic that is not there, and at the place of any damage.
+        :raises BagError: a topic does not exist, or the recording is damaged; raised after the
+            records before the damage.
         """
         names = {self.topic(name).name for name in topics}
         chosen = [c for c in self._open_bag.connections if not names or c.topic in names]
-        with self._damage('is damaged'):
+        with self._bag_errors('is damaged'):
             for connection, stamp_ns, data in self._open_bag.messages(chosen):
                 if self._ros1 is not None:
                     data = self._ros1.to_cdr(data, connection.msgtype)
                 yield Record(connection.topic, ros2_name(connection.msgtype), stamp_ns, data)
 
     def message(self, record: Record) -> Any:
-        """Return the message with ROS 2 field names, arrays as numpy, or raise BagError."""
+        """
+        Return the decoded message with ROS 2 field names and numpy arrays.
+
+        :raises BagError: the type is not defined, or the bytes are not a valid message.
+        """
         store = self.typestore(record.type)
-        with self._damage(f'{record.topic} has a message that is no {record.type}'):
+        with self._bag_errors(f'cannot decode a message on {record.topic} as {record.type}'):
             return store.deserialize_cdr(record.data, record.type)
 
     def header_stamp_ns(self, record: Record) -> int | None:
-        """Return the stamp of the header without decoding the rest; None without a header."""
+        """Return the header stamp without decoding the other fields; None without a header."""
         fields = self.typestore(record.type).fielddefs[record.type][1]
         if not fields or fields[0][1] != (Nodetype.NAME, 'std_msgs/msg/Header'):
             return None
-        with self._damage(f'{record.topic} has a message that is no {record.type}'):
+        with self._bag_errors(f'cannot decode a message on {record.topic} as {record.type}'):
             sec, nanosec = struct.unpack_from('<iI' if record.data[1] else '>iI', record.data, 4)
         return int(sec) * 10**9 + int(nanosec)
 
     @property
     def _open_bag(self) -> AnyReader:
         if self._bag is None:
-            raise BagError(f"{self.path}: is not open; use it as in 'with BagReader(path) as bag'")
+            raise BagError(f"{self.path}: is not open; open it by 'with BagReader(path) as bag'")
         return self._bag
 
-    def _refuse_hopeless(self) -> None:
+    def _check_path(self) -> None:
         if not self.path.exists():
             raise BagError(f'{self.path}: no such bag; give a rosbag2 folder, .mcap, .db3 or .bag')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').exists():
             raise BagError(
-                f'{self.path}: no metadata.yaml, the recorder was killed or this is no bag; '
+                f'{self.path}: no metadata.yaml: the recorder was killed or this is not a bag; '
                 f"try 'ros2 bag reindex {self.path}', or give the .mcap or .db3 file inside"
             )
 
     @contextmanager
-    def _damage(self, what: str) -> Iterator[None]:
+    def _bag_errors(self, problem: str) -> Iterator[None]:
+        """Raise read errors as BagError."""
         try:
             yield
-        except _DAMAGE as error:
+        except _READ_ERRORS as error:
             reason = ' '.join(str(error).split()) or type(error).__name__
-            raise BagError(f'{self.path}: {what}: {reason}') from error
+            raise BagError(f'{self.path}: {problem}: {reason}') from error
 
 
 def _topics(connections: list[Connection]) -> Iterator[Topic]:
-    """Yield one topic per name and type, in the order of their first connections."""
+    """Yield one topic for each name and type, in the order of their first connections."""
     groups: dict[tuple[str, str], list[Connection]] = {}
     for connection in connections:
         key = (connection.topic, ros2_name(connection.msgtype))

@@ -1,4 +1,4 @@
-"""ROS 1 messages as ROS 2 ones, so that the rest of the house knows one kind."""
+"""Convert ROS 1 messages to ROS 2, so that the rest of the package handles one format."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def ros2_name(type_name: str) -> str:
-    """Return what ROS 2 calls a ROS 1 type; rosbags already spells both 'package/msg/Name'."""
+    """Return the ROS 2 name of a ROS 1 type; rosbags writes both as 'package/msg/Name'."""
     return STATIC_MSGTYPE_RENAMES.get(type_name, type_name)
 
 
 class Ros1Converter:
-    """Turns ROS 1 messages into CDR as ROS 2 Jazzy defines them, or else as their bag does."""
+    """Converts ROS 1 messages to CDR, with the definitions of Jazzy or else of their bag."""
 
     def __init__(self, source: Typestore) -> None:
         """
-        Take over what Jazzy lacks.
+        Register the types that Jazzy does not have.
 
         :param source: the types of the ROS 1 bag.
         """
@@ -32,13 +32,13 @@ class Ros1Converter:
         self.typestore = get_typestore(Stores.ROS2_JAZZY)
         missing = source.fielddefs.keys() - self.typestore.fielddefs.keys()
         self.typestore.register({name: source.fielddefs[name] for name in sorted(missing)})
-        self._conversion = cache(self._choose)
+        self._conversion = cache(self._select_conversion)
 
     def to_cdr(self, data: bytes, type_name: str) -> bytes:
         """Return the CDR bytes of a message of this ROS 1 type."""
         return bytes(self._conversion(type_name)(data))
 
-    def _choose(self, type_name: str) -> Callable[[bytes], memoryview]:
+    def _select_conversion(self, type_name: str) -> Callable[[bytes], memoryview]:
         target = ros2_name(type_name)
         if is_same_wireformat(self.source, self.typestore, type_name, target):
             return partial(self.typestore.ros1_to_cdr, typename=target)

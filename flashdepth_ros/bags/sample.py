@@ -8,16 +8,16 @@ from flashdepth_ros.shipped import shipped_file
 
 def sample_recording() -> Path:
     """
-    Return the recording that ships with the package.
+    Return the path of the recording that ships with the package.
 
-    :raises BagError: it is not there; an installed package leaves it out.
+    :raises BagError: it was not found; an installed package does not contain it.
     """
     metadata = shipped_file('recordings/sample', 'metadata.yaml')
     if metadata is None:
         raise BagError(
-            'the sample recording is not here, it ships with the sources alone; '
-            'give another one with --bag BAG'
+            'the sample recording was not found; it ships only with the source code; '
+            'give another recording with --bag BAG'
         )
     path = metadata.parent
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    working = Path.cwd()
+    return path.relative_to(working) if path.is_relative_to(working) else path

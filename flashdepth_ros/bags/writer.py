@@ -1,4 +1,4 @@
-"""Write a rosbag2 recording that appears under its name only when it is whole."""
+"""Write a rosbag2 recording; it appears at its path only when it is complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Storage = Literal['mcap', 'sqlite3']
 
-# Version 9 spells the QoS as a list, which readers made for version 8 and before refuse.
+# Version 9 stores the QoS as a list, which readers of version 8 and older reject.
 _METADATA_VERSION: Literal[8] = 8
 _UNLIMITED = QosTime(2147483647, 4294967295)
 _LATCHED = Qos(
@@ -50,9 +50,9 @@ class BagWriter:
     """
     Writes a rosbag2 folder with embedded message definitions.
 
-    A context manager. The bag grows in a hidden folder beside its place and is moved there when
-    the block ends well; a block that raises, a disk that is full, or a process that dies leaves no
-    bag under the name, and the next writer of that name clears what was left.
+    A context manager. The bag is written to a hidden folder next to its path and moved there when
+    the block ends without an error. If the block raises, the disk is full or the process dies, no
+    bag appears at the path; the next writer for that path removes an incomplete one.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class BagWriter:
         overwrite: bool = False,
     ) -> None:
         """
-        Remember what to do; nothing is touched before the block is entered.
+        Store the options; no file is changed before the block is entered.
 
-        :param compress: zstd, by chunks in MCAP and by messages in sqlite3.
-        :param overwrite: replace a bag of that name; anything that is no bag is never replaced.
+        :param compress: use zstd, for each chunk in MCAP and for each message in sqlite3.
+        :param overwrite: replace an existing bag; anything that is not a bag is never replaced.
         """
         self.path = Path(path)
         self.overwrite = overwrite
@@ -78,14 +78,14 @@ class BagWriter:
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        self._refuse_to_replace()
+        self._check_destination()
         try:
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished.mkdir(parents=True)
         except OSError as error:
-            raise BagError(f'{self.path}: cannot be written here: {error.strerror}') from error
+            raise BagError(f'{self.path}: cannot be created: {error.strerror}') from error
         plugin = StoragePlugin[self._storage.upper()]
-        # The files inside a bag carry its name, so it has that name from the start.
+        # The files in a bag are named after its folder, so the folder has its final name already.
         inner = self._unfinished / self.path.name
         self._writer = Writer(inner, version=_METADATA_VERSION, storage_plugin=plugin)
         if self._compress:
@@ -105,9 +105,9 @@ class BagWriter:
         self._connections.clear()
         try:
             if kind is None and self._failure is None:
-                with self._writing():
+                with self._write_errors():
                     writer.close()
-                    self._put_in_place()
+                    self._move_into_place()
             else:
                 with suppress(OSError, sqlite3.Error):
                     writer.abort()
@@ -116,8 +116,8 @@ class BagWriter:
         if kind is None and self._failure is not None:
             raise self._failure
 
-    def note(self, key: str, value: str) -> None:
-        """Keep a word about the bag in its metadata, where `BagReader.notes` finds it."""
+    def set_custom_data(self, key: str, value: str) -> None:
+        """Store a key and a value in the bag's metadata; `BagReader.custom_data` returns them."""
         self._open_writer.set_custom_data(key, value)
 
     def add_topic(
@@ -128,17 +128,17 @@ class BagWriter:
         latched: bool = False,
     ) -> None:
         """
-        Add a topic by hand, where writing to it would not do.
+        Add a topic that needs other options than those `write_cdr` adds it with.
 
-        :param typestore: the definitions of a type that Jazzy lacks, from `BagReader.typestore`.
-        :param latched: late subscribers are to get its last message, as for /tf_static.
-        :raises BagError: for a type that is not defined there.
+        :param typestore: the definition of a type that Jazzy lacks, from `BagReader.typestore`.
+        :param latched: late subscribers receive the last message, as for /tf_static.
+        :raises BagError: the typestore does not define the type.
         """
         store = jazzy() if typestore is None else typestore
         if type_name not in store.fielddefs:
             raise BagError(
                 f'{self.path}: message type {type_name!r} is not in ROS 2 Jazzy; '
-                'add the topic with the typestore of the bag it comes from'
+                'call add_topic with the typestore of its bag'
             )
         self._connections[name, type_name] = self._open_writer.add_connection(
             name,
@@ -148,7 +148,7 @@ class BagWriter:
         )
 
     def write(self, topic: str, message: Any, stamp_ns: int) -> None:
-        """Write a message of `build_message` as recorded at this time."""
+        """Write a message made by `build_message`, with this time of recording."""
         type_name = message.__msgtype__
         self.write_cdr(topic, type_name, jazzy().serialize_cdr(message, type_name), stamp_ns)
 
@@ -156,39 +156,41 @@ class BagWriter:
         self, topic: str, type_name: str, data: bytes | memoryview, stamp_ns: int
     ) -> None:
         """
-        Write a serialized message; the topic is added if it is new.
+        Write a serialized message; add the topic if it is new.
 
-        :raises BagError: it cannot be written; leaving the block then raises it again.
+        :raises BagError: it cannot be written. Leaving the block raises the error again.
         """
         if (topic, type_name) not in self._connections:
             self.add_topic(topic, type_name)
-        with self._writing():
+        with self._write_errors():
             self._open_writer.write(self._connections[topic, type_name], stamp_ns, data)
 
     @property
     def _open_writer(self) -> Writer:
         if self._writer is None:
-            raise BagError(f"{self.path}: is not open; use it as in 'with BagWriter(path) as bag'")
+            raise BagError(f"{self.path}: is not open; open it by 'with BagWriter(path) as bag'")
         return self._writer
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Remember a failure: what was cut off in the middle must not become a bag."""
+    def _write_errors(self) -> Iterator[None]:
+        """Raise write errors as BagError and store the error, so that no partial bag is kept."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            self._failure = BagError(f'{self.path}: cannot be written: {error}; no bag is left')
+            self._failure = BagError(
+                f'{self.path}: cannot be written: {error}; the bag is removed'
+            )
             raise self._failure from error
 
-    def _refuse_to_replace(self) -> None:
+    def _check_destination(self) -> None:
         if not self.path.exists():
             return
         if not self.overwrite:
-            raise BagError(f'{self.path}: exists already; give another name or allow overwriting')
+            raise BagError(f'{self.path}: already exists; give another name or allow overwriting')
         if not (self.path / 'metadata.yaml').exists():
-            raise BagError(f'{self.path}: is no rosbag2 folder and will not be overwritten')
+            raise BagError(f'{self.path}: is not a rosbag2 folder and will not be overwritten')
 
-    def _put_in_place(self) -> None:
+    def _move_into_place(self) -> None:
         if self.path.exists():
             self.path.rename(self._unfinished / 'replaced')
         (self._unfinished / self.path.name).rename(self.path)

@@ -1,4 +1,4 @@
-"""`flashdepth doctor`: what on this machine could keep the node from running, and the cure."""
+"""`flashdepth doctor`: check that this computer can run the node, and print fixes."""
 
 from __future__ import annotations
 
@@ -21,53 +21,53 @@ from flashdepth_ros.runtime.weights import find_weights
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `cure` empty: nothing to do."""
+    """The result of one check; `fix` is empty if nothing needs to be done."""
 
-    what: str
-    found: str
-    cure: str = ''
+    name: str
+    value: str
+    fix: str = ''
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: there is nothing to choose."""
+    """Add no options: the command has none."""
     del parser
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print what was found; return 1 where something needs a cure."""
-    findings = list(examine(os.environ))
+    """Print the results of the checks; return 1 if one of them needs a fix."""
+    findings = list(check(os.environ))
     for finding in findings:
-        sys.stdout.write(f'{finding.what:12} {finding.found}\n')
-        if finding.cure:
-            sys.stdout.write(f'{"":12} -> {finding.cure}\n')
-    return int(any(finding.cure for finding in findings))
+        sys.stdout.write(f'{finding.name:12} {finding.value}\n')
+        if finding.fix:
+            sys.stdout.write(f'{"":12} -> {finding.fix}\n')
+    return int(any(finding.fix for finding in findings))
 
 
-def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at the interpreter, torch, ROS, its transport and the default weights."""
+def check(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the interpreter, torch, ROS, its transport and the default weights."""
     yield Finding('python', f'{sys.version.split()[0]} ({sys.executable})')
     yield _torch()
     rmw = get_rmw_implementation_identifier()
-    distribution = environ.get('ROS_DISTRO', 'not set, as with wheels')
+    distribution = environ.get('ROS_DISTRO', 'not set, as usual with ROS wheels')
     yield Finding('ros', f'rclpy from {rclpy.__path__[0]}, {rmw}, ROS_DISTRO {distribution}')
     advice = large_message_advice(LARGE_MESSAGE_BYTES + 1, environ, rmw)
     transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', 'not set')
-    cure = 'export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA, here and where the camera driver runs'
-    yield Finding('transport', f'FASTDDS_BUILTIN_TRANSPORTS {transports}', cure if advice else '')
+    fix = 'export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the node and for the camera driver'
+    yield Finding('transport', f'FASTDDS_BUILTIN_TRANSPORTS {transports}', fix if advice else '')
     yield _weights()
 
 
 def _torch() -> Finding:
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'CPU only'
-    cure = ''
+    fix = ''
     if torch.version.cuda and not gpus:
-        cure = 'torch can use CUDA but sees no GPU: check the driver (nvidia-smi)'
+        fix = 'torch supports CUDA but finds no GPU: check the driver (nvidia-smi)'
     return Finding(
         'torch',
         f'{torch.__version__} ({built}), {torch.get_num_threads()} threads, '
         f'GPUs: {", ".join(gpus) or "none"}',
-        cure,
+        fix,
     )
 
 

@@ -1,4 +1,4 @@
-"""A live camera in a simulated world: `flashdepth camera`."""
+"""Publish a live simulated camera: `flashdepth camera`."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from rclpy.signals import SignalHandlerOptions
 
 from flashdepth_ros.bags.camera import Camera, CameraFrame
 from flashdepth_ros.simulation.clip import Clip
-from flashdepth_ros.tools.simulated_recording import add_clip_arguments, plan
+from flashdepth_ros.tools.simulated_recording import add_clip_arguments, create_clip
 
 _QUEUE = 2
 
 
 def publish(clip: Clip, camera: Camera, node: Node) -> None:
-    """Film the clip over and over into the graph, in its own time, until interrupted."""
+    """Render and publish the clip repeatedly at its frame rate, until interrupted."""
     publishers = {
         topic: node.create_publisher(_message_class(type_name), topic, _QUEUE)
         for topic, type_name in camera.topics.items()
     }
-    for frame in _live(clip, node):
+    for frame in _live_frames(clip, node):
         for message in camera.records(frame):
             publishers[message.topic].publish(message.data)
 
 
-def _live(clip: Clip, node: Node) -> Iterator[CameraFrame]:
-    """Yield frames when they are due, stamped with the node's time."""
+def _live_frames(clip: Clip, node: Node) -> Iterator[CameraFrame]:
+    """Yield each frame when it is due, with the node's current time as its stamp."""
     period_s = 1.0 / clip.settings.rate_hz
     due_s = time.monotonic()
     while True:
         for frame in clip.frames():
             time.sleep(max(0.0, due_s - time.monotonic()))
-            # A machine too slow for the rate films late, but never in bursts.
+            # If rendering is slower than the rate, publish late, but never in bursts.
             due_s = max(due_s + period_s, time.monotonic())
             stamp_ns = node.get_clock().now().nanoseconds
             yield CameraFrame(stamp_ns, frame.rgb, frame.depth, frame.pose)
@@ -49,14 +49,14 @@ def _message_class(type_name: str) -> type:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
+    """Add the options that `run` reads."""
     add_clip_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish as the command line says until Ctrl-C, and return 0."""
-    clip, camera = plan(arguments)
-    # Python's own Ctrl-C leaves the context whole, so that the publishers can be taken down.
+    """Publish the camera until Ctrl-C, and return 0."""
+    clip, camera = create_clip(arguments)
+    # Without rclpy's signal handler, the context stays valid until the node is destroyed.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = Node('simulated_camera')
     try:

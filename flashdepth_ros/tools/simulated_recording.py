@@ -1,4 +1,4 @@
-"""A recording of a camera in a simulated world: `flashdepth simulate`."""
+"""Record a simulated camera to a bag: `flashdepth simulate`."""
 
 from __future__ import annotations
 
@@ -17,39 +17,48 @@ JPEG_QUALITY = 80
 
 
 def record(clip: Clip, camera: Camera, bag: Path, overwrite: bool = False) -> None:
-    """Film the clip into a new bag: image, camera_info, true depth and odometry."""
+    """Render the clip to a new bag: image, camera_info, true depth and odometry."""
     with BagWriter(bag, compress=True, overwrite=overwrite) as writer:
         for frame in tqdm(
             clip.frames(), total=clip.settings.frames, unit='frame', file=sys.stderr
         ):
-            seen = CameraFrame(frame.stamp_ns, frame.rgb, frame.depth, frame.pose)
-            for message in camera.records(seen):
+            camera_frame = CameraFrame(frame.stamp_ns, frame.rgb, frame.depth, frame.pose)
+            for message in camera.records(camera_frame):
                 writer.write_cdr(message.topic, message.type, message.data, message.stamp_ns)
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `plan` reads."""
-    parser.add_argument('--seed', type=int, default=0, help='which world and path (default 0)')
-    parser.add_argument('--frames', type=int, default=150, help='length (default 150)')
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='default 10')
-    parser.add_argument('--size', default='640x480', metavar='WxH', help='default 640x480')
+    """Add the options that `create_clip` reads."""
     parser.add_argument(
-        '--kind', default='any', choices=('any', 'indoor', 'outdoor', 'mixed'), help='of world'
+        '--seed', type=int, default=0, help='random seed of scene and camera path (default 0)'
     )
-    parser.add_argument('--compressed', action='store_true', help='images as JPEG')
+    parser.add_argument('--frames', type=int, default=150, help='number of frames (default 150)')
+    parser.add_argument(
+        '--rate', type=float, default=10.0, metavar='HZ', help='frame rate (default 10)'
+    )
+    parser.add_argument(
+        '--size', default='640x480', metavar='WxH', help='image size, px (default 640x480)'
+    )
+    parser.add_argument(
+        '--kind',
+        default='any',
+        choices=('any', 'indoor', 'outdoor', 'mixed'),
+        help='kind of scene (default any)',
+    )
+    parser.add_argument('--compressed', action='store_true', help='compress the images as JPEG')
 
 
-def plan(arguments: argparse.Namespace) -> tuple[Clip, Camera]:
+def create_clip(arguments: argparse.Namespace) -> tuple[Clip, Camera]:
     """
-    Return the clip that the command line asks for, and the camera that films it.
+    Return the clip that the options describe, and its camera.
 
     :raises ConfigError: a size or number that is not possible.
-    :raises SimulationError: it cannot be filmed on this machine, or not from this seed.
+    :raises SimulationError: this computer cannot render, or this seed gives no valid clip.
     """
     width, height = _size(arguments.size)
     if arguments.frames < 1 or not arguments.rate > 0:
         raise ConfigError(
-            f'{arguments.frames} frames at {arguments.rate:g} Hz; both must be more than 0'
+            f'{arguments.frames} frames at {arguments.rate:g} Hz; both must be above 0'
         )
     settings = ClipSettings(
         width=width,
@@ -70,14 +79,14 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
+    """Add the options that `run` reads."""
     parser.add_argument('bag', type=Path, help='the bag to write')
-    parser.add_argument('--overwrite', action='store_true', help='replace a bag of that name')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_clip_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a bag as the command line says, and return 0."""
-    clip, camera = plan(arguments)
+    """Write the bag and return 0."""
+    clip, camera = create_clip(arguments)
     record(clip, camera, arguments.bag, arguments.overwrite)
     return 0

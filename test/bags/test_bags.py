@@ -1,4 +1,4 @@
-"""Bags of every kind, written and read back."""
+"""Write bags in every supported format and read them back."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def ros1_bag(tmp_path):
 
 
 @pytest.mark.parametrize('options', KINDS)
-def test_what_is_written_is_read_back(tmp_path, options):
+def test_written_messages_are_read_back(tmp_path, options):
     path = write_images(tmp_path / 'bag', ('/image', '/other'), **options)
     with BagReader(path) as bag:
         assert [(t.name, t.type, t.count) for t in bag.topics] == [
@@ -88,7 +88,7 @@ def test_what_is_written_is_read_back(tmp_path, options):
 
 
 @pytest.mark.parametrize('options', KINDS)
-def test_rosbags_reads_it_by_the_definitions_inside(tmp_path, options):
+def test_rosbags_reads_the_bag_with_its_embedded_definitions(tmp_path, options):
     with AnyReader([write_images(tmp_path / 'bag', **options)]) as bag:
         messages = [bag.deserialize(data, c.msgtype) for c, _, data in bag.messages()]
     assert [m.data[0] for m in messages] == [0, 1, 2, 3, 4]
@@ -96,7 +96,7 @@ def test_rosbags_reads_it_by_the_definitions_inside(tmp_path, options):
 
 
 @pytest.mark.parametrize('options', KINDS)
-def test_the_same_messages_make_the_same_bytes(tmp_path, options):
+def test_same_messages_give_identical_files(tmp_path, options):
     first, second = (write_images(tmp_path / side / 'bag', **options) for side in 'ab')
     files = sorted(p.name for p in first.iterdir())
     assert files == sorted(p.name for p in second.iterdir())
@@ -104,23 +104,25 @@ def test_the_same_messages_make_the_same_bytes(tmp_path, options):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_ros1_records_arrive_as_ros2_messages(ros1_bag):
+def test_ros1_records_are_converted_to_ros2_messages(ros1_bag):
     with BagReader(ros1_bag) as bag:
         assert [(t.name, t.count, t.latched) for t in bag.topics] == [
             ('/image', 1, False),
             ('/camera_info', 1, True),
             ('/wheels', 1, True),
         ]
-        picture, info, wheels = bag.records()
-        assert [bag.header_stamp_ns(r) for r in (picture, info, wheels)] == [7 * 10**9 + 5] * 3
-        np.testing.assert_array_equal(bag.message(picture).data, np.arange(18))
+        image_record, info, wheels = bag.records()
+        assert [bag.header_stamp_ns(r) for r in (image_record, info, wheels)] == [
+            7 * 10**9 + 5
+        ] * 3
+        np.testing.assert_array_equal(bag.message(image_record).data, np.arange(18))
         np.testing.assert_array_equal(bag.message(info).p, np.arange(12.0))
         assert bag.message(wheels).speeds == np.float32(1.5)
         store = get_typestore(Stores.ROS2_JAZZY)
-        assert store.deserialize_cdr(picture.data, IMAGE).header.frame_id == 'camera'
+        assert store.deserialize_cdr(image_record.data, IMAGE).header.frame_id == 'camera'
 
 
-def test_topics_of_unknown_types_are_copied_with_their_definitions(ros1_bag, tmp_path):
+def test_topics_of_custom_types_are_copied_with_their_definitions(ros1_bag, tmp_path):
     with BagReader(ros1_bag) as old, BagWriter(tmp_path / 'new') as new:
         for topic in old.topics:
             new.add_topic(topic.name, topic.type, old.typestore(topic.type), topic.latched)
@@ -145,13 +147,13 @@ def test_messages_are_built_from_plain_values():
     assert message.transforms[0].transform.rotation.w == 1.0
     with pytest.raises(InputError, match=r"no field 'hight'; it has header, height"):
         build_message(IMAGE, hight=3)
-    with pytest.raises(InputError, match='k has 3 elements; it takes exactly 9'):
+    with pytest.raises(InputError, match='k has 3 elements; expected exactly 9'):
         build_message('sensor_msgs/msg/CameraInfo', k=[1, 2, 3])
-    with pytest.raises(InputError, match='write it in full'):
+    with pytest.raises(InputError, match='give the full name'):
         build_message('Image')
 
 
-def test_the_only_picture_is_found_beside_depth(tmp_path):
+def test_single_image_topic_is_found_next_to_depth_topics(tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         bag.write('/camera', image(0), 0)
         bag.write('/depth', image(0, '32FC1'), 0)
@@ -164,29 +166,29 @@ def test_the_only_picture_is_found_beside_depth(tmp_path):
         assert find_image_topic(bag, 'depth').name == '/depth'
         with pytest.raises(BagError, match=r"no topic '/cam'; the bag has /camera \(sensor"):
             find_image_topic(bag, '/cam')
-        with pytest.raises(BagError, match=r'/silent \(.*, 0 messages\) is not of use'):
+        with pytest.raises(BagError, match=r'/silent \(.*, 0 messages\) cannot be used'):
             find_image_topic(bag, '/silent')
-        with pytest.raises(BagError, match=r'no topic of nav_msgs/msg/Odometry that fits'):
+        with pytest.raises(BagError, match=r'no matching topic of type nav_msgs/msg/Odometry'):
             find_topic(bag, ['nav_msgs/msg/Odometry'])
 
 
-def test_several_candidates_are_listed(tmp_path):
+def test_several_matching_topics_are_listed(tmp_path):
     path = write_images(tmp_path / 'bag', ('/left', '/right'))
-    expected = r'2 topics may be meant, name one: /left \(.*, 5 messages\), /right'
+    expected = r'2 topics match, select one by name: /left \(.*, 5 messages\), /right'
     with BagReader(path) as bag, pytest.raises(BagError, match=expected):
         find_image_topic(bag)
 
 
-def test_an_existing_bag_is_replaced_only_on_request(tmp_path):
+def test_existing_bag_is_replaced_only_with_overwrite(tmp_path):
     path = write_images(tmp_path / 'bag', ('/first',))
-    with pytest.raises(BagError, match='exists already'), BagWriter(path):
+    with pytest.raises(BagError, match='already exists'), BagWriter(path):
         pass
     write_images(path, ('/second',), overwrite=True)
     with BagReader(path) as bag:
         assert [t.name for t in bag.topics] == ['/second']
     assert list(tmp_path.iterdir()) == [path]
     with (
-        pytest.raises(BagError, match='is no rosbag2 folder'),
+        pytest.raises(BagError, match='is not a rosbag2 folder'),
         BagWriter(tmp_path, overwrite=True),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a bag is said in one line, and no writer leaves a broken one."""
+"""Damaged bags give a one-line error, and a failed writer leaves no bag."""
 
 import signal
 import sqlite3
@@ -34,7 +34,7 @@ def read_all(path):
         return [bag.message(record) for record in bag.records()]
 
 
-def test_a_failed_or_killed_writer_leaves_no_bag(tmp_path):
+def test_failed_or_killed_writer_leaves_no_bag(tmp_path):
     with pytest.raises(ZeroDivisionError), BagWriter(tmp_path / 'bag') as bag:
         bag.write('/image', build_message(IMAGE), 1 // 0)
     assert list(tmp_path.iterdir()) == []
@@ -45,9 +45,8 @@ def test_a_failed_or_killed_writer_leaves_no_bag(tmp_path):
         "    bag.write('/clock', build_message('rosgraph_msgs/msg/Clock'), 0)\n"
         '    os.kill(os.getpid(), 9)\n'
     )
-    root = ROOT
     command = [sys.executable, '-c', script, str(tmp_path / 'bag')]
-    killed = subprocess.run(command, cwd=root, check=False, timeout=30)
+    killed = subprocess.run(command, cwd=ROOT, check=False, timeout=30)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / 'bag').exists()
     assert list(tmp_path.iterdir()) == [tmp_path / '.bag.unfinished']
@@ -56,7 +55,7 @@ def test_a_failed_or_killed_writer_leaves_no_bag(tmp_path):
 
 
 @pytest.mark.parametrize('options', KINDS)
-def test_truncated_bags_say_so(tmp_path, options):
+def test_truncated_bag_raises_an_error(tmp_path, options):
     path = write_images(tmp_path / 'bag', **options)
     storage = next(p for p in path.iterdir() if p.name != 'metadata.yaml')
     storage.write_bytes(storage.read_bytes()[:-3000])
@@ -64,7 +63,7 @@ def test_truncated_bags_say_so(tmp_path, options):
         read_all(path)
 
 
-def test_damage_in_the_middle_leaves_the_records_before_it(tmp_path):
+def test_records_before_damage_are_read(tmp_path):
     path = tmp_path / 'bag'
     with BagWriter(path, compress=True) as bag:
         for index in range(30):
@@ -74,52 +73,52 @@ def test_damage_in_the_middle_leaves_the_records_before_it(tmp_path):
     content = bytearray(storage.read_bytes())
     content[2_000_000:2_500_000] = bytes(500_000)
     storage.write_bytes(content)
-    got = []
+    stamps = []
     with pytest.raises(BagError, match='is damaged'), BagReader(path) as bag:
-        got.extend(record.stamp_ns for record in bag.records())
-    assert got == list(range(len(got)))
-    assert 5 < len(got) < 30
+        stamps.extend(record.stamp_ns for record in bag.records())
+    assert stamps == list(range(len(stamps)))
+    assert 5 < len(stamps) < 30
 
 
-def test_truncated_ros1_bags_say_so(tmp_path):
+def test_truncated_ros1_bag_raises_an_error(tmp_path):
     path, store = tmp_path / 'old.bag', get_typestore(Stores.ROS1_NOETIC)
     with Ros1Writer(path) as bag:
         text = store.types['std_msgs/msg/String']('word')
-        connection = bag.add_connection('/said', text.__msgtype__, typestore=store)
+        connection = bag.add_connection('/text', text.__msgtype__, typestore=store)
         bag.write(connection, 1, store.serialize_ros1(text, text.__msgtype__))
-    assert [said.data for said in read_all(path)] == ['word']
+    assert [message.data for message in read_all(path)] == ['word']
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(BagError, match=r'old\.bag: cannot be opened: '):
         read_all(path)
 
 
-def test_missing_pieces_are_named(tmp_path):
-    with pytest.raises(BagError, match=r'nothing: no such bag'):
-        read_all(tmp_path / 'nothing')
+def test_missing_files_and_messages_are_reported(tmp_path):
+    with pytest.raises(BagError, match=r'absent: no such bag'):
+        read_all(tmp_path / 'absent')
     path = write_images(tmp_path / 'bag')
     (path / 'metadata.yaml').rename(tmp_path / 'metadata.yaml')
     with pytest.raises(BagError, match=r"no metadata.yaml.*try 'ros2 bag reindex"):
         read_all(path)
     assert len(read_all(path / 'bag.mcap')) == 5
-    with BagWriter(tmp_path / 'silent') as bag:
+    with BagWriter(tmp_path / 'empty') as bag:
         bag.add_topic('/image', IMAGE)
     with pytest.raises(BagError, match='holds no messages'):
-        read_all(tmp_path / 'silent')
+        read_all(tmp_path / 'empty')
 
 
-def test_types_nobody_defines_are_refused(tmp_path):
+def test_undefined_message_types_are_rejected(tmp_path):
     bag = BagWriter(tmp_path / 'bag')
     with bag, pytest.raises(BagError, match='is not in ROS 2 Jazzy'):
-        bag.write_cdr('/odd', 'robot_msgs/msg/Wheels', b'', 0)
+        bag.write_cdr('/wheels', 'robot_msgs/msg/Wheels', b'', 0)
 
 
-def test_a_type_that_is_only_named_can_be_passed_on_but_not_read(tmp_path):
+def test_undefined_type_in_a_bag_gives_records_but_no_messages(tmp_path):
     path = write_images(tmp_path / 'bag', storage='sqlite3')
     unknown = 'robot_msgs/msg/Wheels'
     metadata = path / 'metadata.yaml'
     metadata.write_text(metadata.read_text().replace(IMAGE, unknown))
-    with BagReader(path) as bag, pytest.raises(BagError, match='promises 5 messages on /image'):
-        find_topic(bag, [unknown], fits=bool)
+    with BagReader(path) as bag, pytest.raises(BagError, match='lists 5 messages on /image'):
+        find_topic(bag, [unknown], matches=bool)
     with sqlite3.connect(path / 'bag.db3') as database:
         database.execute('UPDATE topics SET type = ?', [unknown])
         database.execute('DELETE FROM message_definitions')
@@ -128,4 +127,4 @@ def test_a_type_that_is_only_named_can_be_passed_on_but_not_read(tmp_path):
         assert bag.topic('image').type == unknown
         assert len(list(bag.records())) == 5
         with pytest.raises(BagError, match='is defined neither in the bag'):
-            find_topic(bag, [unknown], fits=bool)
+            find_topic(bag, [unknown], matches=bool)

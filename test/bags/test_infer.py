@@ -1,4 +1,4 @@
-"""`flashdepth infer`: what it writes of a recording, and that foreign readers understand it."""
+"""`flashdepth infer`: the content of its bags, and that other tools can read them."""
 
 import re
 
@@ -12,9 +12,9 @@ from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.cli import main
 from flashdepth_ros.messages import colorize, depth_data, read_depth, read_rgb
 from flashdepth_ros.runtime import DepthEstimator
-from support import foreign_recordings
+from support import recording_formats
 from support.node_process import golden_weights
-from support.recordings import LATER_NS, camera_messages, picture, stamp_of, write
+from support.recordings import LATER_NS, camera_messages, pattern, stamp_of, write
 
 FRAMES, SIZE = 6, (70, 84)
 MODEL = 'flashdepth-tiny-s'
@@ -34,7 +34,7 @@ def bag(tmp_path):
 
 @pytest.fixture
 def infer(weights, tmp_path):
-    """Run `flashdepth infer` on a bag; return the new one."""
+    """Run `flashdepth infer` on a bag; return the new bag."""
 
     def run(source, *options, out='out'):
         path = tmp_path / out
@@ -46,7 +46,7 @@ def infer(weights, tmp_path):
 
 
 def read(path, topic=None):
-    """Return the messages of a topic, or the (topic, time) of all records."""
+    """Return the messages of a topic, or (topic, time) of all records."""
     with BagReader(path) as bag:
         if topic is None:
             return [(record.topic, record.stamp_ns) for record in bag.records()]
@@ -58,15 +58,15 @@ def stamps(messages):
 
 
 def estimated(weights, **options):
-    """Return the inverse depth of every frame, from the estimator itself."""
+    """Return the inverse depth of every frame, computed by the estimator directly."""
     estimator = DepthEstimator(MODEL, weights, engine='torch', **options)
     return [
-        estimator.estimate(picture(index, SIZE), stamp_of(index), 'camera', K).inverse_depth
+        estimator.estimate(pattern(index, SIZE), stamp_of(index), 'camera', K).inverse_depth
         for index in range(FRAMES)
     ]
 
 
-def test_every_frame_has_its_depth_with_its_own_stamp_and_frame_id(bag, infer, weights):
+def test_every_frame_has_depth_with_the_same_stamp_and_frame_id(bag, infer, weights):
     path = infer(bag)
     recorded = [stamp_of(index) + LATER_NS for index in range(FRAMES)]
     assert read(path) == [(topic, time) for time in recorded for topic in TOPICS]
@@ -80,14 +80,14 @@ def test_every_frame_has_its_depth_with_its_own_stamp_and_frame_id(bag, infer, w
         assert known.mean() > 0.5
 
 
-def test_the_same_bag_makes_the_same_bytes(bag, infer, tmp_path):
+def test_same_bag_gives_identical_files(bag, infer, tmp_path):
     first, second = (infer(bag, '--points', '--color', '--copy', out=f'{n}/out') for n in (1, 2))
     for file in first.iterdir():
         assert file.read_bytes() == (second / file.name).read_bytes()
     assert len(list(first.iterdir())) == 2
 
 
-def test_camera_info_is_of_exactly_this_depth_image(bag, infer):
+def test_camera_info_matches_the_depth_image(bag, infer):
     path = infer(bag, '--depth-size', 'inference', '--short-side', '56')
     depths, infos = (read(path, topic) for topic in TOPICS)
     assert stamps(infos) == stamps(depths)
@@ -98,7 +98,7 @@ def test_camera_info_is_of_exactly_this_depth_image(bag, infer):
         assert camera_info.header.frame_id == depth.header.frame_id
 
 
-def test_depth_in_millimetres_and_the_preview_are_of_the_same_depth(bag, infer, weights):
+def test_millimetre_depth_and_preview_show_the_same_depth(bag, infer, weights):
     options = ('--depth-scale', '2.5', '--depth-max', '8', '--color-max', '9', '--temporal', 'off')
     path = infer(bag, '--depth-encoding', '16UC1', '--color', *options, '--storage', 'sqlite3')
     pairs = zip(read(path, '/depth/image'), read(path, '/depth/image_color'), strict=True)
@@ -113,7 +113,7 @@ def test_depth_in_millimetres_and_the_preview_are_of_the_same_depth(bag, infer, 
         np.testing.assert_array_equal(read_rgb(preview), colorize(depth, 0.5, 9.0))
 
 
-def test_points_lie_where_depth_and_camera_info_put_them(bag, infer):
+def test_points_match_depth_and_camera_info(bag, infer):
     path = infer(bag, '--points', '--points-stride', '3')
     clouds, depths = read(path, '/points'), read(path, '/depth/image')
     assert stamps(clouds) == stamps(depths)
@@ -129,32 +129,32 @@ def test_points_lie_where_depth_and_camera_info_put_them(bag, infer):
         np.testing.assert_allclose(points[known][:, :3], expected[known], rtol=1e-5, atol=1e-6)
         assert np.isnan(points[~known][:, :3]).all()
         colours = points[..., 3].copy().view(np.uint8).reshape(*depth.shape, 4)[..., 2::-1]
-        np.testing.assert_array_equal(colours, picture(index, SIZE)[::3, ::3])
+        np.testing.assert_array_equal(colours, pattern(index, SIZE)[::3, ::3])
 
 
 @pytest.mark.parametrize('compress', [[], ['--compress']])
-def test_the_mcap_library_reads_it_by_the_definitions_inside(bag, infer, compress):
+def test_mcap_library_reads_the_bag_with_its_embedded_definitions(bag, infer, compress):
     path = infer(bag, '--points', '--color', '--copy', *compress)
     with (path / 'out.mcap').open('rb') as file:
         reader = make_reader(file, validate_crcs=True)
         kinds = {each.name: each for each in reader.get_summary().schemas.values()}
         assert {'sensor_msgs/msg/Image', 'sensor_msgs/msg/PointCloud2'} <= set(kinds)
         assert all(each.encoding == 'ros2msg' and each.data for each in kinds.values())
-        seen = [(c.topic, m.log_time) for _, c, m in reader.iter_messages()]
-    assert len(seen) == 6 * FRAMES
-    assert {time for _, time in seen} == {stamp_of(n) + LATER_NS for n in range(FRAMES)}
+        messages = [(c.topic, m.log_time) for _, c, m in reader.iter_messages()]
+    assert len(messages) == 6 * FRAMES
+    assert {time for _, time in messages} == {stamp_of(n) + LATER_NS for n in range(FRAMES)}
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_rosbags_reads_it_by_the_definitions_inside(bag, infer, storage):
+def test_rosbags_reads_the_bag_with_its_embedded_definitions(bag, infer, storage):
     path = infer(bag, '--points', '--storage', storage)
     with AnyReader([path]) as reader:
-        kinds = [reader.deserialize(data, c.msgtype) for c, _, data in reader.messages()]
-    assert len(kinds) == 3 * FRAMES
-    assert {each.header.frame_id for each in kinds} == {'camera'}
+        messages = [reader.deserialize(data, c.msgtype) for c, _, data in reader.messages()]
+    assert len(messages) == 3 * FRAMES
+    assert {each.header.frame_id for each in messages} == {'camera'}
 
 
-def test_original_topics_are_copied_byte_by_byte_in_their_places(bag, infer):
+def test_original_topics_are_copied_unchanged_and_in_order(bag, infer):
     with BagReader(bag) as source:
         originals = list(source.records())
     path = infer(bag, '--copy')
@@ -164,11 +164,11 @@ def test_original_topics_are_copied_byte_by_byte_in_their_places(bag, infer):
     assert {topic for topic, _ in read(some)} == {*TOPICS, '/cam/camera_info'}
 
 
-def test_topics_that_clash_are_told_apart_by_a_namespace(bag, infer, tmp_path, capsys):
+def test_conflicting_topics_need_a_namespace(bag, infer, tmp_path, capsys):
     once = infer(bag, '--copy')
     command = ['infer', str(once), '-o', str(tmp_path / 'no'), '--topic', '/cam/image_raw']
     assert main([*command, '--copy']) == 1
-    assert '/depth/camera_info itself; give --namespace' in capsys.readouterr().err
+    assert 'has the topic /depth/camera_info; give --namespace' in capsys.readouterr().err
     twice = infer(once, '--topic', '/cam/image_raw', '--copy', '--namespace', '/b/', out='twice')
     topics = {topic for topic, _ in read(twice)}
     assert topics == {'/cam/image_raw', '/cam/camera_info', *TOPICS, *(f'/b{t}' for t in TOPICS)}
@@ -177,32 +177,32 @@ def test_topics_that_clash_are_told_apart_by_a_namespace(bag, infer, tmp_path, c
 @pytest.mark.parametrize(
     ('write_as', 'options'),
     [
-        (foreign_recordings.ros1, ['']),
-        (foreign_recordings.ros1, ['BZ2']),
-        (foreign_recordings.ros1, ['LZ4']),
-        (foreign_recordings.ros2, ['SQLITE3', 'NONE']),
-        (foreign_recordings.ros2, ['SQLITE3', 'MESSAGE']),
-        (foreign_recordings.ros2, ['SQLITE3', 'FILE']),
-        (foreign_recordings.ros2, ['MCAP', 'STORAGE']),
-        (foreign_recordings.ros2, ['MCAP', 'MESSAGE']),
-        (foreign_recordings.ros2, ['MCAP', 'FILE']),
-        (foreign_recordings.mcap_file, ['LZ4']),
-        (foreign_recordings.mcap_file, ['ZSTD']),
+        (recording_formats.ros1, ['']),
+        (recording_formats.ros1, ['BZ2']),
+        (recording_formats.ros1, ['LZ4']),
+        (recording_formats.ros2, ['SQLITE3', 'NONE']),
+        (recording_formats.ros2, ['SQLITE3', 'MESSAGE']),
+        (recording_formats.ros2, ['SQLITE3', 'FILE']),
+        (recording_formats.ros2, ['MCAP', 'STORAGE']),
+        (recording_formats.ros2, ['MCAP', 'MESSAGE']),
+        (recording_formats.ros2, ['MCAP', 'FILE']),
+        (recording_formats.mcap_file, ['LZ4']),
+        (recording_formats.mcap_file, ['ZSTD']),
     ],
 )
-def test_whatever_holds_the_frames_their_depth_is_the_same(
-    bag, infer, plain, tmp_path, write_as, options
+def test_depth_does_not_depend_on_the_recording_format(
+    bag, infer, reference, tmp_path, write_as, options
 ):
     with BagReader(bag) as source:
-        foreign = write_as(tmp_path / 'foreign', source.records(), *options)
-    with BagReader(infer(foreign)) as result:
-        assert list(result.records()) == plain
+        converted = write_as(tmp_path / 'converted', source.records(), *options)
+    with BagReader(infer(converted)) as result:
+        assert list(result.records()) == reference
 
 
 @pytest.fixture(scope='module')
-def plain(weights, tmp_path_factory):
-    """Return the records inferred from the recording as this package writes it."""
-    folder = tmp_path_factory.mktemp('plain')
+def reference(weights, tmp_path_factory):
+    """Return the records inferred from the recording that this package writes."""
+    folder = tmp_path_factory.mktemp('reference')
     bag = write(folder / 'bag', *camera_messages(FRAMES, SIZE))
     model = ('--model', MODEL, '--weights', str(weights), '--engine', 'torch')
     assert main(['infer', str(bag), '-o', str(folder / 'out'), *model]) == 0
@@ -210,13 +210,13 @@ def plain(weights, tmp_path_factory):
         return list(result.records())
 
 
-def test_the_benchmark_compares_infer_with_the_bare_estimator(weights, capsys):
+def test_benchmark_compares_infer_with_the_estimator_alone(weights, capsys):
     command = ['bench', '--infer', '--frames', '12', '--size', '56x42', '--model', MODEL]
     assert main([*command, '--weights', str(weights)]) == 0
     title, *rows = capsys.readouterr().out.splitlines()
     assert title == f'{MODEL}, 12 frames of 56x42'
-    bare, infer, resident, _ = (float(re.search(r'\d+\.?\d*', row)[0]) for row in rows)
-    assert infer == pytest.approx(bare * float(re.search(r'([\d.]+) %', rows[1])[1]) / 100, 0.05)
-    assert resident > 100
+    alone, infer, memory, _ = (float(re.search(r'\d+\.?\d*', row)[0]) for row in rows)
+    assert infer == pytest.approx(alone * float(re.search(r'([\d.]+) %', rows[1])[1]) / 100, 0.05)
+    assert memory > 100
     assert main([*command, '--weights', str(weights), '--frames', '3']) == 1
     assert '3 frames are too few' in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Whatever stops `flashdepth infer`: one line says so, and no bag is left that readers refuse."""
+"""Errors of `flashdepth infer` print one line, and no invalid bag is left."""
 
 from contextlib import contextmanager
 import re
@@ -32,26 +32,26 @@ def failing(tmp_path, model, capsys):
     def run(bag, *options):
         command = ['infer', str(bag), '-o', str(tmp_path / 'out'), *model, *options]
         assert main(command) == 1
-        said = capsys.readouterr().err.splitlines()
-        assert [line.startswith('flashdepth infer: ') for line in said][-2:] in (
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.startswith('flashdepth infer: ') for line in lines][-2:] in (
             [True],
             [False, True],
         )
-        return said[-1]
+        return lines[-1]
 
     return run
 
 
-def left(folder):
+def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def kept(path):
-    """Return the stamps of depth in a bag that must be whole, and its notes."""
+def read_output(path):
+    """Return the stamps of depth in a bag that must be valid, and its custom data."""
     with BagReader(path) as bag:
         records = list(bag.records('/depth/image'))
         assert all(bag.message(record).height for record in records)
-        return [bag.header_stamp_ns(record) for record in records], bag.notes
+        return [bag.header_stamp_ns(record) for record in records], bag.custom_data
 
 
 def damaged(path):
@@ -66,32 +66,32 @@ def damaged(path):
 
 
 @pytest.mark.parametrize('options', [[], ['--copy'], ['--storage', 'sqlite3']])
-def test_the_frames_before_damage_are_kept(failing, tmp_path, options):
-    said = failing(damaged(tmp_path / 'bag'), *options)
-    stamps, notes = kept(tmp_path / 'out')
+def test_frames_before_damage_are_kept(failing, tmp_path, options):
+    error = failing(damaged(tmp_path / 'bag'), *options)
+    stamps, metadata = read_output(tmp_path / 'out')
     assert stamps == [stamp_of(index) for index in range(len(stamps))]
     assert 5 < len(stamps) < 30
-    assert 'is damaged: ' in said
-    assert said.endswith(f'the first {len(stamps)} of 30 frames are kept in {tmp_path / "out"}')
-    assert notes['frames'] == f'{len(stamps)} of 30'
-    assert notes['stopped'] in said
+    assert 'is damaged: ' in error
+    assert error.endswith(f'the first {len(stamps)} of 30 frames are kept in {tmp_path / "out"}')
+    assert metadata['frames'] == f'{len(stamps)} of 30'
+    assert metadata['stopped'] in error
 
 
-def test_broken_frames_are_passed_over_and_told(tmp_path, model, capsys):
+def test_invalid_frames_are_skipped_and_reported(tmp_path, model, capsys):
     messages = [('/cam', image(n, step=7 if n in (1, 2) else 24)) for n in range(5)]
     bag = write(tmp_path / 'bag', *messages)
     assert main(['infer', str(bag), '-o', str(tmp_path / 'out'), *model]) == 0
-    heard = capsys.readouterr()
-    assert heard.err.count('frame skipped: image step is 7 bytes') == 2
-    assert '3 frames' in heard.out
-    assert '2 skipped' in heard.out
-    assert kept(tmp_path / 'out')[0] == [stamp_of(n) for n in (0, 3, 4)]
+    printed = capsys.readouterr()
+    assert printed.err.count('frame skipped: image step is 7 bytes') == 2
+    assert '3 frames' in printed.out
+    assert '2 skipped' in printed.out
+    assert read_output(tmp_path / 'out')[0] == [stamp_of(n) for n in (0, 3, 4)]
 
 
-def test_without_one_good_frame_no_bag_is_left(failing, tmp_path):
+def test_no_bag_is_left_without_a_valid_frame(failing, tmp_path):
     bag = write(tmp_path / 'bag', *(('/cam', image(n, encoding='odd')) for n in range(3)))
-    assert 'no frame of /cam (sensor_msgs/msg/Image, 3 messages) can be used' in failing(bag)
-    assert left(tmp_path) == ['bag']
+    assert 'no valid frame on /cam (sensor_msgs/msg/Image, 3 messages)' in failing(bag)
+    assert names_in(tmp_path) == ['bag']
 
 
 def truncated(folder):
@@ -107,7 +107,7 @@ def without_metadata(folder):
     return path
 
 
-def silent(folder):
+def empty(folder):
     with BagWriter(folder / 'bag') as bag:
         bag.add_topic('/cam', 'sensor_msgs/msg/Image')
     return folder / 'bag'
@@ -132,12 +132,12 @@ def of_unknown_type(folder):
     ('make', 'options', 'reason'),
     [
         (truncated, [], 'bag: cannot be opened: '),
-        (without_metadata, [], 'no metadata.yaml, the recorder was killed'),
-        (silent, [], 'holds no messages'),
+        (without_metadata, [], 'no metadata.yaml: the recorder was killed'),
+        (empty, [], 'holds no messages'),
         (
             stereo,
             [],
-            '2 topics may be meant, name one: /left (sensor',
+            '2 topics match, select one by name: /left (sensor',
         ),
         (stereo, ['--topic', '/up'], "no topic '/up'; the bag has /left (sensor"),
         (stereo, ['--topic', '/left', '--copy', '/up'], "no topic '/up'"),
@@ -147,29 +147,31 @@ def of_unknown_type(folder):
             ['--topic', '/left', '--depth-min', '9', '--depth-max', '8'],
             'depth.min 9.0 and',
         ),
-        (of_unknown_type, ['--topic', '/odd'], '/odd (robot_msgs/msg/Odd, 1 messages) is not of'),
+        (
+            of_unknown_type,
+            ['--topic', '/odd'],
+            '/odd (robot_msgs/msg/Odd, 1 messages) cannot be used',
+        ),
         (of_unknown_type, ['--copy'], "'robot_msgs/msg/Odd' is defined neither in the bag"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(
-    failing, tmp_path, make, options, reason
-):
+def test_invalid_input_prints_one_line_and_leaves_no_bag(failing, tmp_path, make, options, reason):
     assert reason in failing(make(tmp_path), *options)
-    assert left(tmp_path) == ['bag']
+    assert names_in(tmp_path) == ['bag']
 
 
-def test_nothing_is_written_over_unasked(failing, tmp_path):
+def test_existing_bags_are_not_overwritten_by_default(failing, tmp_path):
     bag = write(tmp_path / 'out', *camera_messages(1))
     before = (bag / 'out.mcap').read_bytes()
-    assert 'is what is read; give another name' in failing(bag, '--overwrite')
+    assert 'is the input bag; give another output name' in failing(bag, '--overwrite')
     other = write(tmp_path / 'bag', *camera_messages(1))
-    assert 'exists already; give another name or allow overwriting' in failing(other)
+    assert 'already exists; give another name or allow overwriting' in failing(other)
     assert (bag / 'out.mcap').read_bytes() == before
 
 
 @contextmanager
-def files_up_to(size):
-    """Let no file grow beyond a size, as on a disk that is full."""
+def file_size_limit(size):
+    """Limit the size of files, to simulate a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -179,43 +181,43 @@ def files_up_to(size):
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_a_full_disk_is_told_and_leaves_nothing(failing, tmp_path, storage):
+def test_full_disk_prints_an_error_and_leaves_no_bag(failing, tmp_path, storage):
     size = (200, 300)
     bag = write(tmp_path / 'bag', *camera_messages(30, size))
-    with files_up_to(3_000_000):
-        said = failing(bag, '--storage', storage)
-    assert f'{tmp_path / "out"}: cannot be written: ' in said
-    assert left(tmp_path) == ['bag']
+    with file_size_limit(3_000_000):
+        error = failing(bag, '--storage', storage)
+    assert f'{tmp_path / "out"}: cannot be written: ' in error
+    assert names_in(tmp_path) == ['bag']
 
 
 def await_progress(stream):
-    """Read a progress bar until it has counted some of 60 frames."""
-    said = b''
-    while not re.search(rb' [1-9]\d*/60', said):
-        octet = stream.read(1)
-        assert octet, said
-        said += octet
+    """Read a progress bar until it shows the first of 60 frames."""
+    output = b''
+    while not re.search(rb' [1-9]\d*/60', output):
+        byte = stream.read(1)
+        assert byte, output
+        output += byte
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_ended_keeps_what_is_done_or_leaves_nothing(tmp_path, model, number):
+def test_interrupted_run_keeps_its_frames_and_killed_run_leaves_no_bag(tmp_path, model, number):
     bag = write(tmp_path / 'bag', *camera_messages(60))
     command = [sys.executable, '-m', 'flashdepth_ros.cli', 'infer', str(bag)]
     command += ['-o', str(tmp_path / 'out'), *model, '--short-side', '280']
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         await_progress(process.stderr)
         process.send_signal(number)
-        said = process.communicate(timeout=30)[1].decode()
+        output = process.communicate(timeout=30)[1].decode()
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
-        assert left(tmp_path) == ['.out.unfinished', 'bag']
+        assert names_in(tmp_path) == ['.out.unfinished', 'bag']
     else:
         assert process.returncode == 130
-        stamps, notes = kept(tmp_path / 'out')
+        stamps, metadata = read_output(tmp_path / 'out')
         assert stamps == [stamp_of(index) for index in range(len(stamps))]
         assert 1 <= len(stamps) < 60
-        assert notes['stopped'] == 'interrupted'
-        assert said.splitlines()[-1].startswith(
+        assert metadata['stopped'] == 'interrupted'
+        assert output.splitlines()[-1].startswith(
             f'flashdepth infer: interrupted; the first {len(stamps)} of 60 frames are kept in '
         )
     again = [
@@ -229,5 +231,5 @@ def test_a_run_that_is_ended_keeps_what_is_done_or_leaves_nothing(tmp_path, mode
         '14',
     ]
     assert main(again) == 0
-    assert len(kept(tmp_path / 'out')[0]) == 60
-    assert left(tmp_path) == ['bag', 'out']
+    assert len(read_output(tmp_path / 'out')[0]) == 60
+    assert names_in(tmp_path) == ['bag', 'out']

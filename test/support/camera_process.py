@@ -1,4 +1,4 @@
-"""A camera driver as a process of its own: `camera_process.py TOPIC WIDTH HEIGHT HZ FIRST_S`."""
+"""A camera driver as a separate process: `camera_process.py TOPIC WIDTH HEIGHT HZ FIRST_S`."""
 
 import sys
 import time
@@ -16,12 +16,12 @@ def main():
     image.header.frame_id = 'camera'
     pixels = np.random.default_rng(0).integers(0, 256, image.step * height, np.uint8)
     image.data.frombytes(pixels.tobytes())
-    began_s = time.monotonic()
+    start_s = time.monotonic()
     for index in range(sys.maxsize):
         stamp_ns = first_s * 10**9 + index * 10**9 // rate_hz
         image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         publisher.publish(image)
-        time.sleep(max(0.0, began_s + (index + 1) / rate_hz - time.monotonic()))
+        time.sleep(max(0.0, start_s + (index + 1) / rate_hz - time.monotonic()))
 
 
 if __name__ == '__main__':

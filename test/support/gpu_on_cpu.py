@@ -1,4 +1,4 @@
-"""What a GPU is asked for, done by a CPU as late as may be: who does not wait reads the wrong."""
+"""Emulate a GPU on the CPU; copies run as late as possible, so that a missing wait is detected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,67 +14,68 @@ CPU = torch.device('cpu')
 
 
 class Recorder:
-    """Repeats a run into the memory of its first results, as a replayed graph would."""
+    """Replays a function into the memory of its first outputs, like a CUDA graph."""
 
     def __init__(self):
         self.captures = 0
 
     def __call__(self, run):
         self.captures += 1
-        maps, state = made = run()
+        inverse_depth, state = outputs = run()
 
-        def repeat():
-            again, after = run()
-            maps.copy_(again)
+        def replay():
+            new_inverse_depth, new_state = run()
+            inverse_depth.copy_(new_inverse_depth)
             if state is not None:
-                state.ssm.copy_(after.ssm)
+                state.ssm.copy_(new_state.ssm)
 
-        return repeat, made
+        return replay, outputs
 
 
 @dataclass
-class Moment:
-    """Comes when it is waited for, and not before."""
+class LateEvent:
+    """An event that is reached only when something waits for it."""
 
     work: Callable[[], object] = lambda: None
-    come: bool = False
+    reached: bool = False
 
     def synchronize(self):
-        if not self.come:
-            self.come = True
+        if not self.reached:
+            self.reached = True
             self.work()
 
 
 @dataclass
-class LateLane:
-    """Copies when the copy is waited for; `log` gets a line at its start and at its end."""
+class LateCopyStream:
+    """Copies when something waits for the copy; logs the request and the end of each copy."""
 
     name: str
     log: list[str] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
 
-    def mark(self):
-        return Moment()
+    def record_compute(self):
+        return LateEvent()
 
     def copy(self, source, target, after):
         number = len(self.targets)
         self.targets.append(target.data_ptr())
         self.log.append(f'{self.name} {number}')
 
-        def carry():
+        def run_copy():
             after.synchronize()
             target.copy_(source)
             self.log.append(f'{self.name} {number} done')
 
-        return Moment(carry)
+        return LateEvent(run_copy)
 
-    def hold(self, until):
+    def delay_compute(self, until):
         until.synchronize()
 
 
-def like_a_gpu(estimator: DepthEstimator, preset: str) -> list[str]:
-    """Let an estimator with golden weights run as on a GPU; return the log of its copies."""
+def emulate_gpu(estimator: DepthEstimator, preset: str) -> list[str]:
+    """Make an estimator with golden weights run as on a GPU; return the log of its copies."""
     log: list[str] = []
     estimator.engine = GraphEngine(golden_models.golden_model(preset), CPU, 'fp32', Recorder())
-    estimator.transfer = GpuTransfer(CPU, (LateLane('there', log), LateLane('back', log)))
+    streams = LateCopyStream('upload', log), LateCopyStream('download', log)
+    estimator.transfer = GpuTransfer(CPU, streams)
     return log

@@ -1,4 +1,4 @@
-"""Messages made of one picture in every encoding, for the tests that read them back."""
+"""Build image messages of an RGB image in every encoding, for tests that read them back."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,14 +25,14 @@ def message(rows, encoding, height, padding=0, bigendian=False):
     """Wrap rows (rows, W, ...) of 8 or 16-bit samples, padded with 0xAB."""
     order = '>' if bigendian else '<'
     samples = rows.astype(rows.dtype.newbyteorder(order))
-    octets = np.frombuffer(samples.tobytes(), np.uint8).reshape(len(rows), -1)
-    octets = np.pad(octets, ((0, 0), (0, padding)), constant_values=0xAB)
-    data = octets.tobytes()
-    return Image(height, rows.shape[1], encoding, octets.shape[1], data, int(bigendian))
+    row_bytes = np.frombuffer(samples.tobytes(), np.uint8).reshape(len(rows), -1)
+    row_bytes = np.pad(row_bytes, ((0, 0), (0, padding)), constant_values=0xAB)
+    data = row_bytes.tobytes()
+    return Image(height, rows.shape[1], encoding, row_bytes.shape[1], data, int(bigendian))
 
 
 def encode(rgb, encoding):
-    """Return the rows of an RGB picture in an encoding of sensor_msgs, 8 or 16 bits a sample."""
+    """Return the rows of an RGB image in an encoding of sensor_msgs, 8 or 16 bits per sample."""
     if encoding in YUV:
         return _yuv(rgb, encoding)
     bits = 16 if encoding.endswith('16') else 8
@@ -40,7 +40,7 @@ def encode(rgb, encoding):
         encoding, encoding.removesuffix(str(bits))
     )
     rows = _mosaic(rgb, name[-4:]) if name.startswith('bayer') else _ordered(rgb, ORDERS[name])
-    # The low byte differs from the high one, so that a mistaken byte order shows.
+    # The low byte differs from the high one, so that a wrong byte order is detected.
     return rows if bits == 8 else rows.astype(np.uint16) * 256 + 77
 
 
@@ -51,14 +51,14 @@ def _ordered(rgb, order):
 
 def _mosaic(rgb, pattern):
     rows = np.empty(rgb.shape[:2], np.uint8)
-    for place, channel in enumerate(pattern):
-        at = np.s_[place // 2 :: 2, place % 2 :: 2]
-        rows[at] = rgb[at][..., 'rgb'.index(channel)]
+    for position, channel in enumerate(pattern):
+        cells = np.s_[position // 2 :: 2, position % 2 :: 2]
+        rows[cells] = rgb[cells][..., 'rgb'.index(channel)]
     return rows
 
 
 def _yuv(rgb, encoding):
-    """Return YUV rows; the picture's colours must be constant over cells of 2 x 2 px."""
+    """Return YUV rows; the colours of the image must be constant over cells of 2 x 2 px."""
     height, width = rgb.shape[:2]
     i420 = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
     y = i420[:height]

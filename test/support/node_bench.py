@@ -1,4 +1,4 @@
-"""Camera, viewer and operator of a depth node: the other side of its topics and services."""
+"""A test client for a depth node: publishes images, receives outputs, calls services."""
 
 from contextlib import contextmanager
 import time
@@ -30,38 +30,39 @@ SERVICES = {
     'set_parameters': SetParameters,
     'get_state': GetState,
 }
-ANSWER_S = 2.0
+REPLY_S = 2.0
 
 
 class Bench:
-    """Talks to one node over DDS; spun by hand."""
+    """A client of one node over DDS; its executor runs only in the spin methods."""
 
     def __init__(self, context, process, namespace=''):
         self.process = process
         self._graph = Graph(context)
         self.node = self._graph.node(f'bench_{process.pid}')
         self._base = f'{namespace}/flashdepth'
-        self._heard = {}
-        self._callers = {
+        self._subscriptions = {}
+        self._clients = {
             name: self.node.create_client(kind, f'{self._base}/{name}')
             for name, kind in SERVICES.items()
         }
         self.stamp_ns = 100 * 10**9
-        self.timing = self.listen(f'{self._base}/timing', DiagnosticArray)
-        self.diagnostics = self.listen('/diagnostics', DiagnosticArray)
+        self.timing = self.subscribe(f'{self._base}/timing', DiagnosticArray)
+        self.diagnostics = self.subscribe('/diagnostics', DiagnosticArray)
         self.spin_for, self.spin_until = self._graph.spin_for, self._graph.spin_until
 
-    def listen(self, topic, kind, qos=RELIABLE):
-        """Return the list that the messages of a topic are put into from now on."""
-        heard = []
-        self._heard[topic] = self.node.create_subscription(kind, topic, heard.append, qos)
-        return heard
+    def subscribe(self, topic, kind, qos=RELIABLE):
+        """Return a list to which the messages of a topic are appended from now on."""
+        received = []
+        subscription = self.node.create_subscription(kind, topic, received.append, qos)
+        self._subscriptions[topic] = subscription
+        return received
 
-    def deafen(self, topic):
-        self.node.destroy_subscription(self._heard.pop(topic))
+    def unsubscribe(self, topic):
+        self.node.destroy_subscription(self._subscriptions.pop(topic))
 
-    def camera(self, topic='/image', kind=Image, qos=RELIABLE):
-        """Return a publisher that the node has found."""
+    def create_publisher(self, topic='/image', kind=Image, qos=RELIABLE):
+        """Return a publisher that is connected to the node."""
         publisher = self.node.create_publisher(kind, topic, qos)
         self.spin_until(publisher.get_subscription_count)
         return publisher
@@ -71,37 +72,37 @@ class Bench:
         return self.stamp_ns
 
     def image(self, rgb, frame_id='camera', step_ns=STEP_NS):
-        """Return the message of an RGB picture, a step after the last one."""
+        """Return the message of an RGB image, with the next stamp."""
         return image_message(cdr.image_of(self.next_stamp(step_ns), frame_id, 'rgb8', rgb))
 
-    def settle(self, camera, message, heard):
-        """Send until everything is connected and `heard` holds something; return its latest."""
+    def connect(self, publisher, message, received):
+        """Publish until the node's output arrives in `received`; return the last message."""
         deadline = time.monotonic() + 20
-        while not heard or not self.timing:
+        while not received or not self.timing:
             assert time.monotonic() < deadline, '\n'.join(self.process.lines)
             message.header.stamp = stamp_of(self.next_stamp())
-            camera.publish(message)
+            publisher.publish(message)
             self.spin_for(0.3)
-        return heard[-1]
+        return received[-1]
 
-    def process_all(self, camera, messages):
-        """Send images one after the other; return the values of `~/timing` of each."""
+    def process_all(self, publisher, messages):
+        """Publish images one after the other; return the values of `~/timing` of each."""
         times = []
         for message in messages:
-            camera.publish(message)
+            publisher.publish(message)
             times.append(self.timing_of(message))
         return times
 
-    def ask(self, camera, message, heard):
-        """Send one image and return what comes of it, as `heard` hears it."""
-        camera.publish(message)
-        self.spin_until(lambda: with_stamp(heard, message.header.stamp))
-        return with_stamp(heard, message.header.stamp)
+    def round_trip(self, publisher, message, received):
+        """Publish one image; return the output with its stamp from `received`."""
+        publisher.publish(message)
+        self.spin_until(lambda: find_by_stamp(received, message.header.stamp))
+        return find_by_stamp(received, message.header.stamp)
 
     def timing_of(self, message):
         """Return the values of `~/timing` for an image."""
-        self.spin_until(lambda: with_stamp(self.timing, message.header.stamp))
-        return values_of(with_stamp(self.timing, message.header.stamp))
+        self.spin_until(lambda: find_by_stamp(self.timing, message.header.stamp))
+        return values_of(find_by_stamp(self.timing, message.header.stamp))
 
     def summary(self):
         """Return the values of the next /diagnostics."""
@@ -110,7 +111,7 @@ class Bench:
         return values_of(self.diagnostics[-1])
 
     def wait_for(self, **expected):
-        """Wait until /diagnostics says so; return all of it."""
+        """Wait until /diagnostics has the expected values; return all values."""
         self.spin_until(
             lambda: (
                 self.diagnostics and expected.items() <= values_of(self.diagnostics[-1]).items()
@@ -118,18 +119,18 @@ class Bench:
         )
         return values_of(self.diagnostics[-1])
 
-    def meet(self):
-        """Ask until the node answers: it drops replies to a client that it has not found yet."""
-        client, answers = self._callers['get_state'], []
-        while not any(answer.done() for answer in answers):
-            assert len(answers) * ANSWER_S < START_S, '\n'.join(self.process.lines)
+    def wait_for_services(self):
+        """Call until the node replies: it drops replies to a client not discovered yet."""
+        client, replies = self._clients['get_state'], []
+        while not any(reply.done() for reply in replies):
+            assert len(replies) * REPLY_S < START_S, '\n'.join(self.process.lines)
             self.spin_until(client.service_is_ready, START_S)
-            answers.append(client.call_async(GetState.Request()))
-            self._graph.executor.spin_until_future_complete(answers[-1], ANSWER_S)
+            replies.append(client.call_async(GetState.Request()))
+            self._graph.executor.spin_until_future_complete(replies[-1], REPLY_S)
 
     def call(self, name, request=None):
-        """Call a service of the node, by its private name."""
-        client = self._callers[name]
+        """Call a service of the node by its private name; return the response."""
+        client = self._clients[name]
         self.spin_until(client.service_is_ready)
         future = client.call_async(request or SERVICES[name].Request())
         self.spin_until(future.done, 30.0)
@@ -139,7 +140,7 @@ class Bench:
         assert self.call('reset').success
 
     def set(self, **values):
-        """Set parameters, one by one; return the reasons given against them."""
+        """Set parameters one by one; return the reasons of those that were refused."""
         parameters = [Parameter(name, value=value) for name, value in values.items()]
         request = SetParameters.Request(
             parameters=[each.to_parameter_msg() for each in parameters]
@@ -147,20 +148,22 @@ class Bench:
         results = self.call('set_parameters', request).results
         return [result.reason for result in results if not result.successful]
 
-    def transit(self, *transitions):
-        """Go through lifecycle transitions; return whether each went well."""
-        return [self._transit(transition) for transition in transitions]
+    def change_state(self, *transitions):
+        """Request lifecycle transitions; return whether each succeeded."""
+        return [self._change_state(transition) for transition in transitions]
 
-    def _transit(self, transition):
+    def _change_state(self, transition):
         request = ChangeState.Request()
         request.transition.id = transition
         return self.call('change_state', request).success
 
     def reconfigure(self, **values):
-        """Take the node down to unconfigured, set parameters, and bring it back."""
-        assert all(self.transit(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP))
+        """Make the node unconfigured, set parameters, and activate it again."""
+        down = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+        up = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+        assert all(self.change_state(*down))
         assert not self.set(**values)
-        assert all(self.transit(Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE))
+        assert all(self.change_state(*up))
 
     @property
     def state(self):
@@ -171,20 +174,20 @@ class Bench:
 
 
 @contextmanager
-def bench_of(folder, *remaps, ready='configured', namespace='', environment=None, **parameters):
-    """Start a node and everything around it; at the end it must end well, in time."""
+def start_bench(folder, *remaps, ready='configured', namespace='', environment=None, **parameters):
+    """Start a node and its test client; at the end, the node must exit in time with status 0."""
     context = rclpy.Context()
     rclpy.init(context=context)
-    given = {'diagnostics.period': 0.2, **parameters}
-    with NodeProcess(folder, *remaps, environment=environment, **given) as process:
+    settings = {'diagnostics.period': 0.2, **parameters}
+    with NodeProcess(folder, *remaps, environment=environment, **settings) as process:
         if ready is not None:
             process.wait_for_line(ready)
         bench = Bench(context, process, namespace)
         try:
-            bench.meet()
+            bench.wait_for_services()
             yield bench
             if process.alive:
-                assert process.end() == 0
+                assert process.stop() == 0
             assert not [line for line in process.lines if 'Traceback' in line]
         finally:
             bench.close()
@@ -211,12 +214,12 @@ def depth_of(message):
     return pixels_of(message)[..., 0]
 
 
-def picture(seed=0, size=SIZE):
-    """Return an RGB picture of coarse blobs; another seed, another picture."""
+def random_image(seed=0, size=SIZE):
+    """Return an RGB image of random rectangles that depend on the seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
     blocks = coarse.repeat(-(-size[0] // 6), axis=0).repeat(-(-size[1] // 8), axis=1)
     return np.ascontiguousarray(blocks[: size[0], : size[1]])
 
 
-def with_stamp(messages, stamp):
+def find_by_stamp(messages, stamp):
     return next((each for each in messages if each.header.stamp == stamp), None)

@@ -1,4 +1,4 @@
-"""The depth node as a process of its own, started, asked and ended as a user would."""
+"""The depth node as a separate process, started and stopped as by a user."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ START_S = 60.0
 
 
 def golden_weights(folder, preset, change=None):
-    """Save the golden weights of a preset, changed; return the file."""
+    """Save the golden weights of a preset, modified by `change`; return the file."""
     model = golden_model(preset)
     if change is not None:
         change(model)
@@ -26,16 +26,16 @@ def golden_weights(folder, preset, change=None):
 
 
 class NodeProcess:
-    """`depth_node`; what it says goes to a file; killed at the end of the block if need be."""
+    """A `depth_node` process; its output goes to a file; it is killed at the end of the block."""
 
     def __init__(self, folder, *remaps, environment=None, **parameters):
         self._log = folder / f'node_{time.monotonic_ns()}.log'
         network = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
-        given = {'inference.short_side': 112, **network, **parameters}
-        words = [f'{name}:={_yaml(value)}' for name, value in given.items()]
+        settings = {'inference.short_side': 112, **network, **parameters}
+        assignments = [f'{name}:={_yaml(value)}' for name, value in settings.items()]
         self._command = [
             *(sys.executable, '-m', 'flashdepth_ros.node.depth_node', '--ros-args'),
-            *(word for text in words for word in ('-p', text)),
+            *(word for text in assignments for word in ('-p', text)),
             *(word for text in remaps for word in ('-r', text)),
         ]
         self._environment = {**os.environ, **(environment or {})}
@@ -71,19 +71,20 @@ class NodeProcess:
         deadline = time.monotonic() + timeout_s
         while not any(text in line for line in self.lines):
             assert self.alive, '\n'.join(self.lines)
-            assert time.monotonic() < deadline, '\n'.join(['not said in time', *self.lines])
+            missing = [f'no line with {text!r} in time', *self.lines]
+            assert time.monotonic() < deadline, '\n'.join(missing)
             time.sleep(0.05)
 
     def wait(self, timeout_s=START_S):
         return self._child.wait(timeout_s)
 
-    def end(self, number=signal.SIGINT):
-        """Send a signal; return the exit status, which comes within 2 s."""
+    def stop(self, number=signal.SIGINT):
+        """Send a signal, expect the process to end within 2 s; return the exit status."""
         self._child.send_signal(number)
         return self._child.wait(2.0)
 
     def cpu_s(self):
-        """Return the processor time that the process has taken."""
+        """Return the CPU time used by the process."""
         fields = Path(f'/proc/{self.pid}/stat').read_text().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 

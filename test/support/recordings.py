@@ -1,4 +1,4 @@
-"""Small recordings for the tests that read them."""
+"""Small recordings for tests."""
 
 import cv2
 import numpy as np
@@ -15,15 +15,15 @@ def stamp_of(index):
     return 7 * 10**9 + index * STEP_NS
 
 
-def picture(index, size=(70, 84)):
-    """Return an RGB picture of coarse blobs that move with the index."""
+def pattern(index, size=(70, 84)):
+    """Return an RGB image of a coarse pattern that moves with the index."""
     coarse = np.random.default_rng(3).integers(0, 256, (5, 6, 3), np.uint8)
     rolled = np.roll(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), index, axis=1)
     return np.ascontiguousarray(rolled)
 
 
 def image(index, rgb=None, **changes):
-    """Return a raw image, of the small `RGB` with the index added where none is given."""
+    """Return a raw image of `rgb`; by default, of the small `RGB` plus the index."""
     rgb = RGB + np.uint8(index) if rgb is None else rgb
     height, width = rgb.shape[:2]
     fields = {'height': height, 'width': width, 'encoding': 'rgb8', 'step': 3 * width, 'data': rgb}
@@ -33,7 +33,7 @@ def image(index, rgb=None, **changes):
 
 
 def compressed(index, data=None):
-    """Return a compressed image, without loss, of the picture that `image` has."""
+    """Return a losslessly compressed image with the same pixels as `image`."""
     if data is None:
         data = cv2.imencode('.png', (RGB + np.uint8(index))[..., ::-1])[1].tobytes()
     head = header(stamp_of(index), 'camera')
@@ -49,7 +49,7 @@ def info(index, focal=5.0, size=(6, 8), **changes):
 
 
 def write(path, *messages, **options):
-    """Write (topic, message) pairs, recorded shortly after their stamps."""
+    """Write (topic, message) pairs with times of recording shortly after their stamps."""
     with BagWriter(path, **options) as bag:
         for topic, message in messages:
             stamp = message.header.stamp
@@ -58,7 +58,7 @@ def write(path, *messages, **options):
 
 
 def camera_messages(frames=6, size=(70, 84)):
-    """Return what a camera publishes: an image and its camera_info each step."""
+    """Yield the messages of a camera: an image and its camera_info for each frame."""
     for index in range(frames):
-        yield '/cam/image_raw', image(index, picture(index, size))
+        yield '/cam/image_raw', image(index, pattern(index, size))
         yield '/cam/camera_info', info(index, focal=60.0, size=size)

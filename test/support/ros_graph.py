@@ -1,4 +1,4 @@
-"""Real nodes on one executor, for tests that live in one process."""
+"""Real nodes on one executor, for tests within one process."""
 
 import time
 
@@ -11,7 +11,7 @@ from flashdepth_ros.ros import wiring
 
 
 class Graph:
-    """Nodes on one executor; spun by hand."""
+    """Nodes on one executor, which runs only in the spin methods."""
 
     def __init__(self, context):
         self.context = context
@@ -33,7 +33,7 @@ class Graph:
     def spin_until(self, condition, timeout_s=10.0):
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, 'nothing happened in time'
+            assert time.monotonic() < deadline, 'timeout'
             self.executor.spin_once(timeout_sec=0.05)
 
     def spin_for(self, duration_s):
@@ -46,6 +46,6 @@ def warnings_in(capfd):
     return [line for line in capfd.readouterr().err.splitlines() if 'WARN' in line]
 
 
-def best_effort(message_type, topic='image'):
-    """What the depth node subscribes to while it knows of no publisher."""
+def best_effort_input(message_type, topic='image'):
+    """Return the input of the depth node's image subscription without publishers."""
     return wiring.Input(message_type, topic, wiring.image_qos(ReliabilityPolicy.BEST_EFFORT))

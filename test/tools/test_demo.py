@@ -1,4 +1,4 @@
-"""`flashdepth demo`: real processes over DDS, from a recording to pictures and figures."""
+"""`flashdepth demo`: processes over DDS, from a recording to files and a summary."""
 
 import csv
 import os
@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from flashdepth_ros.bags import BagWriter
-from flashdepth_ros.bags.camera import Camera, CameraFrame, with_field_of_view
+from flashdepth_ros.bags.camera import Camera, CameraFrame, intrinsics_from_fov
 from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.tools.demo.command import graph_environment
@@ -28,9 +28,9 @@ STEP_NS = 50_000_000
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A recording of fifteen frames with true depth, and weights that see a wall at 2.5 m."""
+    """A recording of fifteen frames with true depth, and weights that predict about 2.5 m."""
     folder = tmp_path_factory.mktemp('demo')
-    camera = Camera(with_field_of_view(160, 120, 70.0), jpeg_quality=90)
+    camera = Camera(intrinsics_from_fov(160, 120, 70.0), jpeg_quality=90)
     rng = np.random.default_rng(0)
     texture = rng.integers(0, 255, (30, 40, 3), np.uint8)
     with BagWriter(folder / 'bag') as bag:
@@ -50,12 +50,12 @@ def folder(tmp_path_factory):
 
 
 class Demo:
-    """The command as a process; its descendants can be told from all others."""
+    """The command as a process; an environment variable identifies its child processes."""
 
     def __init__(self, folder, *arguments):
-        self.mark = f'FLASHDEPTH_TEST={uuid4()}'
+        self.variable = f'FLASHDEPTH_TEST={uuid4()}'
         self.output = folder / f'output_{uuid4().hex}'
-        name, value = self.mark.split('=')
+        name, value = self.variable.split('=')
         network = ('--model', 'flashdepth-tiny-s', '--short-side', '112', '--device', 'cpu')
         self.process = subprocess.Popen(
             [
@@ -69,16 +69,16 @@ class Demo:
             text=True,
         )
 
-    def living(self):
-        """Return the processes that this one has started, those that lost their parent too."""
-        found = []
+    def running_processes(self):
+        """Return the ids of this process and its descendants, including orphaned ones."""
+        process_ids = []
         for process in Path('/proc').glob('[0-9]*'):
             try:
-                if self.mark.encode() in (process / 'environ').read_bytes().split(b'\0'):
-                    found.append(int(process.name))
+                if self.variable.encode() in (process / 'environ').read_bytes().split(b'\0'):
+                    process_ids.append(int(process.name))
             except OSError:
                 continue
-        return found
+        return process_ids
 
 
 @pytest.fixture
@@ -93,16 +93,16 @@ def demo(folder):
     for each in demos:
         each.process.kill()
         each.process.communicate()
-        for process_id in each.living():
+        for process_id in each.running_processes():
             os.kill(process_id, signal.SIGKILL)
 
 
-def test_a_recording_becomes_pictures_a_cloud_and_figures(folder, demo):
+def test_demo_writes_images_video_cloud_and_timing(folder, demo):
     started = demo('--bag', folder / 'bag', '--weights', folder / 'weights.safetensors')
-    said, progress = started.process.communicate(timeout=120)
+    summary, progress = started.process.communicate(timeout=120)
     assert started.process.returncode == 0, progress
-    assert not started.living()
-    lines = {line.split()[0]: line for line in said.splitlines() if line}
+    assert not started.running_processes()
+    lines = {line.split()[0]: line for line in summary.splitlines() if line}
     assert f'{FRAMES} sent' in lines['frames']
     processed = int(lines['frames'].split(' sent, ')[1].split()[0])
     assert 0 < processed <= FRAMES
@@ -119,10 +119,10 @@ def test_a_recording_becomes_pictures_a_cloud_and_figures(folder, demo):
         'timing.csv',
         'summary.txt',
     }
-    assert files['summary.txt'].read_text(encoding='utf-8').strip() == said.strip()
+    assert files['summary.txt'].read_text(encoding='utf-8').strip() == summary.strip()
     assert cv2.imread(str(files['contact_sheet.png'])).shape[0] > 3 * 240
-    film = cv2.VideoCapture(str(files['depth.mp4']))
-    assert processed <= film.get(cv2.CAP_PROP_FRAME_COUNT) <= FRAMES + 1
+    video = cv2.VideoCapture(str(files['depth.mp4']))
+    assert processed <= video.get(cv2.CAP_PROP_FRAME_COUNT) <= FRAMES + 1
     assert b'element vertex' in files['cloud.ply'].read_bytes()[:200]
     with files['timing.csv'].open(encoding='utf-8', newline='') as file:
         stages = {row['stage']: float(row['p50_ms']) for row in csv.DictReader(file)}
@@ -130,54 +130,54 @@ def test_a_recording_becomes_pictures_a_cloud_and_figures(folder, demo):
 
 
 @pytest.mark.parametrize(
-    ('request_to_end', 'when', 'processes'),
+    ('termination_signal', 'step', 'processes'),
     [(signal.SIGINT, 'playing', 3), (signal.SIGTERM, 'loading', 2)],
 )
-def test_interrupted_it_leaves_neither_processes_nor_files(
-    folder, demo, request_to_end, when, processes
+def test_interrupted_demo_leaves_no_processes_and_no_files(
+    folder, demo, termination_signal, step, processes
 ):
     weights = ('--weights', folder / 'weights.safetensors')
     started = demo('--bag', folder / 'bag', *weights, '--rate', '0.01')
-    while when not in (line := started.process.stderr.readline()):
-        assert line, f'ended before {when}'
+    while step not in (line := started.process.stderr.readline()):
+        assert line, f'ended before {step}'
     time.sleep(1.0)
-    assert len(started.living()) == processes
-    started.process.send_signal(request_to_end)
-    _, said = started.process.communicate(timeout=30)
-    assert started.process.returncode == 130, said
-    assert 'Traceback' not in said
-    assert not started.living()
+    assert len(started.running_processes()) == processes
+    started.process.send_signal(termination_signal)
+    _, log = started.process.communicate(timeout=30)
+    assert started.process.returncode == 130, log
+    assert 'Traceback' not in log
+    assert not started.running_processes()
     assert not list(started.output.iterdir())
 
 
-def test_a_node_that_dies_is_quoted(folder, demo):
+def test_error_of_the_node_is_printed(folder, demo):
     started = demo('--bag', folder / 'bag', '--weights', folder / 'none.pth')
-    _, said = started.process.communicate(timeout=60)
+    _, log = started.process.communicate(timeout=60)
     assert started.process.returncode == 1
-    assert 'depth_node ended with status 1' in said
-    assert 'none.pth: no such file' in said
-    assert 'Traceback' not in said
-    assert not started.living()
+    assert 'depth_node ended with status 1' in log
+    assert 'none.pth: no such file' in log
+    assert 'Traceback' not in log
+    assert not started.running_processes()
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--bag', 'nothing'], 'nothing: no such bag'),
+        (['--bag', 'absent'], 'absent: no such bag'),
         (['--bag', '{folder}/bag', '--topic', '/other'], "no topic '/other'"),
         (['--bag', '{folder}/bag', '--rate', '0'], 'rate 0.0 is not possible'),
-        (['--video', '{folder}/weights.safetensors'], 'OpenCV finds no video in it'),
+        (['--video', '{folder}/weights.safetensors'], 'OpenCV cannot read it'),
     ],
 )
-def test_what_cannot_be_played_ends_with_one_line(folder, demo, arguments, message):
+def test_invalid_arguments_print_one_line(folder, demo, arguments, message):
     started = demo(*(argument.format(folder=folder) for argument in arguments))
-    said = started.process.communicate(timeout=60)[1]
+    log = started.process.communicate(timeout=60)[1]
     assert started.process.returncode == 1
-    assert message in said.splitlines()[-1]
-    assert 'Traceback' not in said
+    assert message in log.splitlines()[-1]
+    assert 'Traceback' not in log
 
 
-def test_the_graph_is_private_unless_the_user_chose_one():
+def test_ros_graph_is_private_unless_the_user_configured_one():
     own = graph_environment({'PATH': '/bin'})
     assert 1 <= int(own['ROS_DOMAIN_ID']) <= 100
     assert own['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'

@@ -1,16 +1,22 @@
-"""What the demo is made of: joining by stamps, accuracy, and videos as recordings."""
+"""The parts of the demo: matching by stamps, accuracy, videos as recordings, the summary."""
 
 import cv2
 import numpy as np
 import pytest
 
 from flashdepth_ros.bags import BagReader, BagWriter, build_message, find_image_topic, header
-from flashdepth_ros.bags.join import Track, joined
+from flashdepth_ros.bags.join import Track, match_by_stamp
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.messages import depth_data, read_compressed
+from flashdepth_ros.network import PRESETS
 from flashdepth_ros.tools.demo.accuracy import measure
+from flashdepth_ros.tools.demo.command import NodeOptions
+from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DIAGNOSTICS_TOPIC, TIMING_TOPIC
+from flashdepth_ros.tools.demo.report import Played, write_report
+from flashdepth_ros.tools.demo.source import open_source
+from support.recordings import image, stamp_of, write
 
 MS = 1_000_000
 
@@ -19,7 +25,7 @@ def write_depths(path, topic, depths, stamps_ns, encoding='32FC1'):
     with BagWriter(path) as bag:
         for depth, stamp_ns in zip(depths, stamps_ns, strict=True):
             data = depth_data(np.asarray(depth, np.float32), encoding)
-            image = build_message(
+            message = build_message(
                 'sensor_msgs/msg/Image',
                 header=header(stamp_ns, 'camera'),
                 height=data.shape[0],
@@ -28,7 +34,7 @@ def write_depths(path, topic, depths, stamps_ns, encoding='32FC1'):
                 step=data.strides[0],
                 data=data.tobytes(),
             )
-            bag.write(topic, image, stamp_ns)
+            bag.write(topic, message, stamp_ns)
     return path
 
 
@@ -39,7 +45,7 @@ def stamp_pairs(tmp_path, first_ms, second_ms, tolerance_ms):
         for name, times in (('a', first_ms), ('b', second_ms))
     ]
     with BagReader(paths[0]) as a, BagReader(paths[1]) as b:
-        pairs = joined(Track(a, '/d'), Track(b, '/d'), tolerance_ms * MS)
+        pairs = match_by_stamp(Track(a, '/d'), Track(b, '/d'), tolerance_ms * MS)
         return [(one.stamp_ns // MS, other.stamp_ns // MS) for one, other in pairs]
 
 
@@ -54,15 +60,15 @@ def stamp_pairs(tmp_path, first_ms, second_ms, tolerance_ms):
         ([10], [50], 10, []),
     ],
 )
-def test_records_are_joined_with_the_nearest_in_time(tmp_path, first, second, tolerance, expected):
+def test_records_are_matched_by_nearest_stamp(tmp_path, first, second, tolerance, expected):
     assert stamp_pairs(tmp_path, first, second, tolerance) == expected
 
 
-def accuracy(tmp_path, truths, predictions, encoding='32FC1'):
-    stamps = [100 * MS * index for index in range(1, len(truths) + 1)]
-    truth = write_depths(tmp_path / 'truth', '/true', truths, stamps, encoding)
+def accuracy(tmp_path, true_depths, predictions, encoding='32FC1'):
+    stamps = [100 * MS * index for index in range(1, len(true_depths) + 1)]
+    true = write_depths(tmp_path / 'true', '/true', true_depths, stamps, encoding)
     depth = write_depths(tmp_path / 'depth', '/depth', predictions, [s + 9 * MS for s in stamps])
-    with BagReader(truth) as a, BagReader(depth) as b:
+    with BagReader(true) as a, BagReader(depth) as b:
         return measure(Track(a, '/true'), Track(b, '/depth'))
 
 
@@ -71,43 +77,43 @@ def scenes(count, size):
     return [rng.uniform(1.0, 9.0, size).astype(np.float32) for _ in range(count)]
 
 
-def test_the_truth_itself_is_perfect_and_larger_pictures_are_sampled(tmp_path):
-    truths = scenes(3, (12, 16))
-    enlarged = [truth.repeat(3, axis=0).repeat(3, axis=1) for truth in truths]
-    found = accuracy(tmp_path, truths, enlarged)
-    assert found.frames == 3
-    assert (found.abs_rel, found.delta1) == pytest.approx((0.0, 1.0), abs=1e-7)
-    assert (found.scale, found.shift) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
+def test_larger_prediction_is_resampled_and_perfect_prediction_has_no_error(tmp_path):
+    true_depths = scenes(3, (12, 16))
+    enlarged = [depth.repeat(3, axis=0).repeat(3, axis=1) for depth in true_depths]
+    result = accuracy(tmp_path, true_depths, enlarged)
+    assert result.frames == 3
+    assert (result.abs_rel, result.delta1) == pytest.approx((0.0, 1.0), abs=1e-7)
+    assert (result.scale, result.shift) == (pytest.approx(1), pytest.approx(0, abs=1e-6))
 
 
-def test_alignment_undoes_one_scale_and_shift_of_inverse_depth(tmp_path):
-    truths = scenes(3, (12, 16))
-    predictions = [1 / (2.0 / truth + 0.3) for truth in truths]
-    found = accuracy(tmp_path, truths, predictions)
-    assert found.abs_rel > 0.5
-    assert found.delta1 < 0.1
-    assert found.aligned_abs_rel == pytest.approx(0, abs=1e-5)
-    assert found.aligned_delta1 == 1
-    assert (found.scale, found.shift) == (pytest.approx(0.5), pytest.approx(-0.15))
+def test_alignment_removes_scale_and_shift_of_inverse_depth(tmp_path):
+    true_depths = scenes(3, (12, 16))
+    predictions = [1 / (2.0 / depth + 0.3) for depth in true_depths]
+    result = accuracy(tmp_path, true_depths, predictions)
+    assert result.abs_rel > 0.5
+    assert result.delta1 < 0.1
+    assert result.aligned_abs_rel == pytest.approx(0, abs=1e-5)
+    assert result.aligned_delta1 == 1
+    assert (result.scale, result.shift) == (pytest.approx(0.5), pytest.approx(-0.15))
 
 
-def test_half_the_depth_is_half_wrong_and_unknown_truth_does_not_count(tmp_path):
-    truths = scenes(2, (12, 16))
-    predictions = [truth / 2 for truth in truths]
-    for truth in truths:
-        truth[:6] = np.inf
-    found = accuracy(tmp_path, truths, predictions, '16UC1')
-    assert found.abs_rel == pytest.approx(0.5, abs=1e-3)
+def test_pixels_without_true_depth_are_ignored(tmp_path):
+    true_depths = scenes(2, (12, 16))
+    predictions = [depth / 2 for depth in true_depths]
+    for depth in true_depths:
+        depth[:6] = np.inf
+    result = accuracy(tmp_path, true_depths, predictions, '16UC1')
+    assert result.abs_rel == pytest.approx(0.5, abs=1e-3)
 
 
-def test_depth_of_another_shape_is_refused(tmp_path):
+def test_depth_with_another_aspect_ratio_is_rejected(tmp_path):
     with pytest.raises(InputError, match='16 x 12 px and true depth of 16 x 16 px'):
         accuracy(tmp_path, scenes(1, (16, 16)), scenes(1, (12, 16)))
 
 
 @pytest.fixture
 def video(tmp_path):
-    """Ten frames of 1600 x 400 px at 20 Hz, brighter and brighter."""
+    """Ten frames of 1600 x 400 px at 20 Hz with increasing brightness."""
     path = tmp_path / 'video.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 20.0, (1600, 400))
     for index in range(10):
@@ -116,27 +122,65 @@ def video(tmp_path):
     return path
 
 
-def test_a_video_becomes_a_recording_in_its_own_time(tmp_path, video):
+def test_video_is_converted_to_a_recording_with_its_frame_rate(tmp_path, video):
     assert record_video(VideoOptions(video, fov_deg=90.0, frames=6), tmp_path / 'bag') == 6
     with BagReader(tmp_path / 'bag') as bag:
         track = Track(bag, find_image_topic(bag).name)
         assert np.diff(track.stamps_ns).tolist() == [50 * MS] * 5
-        pictures = [read_compressed(bag.message(r)) for r in bag.records(track.topic)]
-        assert {picture.shape for picture in pictures} == {(320, 1280, 3)}
-        levels = [picture.mean() for picture in pictures]
+        images = [read_compressed(bag.message(r)) for r in bag.records(track.topic)]
+        assert {each.shape for each in images} == {(320, 1280, 3)}
+        levels = [each.mean() for each in images]
         assert levels == pytest.approx([20 * index for index in range(6)], abs=3)
         camera = read_intrinsics(bag.message(next(bag.records('/camera/camera_info'))))
         assert (camera.width, camera.height) == (1280, 320)
         assert camera.fx == pytest.approx(640)
 
 
-def test_a_short_video_is_taken_whole(tmp_path, video):
+def test_short_video_is_converted_completely(tmp_path, video):
     assert record_video(VideoOptions(video), tmp_path / 'bag') == 10
 
 
-def test_what_is_no_video_is_refused(tmp_path):
+def test_invalid_video_is_rejected(tmp_path):
     with pytest.raises(InputError, match='no such file'):
         record_video(VideoOptions(tmp_path / 'none.mp4'), tmp_path / 'bag')
     with pytest.raises(ConfigError, match='field of view 180 degrees'):
         VideoOptions(tmp_path / 'none.mp4', fov_deg=180.0)
     assert not (tmp_path / 'bag').exists()
+
+
+def diagnostics(values):
+    status = {'values': [{'key': key, 'value': value} for key, value in values.items()]}
+    return build_message(
+        'diagnostic_msgs/msg/DiagnosticArray', header=header(stamp_of(0), ''), status=[status]
+    )
+
+
+@pytest.fixture
+def summary_of(tmp_path):
+    """Return the demo's summary for a recording of one frame and these options of the node."""
+    played = write(tmp_path / 'played', ('/camera/image_raw', image(0)))
+    recorded = write(
+        tmp_path / 'recorded',
+        (COLOR_TOPIC, image(0)),
+        (TIMING_TOPIC, diagnostics({'inference_ms': '40.0', 'reset_reason': 'first_frame'})),
+        (DIAGNOSTICS_TOPIC, diagnostics({'processed': '1', 'model': 'flashdepth-tiny'})),
+    )
+
+    def summary(options):
+        recording = Played('a recording', open_source(played), 1.0, options.purpose)
+        return write_report(recording, recorded, tmp_path).splitlines()
+
+    return summary
+
+
+def test_summary_states_the_purpose_of_the_shipped_weights(summary_of):
+    lines = summary_of(NodeOptions('flashdepth-tiny', '', 'cpu', 0))
+    assert [line for line in lines if line.startswith('weights')] == [
+        f'weights    {PRESETS["flashdepth-tiny"].purpose}'
+    ]
+    assert PRESETS['flashdepth-tiny'].purpose
+
+
+def test_summary_states_no_purpose_for_other_weights(summary_of):
+    lines = summary_of(NodeOptions('flashdepth-tiny', 'run.pth', 'cpu', 0))
+    assert not [line for line in lines if line.startswith('weights')]

@@ -1,4 +1,4 @@
-"""The bag player as its own process, heard over DDS as any node would hear it."""
+"""The bag player as a separate process, received over DDS."""
 
 from itertools import pairwise
 import signal
@@ -23,7 +23,7 @@ FRAMES = 20
 
 @pytest.fixture
 def bag(tmp_path):
-    """Twenty small images, 0.38 s from first to last, and a topic of a type not installed."""
+    """Twenty small images within 0.38 s, and a topic whose message package is not installed."""
     with BagWriter(tmp_path / 'bag') as bag:
         bag.write('/pose', build_message('tf2_msgs/msg/TFMessage', transforms=[]), START_NS)
         for index in range(FRAMES):
@@ -42,7 +42,7 @@ def bag(tmp_path):
 
 
 class Listener:
-    """Hears images and the clock until there is enough."""
+    """A node that subscribes to images and the clock."""
 
     def __init__(self, context):
         self.node = Node('listener', context=context)
@@ -50,19 +50,19 @@ class Listener:
         self.executor.add_node(self.node)
         self.images, self.arrivals, self.clocks = [], [], []
         qos = qos_profile_sensor_data
-        self.node.create_subscription(Image, '/camera/image', self.hear, 50)
-        self.node.create_subscription(Image, '/renamed', self.hear, qos)
+        self.node.create_subscription(Image, '/camera/image', self.on_image, 50)
+        self.node.create_subscription(Image, '/renamed', self.on_image, qos)
         self.node.create_subscription(Clock, '/clock', self.clocks.append, 50)
 
-    def hear(self, image):
+    def on_image(self, image):
         self.images.append(image)
         self.arrivals.append(time.monotonic())
 
-    def listen(self, until, limit_s=15.0):
-        end = time.monotonic() + limit_s
-        while not until() and time.monotonic() < end:
+    def spin_until(self, condition, timeout_s=15.0):
+        end = time.monotonic() + timeout_s
+        while not condition() and time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.05)
-        assert until(), f'{len(self.images)} images, {len(self.clocks)} clocks'
+        assert condition(), f'{len(self.images)} images, {len(self.clocks)} clocks'
 
     @property
     def stamps(self):
@@ -83,7 +83,7 @@ def listener(ros_context):
 
 @pytest.fixture
 def player():
-    """Start `flashdepth play` with these arguments; whatever still runs is ended."""
+    """Start `flashdepth play` with these arguments; kill it after the test."""
     processes = []
 
     def start(*arguments):
@@ -97,23 +97,25 @@ def player():
         process.communicate()
 
 
-def test_all_images_arrive_in_order_and_in_time(bag, listener, player):
+def test_all_images_arrive_in_order_and_with_their_timing(bag, listener, player):
     process = player(bag, '--wait', '10')
-    listener.listen(lambda: len(listener.images) == FRAMES)
+    listener.spin_until(lambda: len(listener.images) == FRAMES)
     assert listener.stamps == [START_NS + index * STEP_NS for index in range(FRAMES)]
     assert [image.data[0] for image in listener.images] == list(range(FRAMES))
     assert {image.header.frame_id for image in listener.images} == {'camera'}
     assert listener.arrivals[-1] - listener.arrivals[0] > 0.8 * (FRAMES - 1) * STEP_NS * 1e-9
     assert process.wait(10) == 0
-    said = process.stderr.read()
-    assert 'not installed: /pose (tf2_msgs/msg/TFMessage)' in said
-    assert f'played {FRAMES} messages' in said
+    log = process.stderr.read()
+    assert 'not installed: /pose (tf2_msgs/msg/TFMessage)' in log
+    assert f'played {FRAMES} messages' in log
 
 
-def test_a_loop_sends_stamps_and_clock_back_until_ctrl_c(bag, listener, player):
+def test_loop_repeats_stamps_and_clock_until_ctrl_c(bag, listener, player):
     options = ('--loop', '--clock', '--rate', '2', '--wait', '10')
     process = player(bag, *options, '--topics', 'camera/image')
-    listener.listen(lambda: START_NS in listener.stamps[1:] and len(listener.images) > FRAMES + 5)
+    listener.spin_until(
+        lambda: START_NS in listener.stamps[1:] and len(listener.images) > FRAMES + 5
+    )
     once = [START_NS + index * STEP_NS for index in range(FRAMES)]
     assert listener.stamps == (once * 9)[: len(listener.images)]
     times = [nanoseconds(message.clock) for message in listener.clocks]
@@ -124,17 +126,17 @@ def test_a_loop_sends_stamps_and_clock_back_until_ctrl_c(bag, listener, player):
     assert 'Traceback' not in process.stderr.read()
 
 
-def test_the_clock_ticks_between_messages(bag, listener, player):
+def test_clock_is_published_between_messages(bag, listener, player):
     player(bag, '--clock', '--rate', '0.1', '--wait', '10')
-    listener.listen(lambda: len(listener.clocks) > 12)
+    listener.spin_until(lambda: len(listener.clocks) > 12)
     assert len(listener.clocks) > 3 * len(listener.images)
     times = [nanoseconds(message.clock) for message in listener.clocks]
     assert times == sorted(times)
 
 
-def test_best_effort_under_another_name(bag, listener, player):
+def test_remapped_topic_is_published_best_effort(bag, listener, player):
     player(bag, '--loop', '--best-effort', '--wait', '10', '--remap', '/camera/image:=/renamed')
-    listener.listen(lambda: len(listener.images) > FRAMES)
+    listener.spin_until(lambda: len(listener.images) > FRAMES)
     (info,) = listener.node.get_publishers_info_by_topic('/renamed')
     assert info.qos_profile.reliability == qos_profile_sensor_data.reliability
 
@@ -142,16 +144,16 @@ def test_best_effort_under_another_name(bag, listener, player):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['nothing'], 'nothing: no such bag'),
+        (['absent'], 'absent: no such bag'),
         (['{bag}', '--topics', '/other'], "no topic '/other'; the bag has /pose"),
         (['{bag}', '--topics', '/pose'], 'no topic can be played'),
         (['{bag}', '--rate', '0'], 'rate 0.0 is not possible'),
-        (['{bag}', '--remap', '/other'], "remap '/other' is not a rule"),
+        (['{bag}', '--remap', '/other'], "remap '/other' is not a remap rule"),
     ],
 )
-def test_what_cannot_be_played_ends_with_status_1(bag, player, arguments, message):
+def test_invalid_arguments_exit_with_status_1(bag, player, arguments, message):
     process = player(*(argument.format(bag=bag) for argument in arguments))
     assert process.wait(20) == 1
-    said = process.stderr.read()
-    assert message in said
-    assert 'Traceback' not in said
+    log = process.stderr.read()
+    assert message in log
+    assert 'Traceback' not in log

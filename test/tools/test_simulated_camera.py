@@ -1,4 +1,4 @@
-"""The simulated camera, as a recording and live, read as any program would read it."""
+"""The simulated camera as a recording and as a live publisher."""
 
 import argparse
 from itertools import pairwise
@@ -11,8 +11,8 @@ import pytest
 
 from flashdepth_ros.bags import BagReader, find_depth_topic, find_image_topic
 from flashdepth_ros.bags.build import jazzy
-from flashdepth_ros.bags.camera import Camera, CameraFrame, with_field_of_view
-from flashdepth_ros.bags.join import Track, joined
+from flashdepth_ros.bags.camera import Camera, CameraFrame, intrinsics_from_fov
+from flashdepth_ros.bags.join import Track, match_by_stamp
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.messages import read_compressed, read_depth, read_rgb
@@ -31,27 +31,27 @@ def simulate(*arguments):
     except SimulationError as error:
         if 'OpenGL' not in str(error):
             raise
-        pytest.skip(f'cannot film here: {error}')
+        pytest.skip(f'cannot render here: {error}')
 
 
 def messages(bag, topic):
     return [bag.message(record) for record in bag.records(topic)]
 
 
-def test_raw_and_compressed_recordings_hold_the_same_pictures_and_truth(tmp_path):
+def test_raw_and_compressed_recordings_have_the_same_images_and_depth(tmp_path):
     assert simulate(tmp_path / 'raw', *SMALL) == 0
     assert simulate(tmp_path / 'jpeg', *SMALL, '--compressed') == 0
     with BagReader(tmp_path / 'raw') as raw, BagReader(tmp_path / 'jpeg') as jpeg:
         images = [Track(bag, find_image_topic(bag).name) for bag in (raw, jpeg)]
-        pairs = list(joined(*images))
+        pairs = list(match_by_stamp(*images))
         assert len(pairs) == FRAMES
         for first, second in pairs:
-            whole = read_rgb(raw.message(first)).astype(int)
-            packed = read_compressed(jpeg.message(second)).astype(int)
-            assert whole.shape == (72, 96, 3)
-            assert np.abs(whole - packed).mean() < 12
-        truths = [messages(bag, find_depth_topic(bag).name) for bag in (raw, jpeg)]
-        for first, second in zip(*truths, strict=True):
+            raw_rgb = read_rgb(raw.message(first)).astype(int)
+            jpeg_rgb = read_compressed(jpeg.message(second)).astype(int)
+            assert raw_rgb.shape == (72, 96, 3)
+            assert np.abs(raw_rgb - jpeg_rgb).mean() < 12
+        depths = [messages(bag, find_depth_topic(bag).name) for bag in (raw, jpeg)]
+        for first, second in zip(*depths, strict=True):
             assert np.array_equal(first.data, second.data)
             depth = read_depth(first)
             assert depth.shape == (36, 48)
@@ -78,13 +78,13 @@ def test_raw_and_compressed_recordings_hold_the_same_pictures_and_truth(tmp_path
         (['--rate', '-1'], 'frames at -1 Hz'),
     ],
 )
-def test_what_cannot_be_filmed_is_refused(tmp_path, arguments, message):
+def test_invalid_options_are_rejected(tmp_path, arguments, message):
     with pytest.raises(ConfigError, match=message):
         simulate(tmp_path / 'bag', *arguments)
 
 
 @pytest.mark.parametrize('angle_deg', [0.0, 30.0, 179.0])
-def test_odometry_turns_as_the_camera_does(angle_deg):
+def test_odometry_has_the_pose_of_the_camera(angle_deg):
     half = np.radians(angle_deg) / 2
     pose = np.eye(4)
     pose[:2, :2] = [
@@ -92,51 +92,52 @@ def test_odometry_turns_as_the_camera_does(angle_deg):
         [np.sin(2 * half), np.cos(2 * half)],
     ]
     pose[:3, 3] = (1, 2, 3)
-    camera = Camera(with_field_of_view(8, 6, 90.0))
+    camera = Camera(intrinsics_from_fov(8, 6, 90.0))
     frame = CameraFrame(5, np.zeros((6, 8, 3), np.uint8), pose=pose)
     record = list(camera.records(frame))[-1]
-    found = jazzy().deserialize_cdr(record.data, record.type).pose.pose
-    p, q = found.position, found.orientation
+    message = jazzy().deserialize_cdr(record.data, record.type)
+    p, q = message.pose.pose.position, message.pose.pose.orientation
     assert (p.x, p.y, p.z) == (1, 2, 3)
     assert [q.x, q.y, q.z, q.w] == pytest.approx([0, 0, np.sin(half), np.cos(half)], abs=1e-9)
 
 
-def test_the_field_of_view_is_that_of_the_outer_edges():
-    camera = with_field_of_view(640, 480, 70.0)
+def test_field_of_view_is_measured_between_the_outer_pixel_edges():
+    camera = intrinsics_from_fov(640, 480, 70.0)
     left, right = (edge - camera.cx for edge in (-0.5, 639.5))
     assert np.degrees(np.arctan(right / camera.fx) - np.arctan(left / camera.fx)) == pytest.approx(
         70.0
     )
 
 
-def test_the_live_camera_publishes_its_topics_until_ctrl_c(tmp_path, ros_context):
+def test_live_camera_publishes_its_topics_until_ctrl_c(tmp_path, ros_context):
     simulate(tmp_path / 'probe', *SMALL)
     from nav_msgs.msg import Odometry
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.node import Node
     from sensor_msgs.msg import CameraInfo, Image
 
-    heard = {'/camera/image_raw': [], '/camera/camera_info': [], '/camera/depth_true': []}
-    heard['/odom'] = []
-    kinds = dict(zip(heard, (Image, CameraInfo, Image, Odometry), strict=True))
+    received = {'/camera/image_raw': [], '/camera/camera_info': [], '/camera/depth_true': []}
+    received['/odom'] = []
+    types = dict(zip(received, (Image, CameraInfo, Image, Odometry), strict=True))
     node = Node('listener', context=ros_context)
     executor = SingleThreadedExecutor(context=ros_context)
     executor.add_node(node)
-    for topic, kind in kinds.items():
-        node.create_subscription(kind, topic, heard[topic].append, 50)
+    for topic, message_type in types.items():
+        node.create_subscription(message_type, topic, received[topic].append, 50)
     command = [sys.executable, '-m', 'flashdepth_ros.cli', 'camera', *SMALL, '--rate', '20']
     camera = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
-        # More frames than the clip has: it starts again, and stamps go on.
+        # More frames than the clip has: it is repeated with increasing stamps.
         for _ in range(600):
             executor.spin_once(timeout_sec=0.05)
-            if min(map(len, heard.values())) > FRAMES + 2:
+            if min(map(len, received.values())) > FRAMES + 2:
                 break
-        stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in heard['/camera/image_raw']]
+        images = received['/camera/image_raw']
+        stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in images]
         assert len(stamps) > FRAMES + 2
         assert stamps == sorted(set(stamps))
-        assert heard['/camera/image_raw'][0].encoding == 'rgb8'
-        assert heard['/camera/depth_true'][0].encoding == '16UC1'
+        assert images[0].encoding == 'rgb8'
+        assert received['/camera/depth_true'][0].encoding == '16UC1'
         camera.send_signal(signal.SIGINT)
         assert camera.wait(10) == 0
         assert 'Traceback' not in camera.stderr.read()

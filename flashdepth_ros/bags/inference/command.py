@@ -1,4 +1,4 @@
-"""`flashdepth infer`: a recording in, a recording of its depth out, through the live estimator."""
+"""`flashdepth infer`: write the depth of a recording with the live node's estimator."""
 
 from __future__ import annotations
 
@@ -7,60 +7,63 @@ from pathlib import Path
 import sys
 from typing import get_args
 
-from flashdepth_ros.bags.inference.depth_bag import OutputChoice
+from flashdepth_ros.bags.inference.depth_bag import OutputTopics
 from flashdepth_ros.bags.inference.run import INTERRUPTED, InferOptions, Outcome, infer
 from flashdepth_ros.bags.writer import Storage
 from flashdepth_ros.errors import BagError
-from flashdepth_ros.runtime.options import add_settings, settings_of
+from flashdepth_ros.runtime.options import add_settings, settings_from_arguments
 
 INTERRUPTED_STATUS = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
+    """Add the options that `run` reads."""
     parser.add_argument('bag', type=Path, help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag')
     parser.add_argument(
         '-o', '--output', type=Path, required=True, metavar='BAG', help='rosbag2 folder to write'
     )
     parser.add_argument(
-        '--topic', default='', help='of the images, where the bag has several, raw or compressed'
+        '--topic', default='', help='image topic, raw or compressed; needed if there are several'
     )
     parser.add_argument(
-        '--info-topic', default='', metavar='TOPIC', help="camera_info (default: the images' own)"
+        '--info-topic',
+        default='',
+        metavar='TOPIC',
+        help='camera_info topic (default: the one with the name closest to the image topic)',
     )
-    parser.add_argument('--points', action='store_true', help='write the point cloud too')
-    parser.add_argument('--color', action='store_true', help='write the colour preview too')
+    parser.add_argument('--points', action='store_true', help='also write the point cloud')
+    parser.add_argument('--color', action='store_true', help='also write the colour preview')
     parser.add_argument(
         '--copy',
         nargs='*',
         metavar='TOPIC',
-        help='copy the original topics into the new bag, all or these',
+        help='copy these original topics to the new bag (without a value: all)',
     )
     parser.add_argument(
-        '--namespace', default='', metavar='NAME', help='in front of depth/image and the others'
+        '--namespace', default='', metavar='NAME', help='namespace of the written topics'
     )
     parser.add_argument(
         '--storage', choices=get_args(Storage), default='mcap', help='file format (default mcap)'
     )
-    parser.add_argument('--compress', action='store_true', help='compress the new bag, with zstd')
-    parser.add_argument('--overwrite', action='store_true', help='replace the bag of that name')
+    parser.add_argument('--compress', action='store_true', help='compress the new bag with zstd')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
     add_settings(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Infer as the command line says; return 0, or 130 if interrupted with frames done.
+    Run inference; return 0, or 130 if interrupted after the first frame.
 
-    :raises FlashDepthError: nothing could be done, or something stopped it before its end.
+    :raises FlashDepthError: no frame could be processed, or an error ended the run early.
     """
     options = InferOptions(
         bag=arguments.bag,
         output=arguments.output,
-        settings=settings_of(arguments),
+        settings=settings_from_arguments(arguments),
         image=arguments.topic,
         camera_info=arguments.info_topic,
-        choice=OutputChoice(arguments.namespace, arguments.points, arguments.color),
-        copied=None if arguments.copy is None else tuple(arguments.copy),
+        outputs=OutputTopics(arguments.namespace, arguments.points, arguments.color),
+        copy_topics=None if arguments.copy is None else tuple(arguments.copy),
         storage=arguments.storage,
         compress=arguments.compress,
         overwrite=arguments.overwrite,
@@ -80,4 +83,4 @@ def _summary(outcome: Outcome) -> str:
     rate = outcome.done / outcome.seconds if outcome.seconds else 0.0
     skipped = f', {outcome.skipped} skipped' if outcome.skipped else ''
     starts = ', '.join(f'{count} {reason}' for reason, count in outcome.resets.items())
-    return f'{outcome.done} frames, {rate:.1f} a second{skipped}; sequences began: {starts}'
+    return f'{outcome.done} frames, {rate:.1f} frames/s{skipped}; sequence starts: {starts}'

@@ -1,4 +1,4 @@
-"""How a recording of depth came about, as notes in its metadata."""
+"""The version, weights and settings that produced a depth recording, for its metadata."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import asdict
 
 from flashdepth_ros import __version__
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.runtime.settings import Settings, ros_name, weights_of
-from flashdepth_ros.runtime.weights import digest_of
+from flashdepth_ros.runtime.settings import Settings, ros_name, weights_path
+from flashdepth_ros.runtime.weights import file_sha256
 
 
 def provenance(settings: Settings, estimator: DepthEstimator) -> dict[str, str]:
     """
-    Return what it takes to repeat a run: version, weights, every setting as it was resolved.
+    Return what is needed to repeat a run: version, weights, and every setting as resolved.
 
-    Only what decides the depth is noted, no path and no time: the same work makes the same notes.
+    The entries contain no paths and no times, so that the same run gives the same entries.
     """
-    weights = weights_of(settings)
+    weights = weights_path(settings)
     resolved = {
         'weights': weights.name,
-        'weights_sha256': digest_of(weights),
+        'weights_sha256': file_sha256(weights),
         'device': str(estimator.engine.device),
         'precision': estimator.engine.precision,
         'engine': estimator.engine.name,

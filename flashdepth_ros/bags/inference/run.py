@@ -1,4 +1,4 @@
-"""From a recording to its depth: read, estimated and written frame by frame, side by side."""
+"""Write the depth of a recording: read, estimate and write frames in concurrent threads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import sys
 
 from tqdm import tqdm
 
-from flashdepth_ros.bags.frames import Frame, Frames, estimated
-from flashdepth_ros.bags.inference.depth_bag import DepthBag, OutputChoice
-from flashdepth_ros.bags.inference.originals import Originals
+from flashdepth_ros.bags.frames import Frame, Frames, estimate_frames
+from flashdepth_ros.bags.inference.depth_bag import DepthBagWriter, OutputTopics
 from flashdepth_ros.bags.inference.provenance import provenance
-from flashdepth_ros.bags.prefetch import prefetched
+from flashdepth_ros.bags.inference.topic_copier import TopicCopier
+from flashdepth_ros.bags.prefetch import prefetch
 from flashdepth_ros.bags.reader import BagReader
 from flashdepth_ros.bags.writer import BagWriter, Storage
 from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
@@ -23,17 +23,19 @@ from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.settings import Settings, create_estimator
 
-BEHIND = 2
-"""So many estimated frames wait at most to be written."""
+WRITE_QUEUE_MAX = 2
+"""Maximum number of estimated frames that wait to be written."""
 INTERRUPTED = 'interrupted'
 
 
 @dataclass(frozen=True)
 class InferOptions:
     """
-    What to infer from, with what, and where to.
+    The recording to read, the settings of the estimator, and the bag to write.
 
-    :param copied: the topics to copy beside the new ones, empty for all; None: none.
+    :param image: the image topic; '': the only one in the bag.
+    :param camera_info: its topic; '': the one whose name is closest to the image topic's name.
+    :param copy_topics: the original topics to copy; empty: all; None: none.
     """
 
     bag: Path
@@ -41,46 +43,49 @@ class InferOptions:
     settings: Settings = field(default_factory=Settings)
     image: str = ''
     camera_info: str = ''
-    choice: OutputChoice = field(default_factory=OutputChoice)
-    copied: tuple[str, ...] | None = None
+    outputs: OutputTopics = field(default_factory=OutputTopics)
+    copy_topics: tuple[str, ...] | None = None
     storage: Storage = 'mcap'
     compress: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse to write over what is read."""
+        """Reject an output that is the input bag."""
         if self.output.resolve() == self.bag.resolve():
-            raise ConfigError(f'{self.output}: is what is read; give another name to write to')
+            raise ConfigError(f'{self.output}: is the input bag; give another output name')
 
 
 @dataclass
 class Outcome:
-    """What became of the frames of a recording."""
+    """The number of frames that were written, and why the run stopped."""
 
     frames: int
     done: int = 0
     skipped: int = 0
     resets: Counter[str] = field(default_factory=Counter)
     stopped: str = ''
-    """Why not all frames were done; empty where they were."""
+    """The reason why the run ended early; '': all frames were processed."""
     seconds: float = 0.0
 
     def add(self, depth: DepthFrame) -> None:
-        """Count a frame that is written."""
+        """Count a written frame."""
         self.done += 1
         if depth.reset_reason:
             self.resets[depth.reset_reason] += 1
 
 
-def infer(options: InferOptions, watch: Callable[[DepthFrame], None] = lambda _: None) -> Outcome:
+def infer(
+    options: InferOptions, on_frame: Callable[[DepthFrame], None] = lambda _: None
+) -> Outcome:
     """
-    Write the depth of a recording; where something stops it, of the frames before that.
+    Write the depth of a recording; after an error, keep the frames before it.
 
-    SIGTERM and Ctrl-C stop it behind the frame at hand. A process that dies leaves no bag.
+    SIGTERM and Ctrl-C stop the run after the current frame. If the process dies, no bag is left.
 
-    :param watch: called with every frame's depth when it is written.
-    :raises BagError: not one frame could be done, or the new bag cannot be written; none is left.
-    :raises KeyboardInterrupt: interrupted before the first frame.
+    :param on_frame: called with every frame's depth after it is written.
+    :raises BagError: no frame could be processed, or the new bag cannot be written; no bag is
+        left.
+    :raises KeyboardInterrupt: interrupted before the first frame was written.
     """
     with ExitStack() as stack:
         frames = Frames(
@@ -93,49 +98,49 @@ def infer(options: InferOptions, watch: Callable[[DepthFrame], None] = lambda _:
             BagWriter(options.output, options.storage, options.compress, options.overwrite)
         )
         run = _Run(options, frames, target, stack)
-        run.go(watch)
+        run.process(on_frame)
         outcome = run.outcome
         if not outcome.done and outcome.stopped == INTERRUPTED:
             raise KeyboardInterrupt
         if not outcome.done:
-            nothing = f'{options.bag}: no frame of {frames.image} can be used'
-            raise BagError(outcome.stopped or nothing)
-        run.note()
+            no_frames = f'{options.bag}: no valid frame on {frames.image}'
+            raise BagError(outcome.stopped or no_frames)
+        run.write_metadata()
     return outcome
 
 
 class _Run:
-    """One pass over the frames of a recording, all files open."""
+    """One pass over the frames of a recording, with all files open."""
 
     def __init__(
         self, options: InferOptions, frames: Frames, target: BagWriter, stack: ExitStack
     ) -> None:
         self._options, self._frames, self._target = options, frames, target
-        self._originals = None
-        if options.copied is not None:
+        self._copier = None
+        if options.copy_topics is not None:
             source = stack.enter_context(BagReader(options.bag))
-            self._refuse_clash(source, options.copied)
-            self._originals = Originals(source, target, options.copied)
-        if options.choice.points and frames.camera_info is None:
-            _warn(f'{options.bag}: no camera_info, so no camera_info of depth and no points')
-        self._depths = DepthBag(target, options.choice, options.settings)
+            self._check_topic_names(source, options.copy_topics)
+            self._copier = TopicCopier(source, target, options.copy_topics)
+        if options.outputs.points and frames.camera_info is None:
+            _warn(f'{options.bag}: no camera_info: depth/camera_info and points are not written')
+        self._depths = DepthBagWriter(target, options.outputs, options.settings)
         self._provenance: dict[str, str] = {}
         self.outcome = Outcome(len(frames))
 
-    def go(self, watch: Callable[[DepthFrame], None]) -> None:
-        """Write frame after frame, until all are or something stops it."""
+    def process(self, on_frame: Callable[[DepthFrame], None]) -> None:
+        """Write all frames, or those before an interruption or an error."""
         outcome, frames = self.outcome, self._frames
         bar = tqdm(total=len(frames), unit='frame', file=sys.stderr, dynamic_ncols=True)
         with Interruption() as interruption, bar:
             try:
-                for depth in self._written():
+                for depth in self._write_frames():
                     outcome.add(depth)
-                    watch(depth)
+                    on_frame(depth)
                     bar.update(outcome.done + frames.skipped - bar.n)
                     if interruption.requested:
                         break
-                if self._originals is not None:
-                    self._originals.copy_rest(lambda: interruption.requested)
+                if self._copier is not None:
+                    self._copier.copy_rest(lambda: interruption.requested)
                 outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
@@ -143,40 +148,41 @@ class _Run:
             outcome.seconds = bar.format_dict['elapsed']
         outcome.skipped = frames.skipped
 
-    def note(self) -> None:
-        """Keep in the new bag how it came about."""
-        notes = {
+    def write_metadata(self) -> None:
+        """Store the provenance and the result of the run in the metadata of the new bag."""
+        result = {
             'image': self._frames.image.name,
             'frames': f'{self.outcome.done} of {self.outcome.frames}',
             'stopped': self.outcome.stopped,
         }
-        for key, value in (self._provenance | notes).items():
-            self._target.note(key, value)
+        for key, value in (self._provenance | result).items():
+            self._target.set_custom_data(key, value)
 
-    def _written(self) -> Iterator[DepthFrame]:
-        """Yield every frame's depth when it is written, with what was recorded before it."""
-        with closing(prefetched(self._estimated(), BEHIND)) as depths:
+    def _write_frames(self) -> Iterator[DepthFrame]:
+        """Write each frame after the topics to copy that were recorded before; yield its depth."""
+        with closing(prefetch(self._estimate_frames(), WRITE_QUEUE_MAX)) as depths:
             for frame, depth in depths:
-                if self._originals is not None:
-                    self._originals.copy_until(frame.recorded_ns)
+                if self._copier is not None:
+                    self._copier.copy_until(frame.recorded_ns)
                 self._depths.write(frame, depth)
                 yield depth
 
-    def _estimated(self) -> Iterator[tuple[Frame, DepthFrame]]:
-        # The model is loaded in the very thread that runs it: OpenMP gives every calling thread
-        # its own team, and where all teams together outnumber the cores they wait asleep.
+    def _estimate_frames(self) -> Iterator[tuple[Frame, DepthFrame]]:
+        # Load the model in the thread that runs it. OpenMP creates a thread team for each calling
+        # thread; when all teams together have more threads than cores, idle threads sleep instead
+        # of spinning, which is slower.
         settings = self._options.settings
         estimator = create_estimator(settings)
         self._provenance = provenance(settings, estimator)
-        yield from estimated(self._frames, estimator)
+        yield from estimate_frames(self._frames, estimator)
 
-    def _refuse_clash(self, source: BagReader, names: tuple[str, ...]) -> None:
+    def _check_topic_names(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics
-        taken = {f'/{topic.name.lstrip("/")}' for topic in topics}
-        if clash := sorted(taken & set(self._options.choice.topics)):
+        copied = {f'/{topic.name.lstrip("/")}' for topic in topics}
+        if conflicts := sorted(copied & set(self._options.outputs.types)):
             raise ConfigError(
-                f'{source.path}: has {clash[0]} itself; give --namespace NAME to tell them apart, '
-                'or name the topics to copy'
+                f'{source.path}: already has the topic {conflicts[0]}; give --namespace NAME for '
+                'the new topics, or list the topics to copy'
             )
 
 

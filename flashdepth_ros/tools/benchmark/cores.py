@@ -1,4 +1,4 @@
-"""Which cores the benchmark's processes run on."""
+"""Assign the benchmark's processes to CPU cores."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ Cores = frozenset[int]
 
 
 @dataclass(frozen=True)
-class Shares:
-    """The cores of what is measured, and those of camera and listener."""
+class CoreAssignment:
+    """The cores of the measured process, and those of camera and listener; empty: all cores."""
 
     measured: Cores
     others: Cores
 
 
-def share(count: int) -> Shares:
+def assign_cores(count: int) -> CoreAssignment:
     """
-    Give what is measured `count` cores of its own; 0: all share all that this process may use.
+    Reserve `count` cores for the measured process; 0: all processes share all available cores.
 
-    :raises ConfigError: no core is left for the others, or the system cannot confine a process.
+    :raises ConfigError: no core is left for the other processes, or the operating system cannot
+        set the CPU affinity.
     """
     if not count:
-        return Shares(frozenset(), frozenset())
+        return CoreAssignment(frozenset(), frozenset())
     if not hasattr(os, 'sched_setaffinity'):
-        raise ConfigError('this system cannot confine a process to some cores; leave out --cores')
-    known = sorted(os.sched_getaffinity(0))
-    if not 0 < count < len(known):
-        raise ConfigError(f'--cores {count}: 1 to {len(known) - 1} expected, or 0 to share all')
-    return Shares(frozenset(known[:count]), frozenset(known[count:]))
+        raise ConfigError('--cores: this operating system cannot set the CPU affinity; omit it')
+    available = sorted(os.sched_getaffinity(0))
+    if not 0 < count < len(available):
+        raise ConfigError(
+            f'--cores {count}: expected 1 to {len(available) - 1}, or 0 to share all cores'
+        )
+    return CoreAssignment(frozenset(available[:count]), frozenset(available[count:]))
 
 
 @contextmanager
-def confined(cores: Cores) -> Iterator[None]:
-    """Let threads and processes that this thread starts in the block run on these; empty: all."""
+def cpu_affinity(cores: Cores) -> Iterator[None]:
+    """Run the threads and processes started in the block on these cores; empty: on all."""
     if not cores:
         yield
         return

@@ -1,4 +1,4 @@
-"""What the benchmark's own process hears of the depth node."""
+"""Subscribe to the depth node's outputs in the benchmark's own process."""
 
 from __future__ import annotations
 
@@ -13,69 +13,70 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image, PointCloud2
 
 from flashdepth_ros.node.statistics import STAGES
-from flashdepth_ros.tools.benchmark.camera import stamp_of
-from flashdepth_ros.tools.benchmark.figures import COUNTS
+from flashdepth_ros.tools.benchmark.camera import read_stamp
+from flashdepth_ros.tools.benchmark.results import COUNTS
 
 _QUEUE = 100
 
 
 class Listener:
-    """This process in the graph: hears `/diagnostics`, and all the rest once it is to `listen`."""
+    """A node that subscribes to `/diagnostics`, and after `listen` to the other outputs."""
 
     def __init__(self, context: Context) -> None:
-        self.facts: dict[str, str] = {}
-        """What the node says of itself in `/diagnostics`."""
+        self.diagnostics: dict[str, str] = {}
+        """The values of the last `/diagnostics`."""
         self.depths_ns: dict[int, int] = {}
-        """When the depth image of each stamp was received; all times in ns."""
+        """The time of arrival of the depth image of each stamp, ns."""
         self.clouds_ns: dict[int, int] = {}
+        """The time of arrival of the point cloud of each stamp, ns."""
         self.stages: dict[int, dict[str, float]] = {}
-        """What `~/timing` told of each stamp."""
+        """The stage times in `~/timing` of each stamp, ms."""
         self._node = Node('benchmark', context=context, use_global_arguments=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
         self._node.create_subscription(
-            DiagnosticArray, '/diagnostics', self._take_diagnostics, _QUEUE
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, _QUEUE
         )
 
     def listen(self) -> None:
-        """Subscribe to depth, cloud and timing, as bytes where they are large."""
-        # What is lost behind the node would be no fault of its own.
-        every = QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.RELIABLE)
-        self._node.create_subscription(Image, 'depth/image', self._take_depth, every, raw=True)
-        self._node.create_subscription(PointCloud2, 'points', self._take_cloud, every, raw=True)
+        """Subscribe to depth, cloud and timing; large messages are not deserialised."""
+        # Reliable, because a loss between node and listener must not count as one of the node.
+        qos = QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.RELIABLE)
+        self._node.create_subscription(Image, 'depth/image', self._on_depth, qos, raw=True)
+        self._node.create_subscription(PointCloud2, 'points', self._on_cloud, qos, raw=True)
         self._node.create_subscription(
-            DiagnosticArray, 'flashdepth/timing', self._take_timing, _QUEUE
+            DiagnosticArray, 'flashdepth/timing', self._on_timing, _QUEUE
         )
 
     def spin_for(self, seconds: float) -> None:
-        """Take what comes in that time."""
+        """Process incoming messages for this time."""
         end_s = time.monotonic() + seconds
         while (left_s := end_s - time.monotonic()) > 0:
             self._executor.spin_once(left_s)
 
     def counts(self) -> dict[str, int]:
-        """Return what the node has counted, as far as it has told."""
-        return {name: int(self.facts.get(name, 0)) for name in COUNTS}
+        """Return the node's counts in its last diagnostics."""
+        return {name: int(self.diagnostics.get(name, 0)) for name in COUNTS}
 
-    def forget(self) -> None:
-        """Begin anew with what comes from now on."""
+    def clear(self) -> None:
+        """Discard the measurements so far."""
         self.depths_ns, self.clouds_ns, self.stages = {}, {}, {}
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Destroy the node."""
         self._executor.shutdown()
         self._node.destroy_node()
 
-    def _take_diagnostics(self, message: DiagnosticArray) -> None:
-        self.facts = _values(message)
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics = _values(message)
 
-    def _take_depth(self, raw: bytes) -> None:
-        self.depths_ns[stamp_of(raw)] = time.time_ns()
+    def _on_depth(self, raw: bytes) -> None:
+        self.depths_ns[read_stamp(raw)] = time.time_ns()
 
-    def _take_cloud(self, raw: bytes) -> None:
-        self.clouds_ns[stamp_of(raw)] = time.time_ns()
+    def _on_cloud(self, raw: bytes) -> None:
+        self.clouds_ns[read_stamp(raw)] = time.time_ns()
 
-    def _take_timing(self, message: DiagnosticArray) -> None:
+    def _on_timing(self, message: DiagnosticArray) -> None:
         values = _values(message)
         frame = {stage: float(values[stage]) for stage in STAGES}
         self.stages[Time.from_msg(message.header.stamp).nanoseconds] = frame

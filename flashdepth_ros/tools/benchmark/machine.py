@@ -1,4 +1,4 @@
-"""What the figures of the benchmark were measured on."""
+"""Describe the computer and the software of a benchmark run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flashdepth_ros import __version__
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, the system, and how busy it is now."""
+    """Return the processor, the operating system, and the current load."""
     cpuinfo = Path('/proc/cpuinfo')
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
@@ -31,7 +31,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that takes part."""
+    """Return the versions of the package and its main dependencies."""
     return {
         'flashdepth_ros': __version__,
         'python': platform.python_version(),

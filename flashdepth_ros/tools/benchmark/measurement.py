@@ -1,4 +1,4 @@
-"""What the node's benchmark does, one episode after the other."""
+"""Run the tests of the node's benchmark one after the other."""
 
 from __future__ import annotations
 
@@ -22,174 +22,177 @@ from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.runtime.weights import find_weights
-from flashdepth_ros.tools.benchmark.bare import Bare
-from flashdepth_ros.tools.benchmark.cores import Cores, confined, share
-from flashdepth_ros.tools.benchmark.figures import (
+from flashdepth_ros.tools.benchmark.config import BenchmarkConfig
+from flashdepth_ros.tools.benchmark.cores import Cores, assign_cores, cpu_affinity
+from flashdepth_ros.tools.benchmark.estimator_process import EstimatorResult
+from flashdepth_ros.tools.benchmark.graph import Graph, running_graph
+from flashdepth_ros.tools.benchmark.results import (
     DROP_SHARE_MAX,
-    account,
-    highest_rate,
+    find_highest_rate,
+    frame_counts,
     latency,
-    soak,
+    memory_growth,
     throughput,
 )
-from flashdepth_ros.tools.benchmark.graph import Graph, running_graph
-from flashdepth_ros.tools.benchmark.subject import Subject
 
-# Shares of the whole time; the rest is for starting processes.
-_BARE, _FULL, _PACED, _IDLE, _TRIAL = 0.12, 0.2, 0.25, 0.08, 0.06
-_FULL_RATE, _PACED_RATE = 1.5, 0.7
-"""Of the bare estimator's: more than it can process, and so little that none waits."""
+_ESTIMATOR, _THROUGHPUT, _LATENCY, _IDLE, _PEAK_TRIAL = 0.12, 0.2, 0.25, 0.08, 0.06
+"""The tests' shares of the total duration; the rest is for starting processes."""
+_THROUGHPUT_RATE, _LATENCY_RATE = 1.5, 0.7
+"""Factors of the estimator's own rate: above what the node can process, and below it."""
 _PEAK_RATES = (0.5, 1.2)
-"""Of the bare estimator's: between these the highest rate is looked for."""
+"""Factors of the estimator's own rate: the range in which the peak rate is searched."""
 _STUBBED_HZ = 24.0
 _STUBBED_PEAK_RATES = (1.0, 4.0)
-"""Of the rate that the latency is measured at."""
-_REST_S = 3.0
-"""After which the node has seen that nobody wants the images."""
+"""Factors of the rate of the latency test."""
+_BEFORE_IDLE_S = 3.0
+"""A time after which the node has unsubscribed from images that nobody needs."""
 _IDLE_HZ = 30.0
 _FRAMES_MIN = 8
-_TRIALS, _TRIAL_FRAMES_MIN = 4, 24
+_PEAK_TRIALS, _PEAK_FRAMES_MIN = 4, 24
 _SOAK_WARM_UP = 0.1
-"""Of the soak's frames, how many more go before it."""
+"""The additional warm-up frames before the soak test, as a share of its frames."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, how fast, and how often."""
+    """Duration and input rate of the tests."""
 
     seconds: float
-    """In all, about; without the soak."""
+    """Approximate total duration, without the soak test."""
     rate: float = 0.0
-    """Images per second; 0: what the bare estimator suggests, or for a stub 24."""
+    """Images per second; 0: chosen from the estimator's own rate, or 24 with a stub."""
     soak_frames: int = 0
-    """After which memory is compared; 0: not at all."""
+    """Frames of the soak test, which measures memory growth; 0: no soak test."""
 
 
-def measure(subject: Subject, schedule: Schedule) -> dict[str, Any]:
+def measure(config: BenchmarkConfig, schedule: Schedule) -> dict[str, Any]:
     """
-    Return the figures by name: the bare estimator, then the node, then the bare one again.
+    Return the results by name; the estimator alone is measured before and after the node.
 
-    With a stub for the network, which has no speed of its own to compare with, the node alone.
+    With a stub for the network, only the node is measured.
 
-    :raises FlashDepthError: what is to be measured is not possible, or a process failed.
+    :raises FlashDepthError: the configuration is not possible, or a process failed.
     """
-    cores = share(subject.cores)
+    cores = assign_cores(config.cores)
     with (
         _private_graph(),
-        confined(cores.others),
+        cpu_affinity(cores.others),
         TemporaryDirectory(prefix='flashdepth-') as name,
     ):
         folder = Path(name)
-        subject, weights = _with_weights(subject, folder)
-        about = {'subject': asdict(subject), 'weights': weights}
-        if subject.stubbed:
-            with running_graph(subject, cores.measured, folder) as graph:
-                return about | _stubbed_node(graph, schedule)
-        before = _bare(subject, cores.measured, _BARE * schedule.seconds)
-        with running_graph(subject, cores.measured, folder) as graph:
-            report = about | _whole_node(graph, schedule, before.mean_frame_rate)
-        after = _bare(subject, cores.measured, _BARE * schedule.seconds)
+        config, weights = _with_weights(config, folder)
+        about = {'config': asdict(config), 'weights': weights}
+        if config.stubbed:
+            with running_graph(config, cores.measured, folder) as graph:
+                return about | _measure_stubbed_node(graph, schedule)
+        before = _measure_estimator(config, cores.measured, _ESTIMATOR * schedule.seconds)
+        with running_graph(config, cores.measured, folder) as graph:
+            report = about | _measure_node(graph, schedule, before.mean_frame_rate)
+        after = _measure_estimator(config, cores.measured, _ESTIMATOR * schedule.seconds)
     mean = (before.mean_frame_rate + after.mean_frame_rate) / 2
     return report | {
-        'bare': [asdict(before), asdict(after)],
+        'estimator': [asdict(before), asdict(after)],
         'throughput_ratio': report['throughput']['mean_frame_rate'] / mean,
     }
 
 
-def _whole_node(graph: Graph, schedule: Schedule, bare_rate: float) -> dict[str, Any]:
-    """Return the figures of the node, from idle to overload."""
+def _measure_node(graph: Graph, schedule: Schedule, estimator_rate: float) -> dict[str, Any]:
+    """Return the results of the node, from idle to overload."""
     seconds = schedule.seconds
-    _say('the node, with images but no subscribers ...')
-    graph.play(_IDLE_HZ, _frames(_IDLE_HZ, _REST_S), settle=False)
-    idle = graph.play(_IDLE_HZ, _frames(_IDLE_HZ, _IDLE * seconds), settle=False)
+    _log('the node, with images but no subscribers ...')
+    graph.run(_IDLE_HZ, _frames(_IDLE_HZ, _BEFORE_IDLE_S), settle=False)
+    idle = graph.run(_IDLE_HZ, _frames(_IDLE_HZ, _IDLE * seconds), settle=False)
     graph.listener.listen()
     graph.connect()
-    paced = _paced(graph, _PACED_RATE * bare_rate, _PACED * seconds)
-    _say('the node, with more images than it can process ...')
-    rate = schedule.rate or _FULL_RATE * bare_rate
-    full = graph.play(rate, _frames(rate, _FULL * seconds))
+    latency_results = _measure_latency(graph, _LATENCY_RATE * estimator_rate, _LATENCY * seconds)
+    _log('the node, with more images than it can process ...')
+    rate = schedule.rate or _THROUGHPUT_RATE * estimator_rate
+    overload = graph.run(rate, _frames(rate, _THROUGHPUT * seconds))
     return {
-        'idle': account(idle),
-        'latency': paced,
-        'throughput': throughput(full),
-        'peak_throughput': _peak(graph, bare_rate, _PEAK_RATES, _TRIAL * seconds),
-        'soak': _soak(graph, _PACED_RATE * bare_rate, schedule.soak_frames),
-        'node': _facts(graph),
+        'idle': frame_counts(idle),
+        'latency': latency_results,
+        'throughput': throughput(overload),
+        'peak_throughput': _find_peak(graph, estimator_rate, _PEAK_RATES, _PEAK_TRIAL * seconds),
+        'soak': _soak(graph, _LATENCY_RATE * estimator_rate, schedule.soak_frames),
+        'node': _node_info(graph),
     }
 
 
-def _stubbed_node(graph: Graph, schedule: Schedule) -> dict[str, Any]:
-    """Return the figures of the node without its network, at the rate asked for."""
+def _measure_stubbed_node(graph: Graph, schedule: Schedule) -> dict[str, Any]:
+    """Return the results of the node without its network, at the rate of the schedule."""
     rate, seconds = schedule.rate or _STUBBED_HZ, schedule.seconds
     graph.listener.listen()
     return {
-        'latency': _paced(graph, rate, _PACED * seconds),
-        'peak_throughput': _peak(graph, rate, _STUBBED_PEAK_RATES, _TRIAL * seconds),
+        'latency': _measure_latency(graph, rate, _LATENCY * seconds),
+        'peak_throughput': _find_peak(graph, rate, _STUBBED_PEAK_RATES, _PEAK_TRIAL * seconds),
         'soak': _soak(graph, rate, schedule.soak_frames),
-        'node': _facts(graph),
+        'node': _node_info(graph),
     }
 
 
-def _paced(graph: Graph, rate: float, seconds: float) -> dict[str, Any]:
-    _say('the node, with time to spare ...')
-    graph.play(rate, _FRAMES_MIN)
-    return latency(graph.play(rate, _frames(rate, seconds)))
+def _measure_latency(graph: Graph, rate: float, seconds: float) -> dict[str, Any]:
+    _log('the node, below its maximum rate ...')
+    graph.run(rate, _FRAMES_MIN)
+    return latency(graph.run(rate, _frames(rate, seconds)))
 
 
-def _peak(graph: Graph, rate: float, between: tuple[float, float], seconds: float) -> float | None:
-    _say('the highest rate that the node keeps up with ...')
+def _find_peak(
+    graph: Graph, rate: float, factors: tuple[float, float], seconds: float
+) -> float | None:
+    _log('the highest input rate of the node ...')
 
     def keeps_up(rate: float) -> bool:
-        frames = max(_TRIAL_FRAMES_MIN, _frames(rate, seconds))
-        return graph.play(rate, frames).drop_share < DROP_SHARE_MAX
+        frames = max(_PEAK_FRAMES_MIN, _frames(rate, seconds))
+        return graph.run(rate, frames).drop_share < DROP_SHARE_MAX
 
-    return highest_rate(keeps_up, between[0] * rate, between[1] * rate, _TRIALS)
+    return find_highest_rate(keeps_up, factors[0] * rate, factors[1] * rate, _PEAK_TRIALS)
 
 
 def _soak(graph: Graph, rate: float, frames: int) -> dict[str, float] | None:
     if not frames:
         return None
-    _say('the node, for long ...')
-    graph.play(rate, math.ceil(_SOAK_WARM_UP * frames))
+    _log('the node, soak test ...')
+    graph.run(rate, math.ceil(_SOAK_WARM_UP * frames))
     before_bytes = graph.node_memory_bytes()
-    episode = graph.play(rate, frames)
-    return soak(before_bytes, graph.node_memory_bytes(), episode)
+    run = graph.run(rate, frames)
+    return memory_growth(before_bytes, graph.node_memory_bytes(), run)
 
 
-def _facts(graph: Graph) -> dict[str, str]:
+def _node_info(graph: Graph) -> dict[str, str]:
     names = ('device', 'precision', 'engine', 'memory_mb', 'device_memory_mb')
-    return {name: graph.listener.facts[name] for name in names}
+    return {name: graph.listener.diagnostics[name] for name in names}
 
 
-def _bare(subject: Subject, cores: Cores, seconds: float) -> Bare:
-    _say('the bare estimator ...')
-    module = 'flashdepth_ros.tools.benchmark.bare'
-    command = [sys.executable, '-m', module, json.dumps(asdict(subject)), str(seconds)]
-    with confined(cores):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        said = ended.stderr.strip().splitlines() or ['it said nothing']
-        raise FlashDepthError(f'the bare estimator cannot be measured: {said[-1]}')
-    return Bare(**json.loads(ended.stdout))
+def _measure_estimator(config: BenchmarkConfig, cores: Cores, seconds: float) -> EstimatorResult:
+    _log('the estimator alone ...')
+    module = 'flashdepth_ros.tools.benchmark.estimator_process'
+    command = [sys.executable, '-m', module, json.dumps(asdict(config)), str(seconds)]
+    with cpu_affinity(cores):
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        output = process.stderr.strip().splitlines() or ['no output']
+        raise FlashDepthError(f'the estimator alone cannot be measured: {output[-1]}')
+    return EstimatorResult(**json.loads(process.stdout))
 
 
-def _with_weights(subject: Subject, folder: Path) -> tuple[Subject, str]:
-    """Return the subject with weights that exist, and what they are: random ones are as fast."""
-    if subject.weights:
-        return subject, Path(subject.weights).name
+def _with_weights(config: BenchmarkConfig, folder: Path) -> tuple[BenchmarkConfig, str]:
+    """Return the configuration with existing weights, else random ones, and their file name."""
+    if config.weights:
+        return config, Path(config.weights).name
     try:
-        path = find_weights(preset(subject.model))
+        path = find_weights(preset(config.model))
     except CheckpointError:
+        # The speed does not depend on the values.
         path = folder / 'random.safetensors'
-        save_weights(create_model(subject.model).state_dict(), path, torch.float32, {})
-    return replace(subject, weights=str(path)), path.name
+        save_weights(create_model(config.model).state_dict(), path, torch.float32, {})
+    return replace(config, weights=str(path)), path.name
 
 
 @contextmanager
 def _private_graph() -> Iterator[None]:
-    """Keep the benchmark on this machine and among itself: what runs on it must not hear it."""
+    """Isolate the benchmark's ROS graph from other nodes on this computer and the network."""
     before = dict(os.environ)
-    # The middleware reads its settings from the environment, here and in the processes.
+    # The middleware reads its settings from the environment, here and in the child processes.
     os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.update(transport_environment(os.environ))
@@ -204,6 +207,6 @@ def _frames(rate: float, seconds: float) -> int:
     return max(_FRAMES_MIN, math.ceil(rate * seconds))
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f'{text}\n')
     sys.stderr.flush()

@@ -1,8 +1,8 @@
 """
-The depth node with its network taken out: what the rest of the path costs by itself.
+The depth node with a stub for its network, to measure the rest of the path.
 
-It is the real node in all else, pre- and postprocessing included. No user can choose this engine,
-and `/diagnostics` names it 'stub'.
+Everything else is that of the real node, including pre- and postprocessing. The parameter `engine`
+does not offer this engine; `/diagnostics` names it 'stub'.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _NEAREST, _FARTHEST = 1.0, 0.05
 
 
 class StubEngine:
-    """Takes the network's place: the same map for every frame, at once; the state passes by."""
+    """Replaces the network: returns the same map for every frame, and the state unchanged."""
 
     name = 'stub'
-    why = ''
+    reason = ''
     precision = 'fp32'
     device = torch.device('cpu')
 
@@ -34,7 +34,7 @@ class StubEngine:
         self._map = torch.empty(0)
 
     def run(self, frames: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState | None]:
-        """Return inverse depth (1, 1, h, w) that falls from row to row."""
+        """Return inverse depth (1, 1, h, w) that decreases from row to row."""
         height, width = frames.shape[-2:]
         if self._map.shape[-2:] != (height, width):
             rows = torch.linspace(_NEAREST, _FARTHEST, height)
@@ -42,15 +42,15 @@ class StubEngine:
         return self._map, state
 
     def prepare(self, frames: Tensor) -> None:
-        """Do nothing: it is ready for any size."""
+        """Do nothing: the stub accepts any size."""
 
     def device_memory_bytes(self) -> int:
-        """Return 0: it runs on the CPU."""
+        """Return 0: the stub runs on the CPU."""
         return 0
 
 
 def load_stubbed(parameters: Parameters) -> DepthEstimator:
-    """Return the estimator that the parameters name, with the stub in its network's place."""
+    """Return the estimator for the parameters, with the stub instead of its network."""
     estimator = create_estimator(parameters)
     estimator.engine = StubEngine()
     return estimator

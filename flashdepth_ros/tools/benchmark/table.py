@@ -1,4 +1,4 @@
-"""The benchmark's report as lines to read."""
+"""Format the benchmark's report as a table."""
 
 from __future__ import annotations
 
@@ -6,98 +6,103 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from flashdepth_ros.node.statistics import STAGES
-from flashdepth_ros.tools.benchmark.bare import Bare
-from flashdepth_ros.tools.benchmark.figures import DROPS
+from flashdepth_ros.tools.benchmark.estimator_process import EstimatorResult
+from flashdepth_ros.tools.benchmark.results import DROPS
 
-Figures = Mapping[str, Any]
-_SPREADS = {
-    'overhead_ms': 'overhead',
-    'decoded_ms': 'publish to decoded',
-    'returned_ms': 'inference to returned',
-    'depth_arrival_ms': 'inference to depth got',
-    'cloud_arrival_ms': 'inference to cloud got',
+Results = Mapping[str, Any]
+_PERCENTILES = ('p50', 'p95', 'max')
+_DURATIONS = {
+    'overhead_ms': 'all stages but inference',
+    'input_ms': 'publish call to decoded image',
+    'output_ms': 'inference to published',
+    'depth_arrival_ms': 'inference to depth received',
+    'cloud_arrival_ms': 'inference to cloud received',
 }
 
 
-def table(report: Figures) -> list[str]:
-    """Return the lines of what was measured; parts that were not are left out."""
-    lines = list(_head(report))
+def table(report: Results) -> list[str]:
+    """Return the lines of the table; tests that were not run are left out."""
+    lines = list(_header(report))
     for name, rows in _PARTS.items():
         if report.get(name) is not None:
-            lines += rows(report[name])
+            lines += rows(report)
     return lines
 
 
-def _head(report: Figures) -> Iterator[str]:
-    subject, node, machine = report['subject'], report['node'], report['machine']
+def _header(report: Results) -> Iterator[str]:
+    config, node, machine = report['config'], report['node'], report['machine']
     yield (
-        f'{subject["model"]} ({report["weights"]} weights), {node["engine"]} on {node["device"]} '
-        f'in {node["precision"]}, {subject["width"]}x{subject["height"]} rgb8'
+        f'{config["model"]} (weights: {report["weights"]}), {node["engine"]} on {node["device"]} '
+        f'in {node["precision"]}, {config["width"]}x{config["height"]} rgb8'
     )
-    apart = f', {subject["cores"]} of them for the node alone' if subject['cores'] else ''
+    reserved = f', {config["cores"]} of them reserved for the node' if config['cores'] else ''
     yield (
-        f'{machine["cpu"]}, {machine["cores"]} cores{apart}, '
+        f'{machine["cpu"]}, {machine["cores"]} cores{reserved}, '
         f'load {machine["load"]:.1f} at the start'
     )
 
 
-def _bare(runs: list[Figures]) -> Iterator[str]:
-    before, after = Bare(**runs[0]), Bare(**runs[1])
+def _estimator(report: Results) -> Iterator[str]:
+    before, after = (EstimatorResult(**result) for result in report['estimator'])
     yield (
-        f'{"bare estimator":24} {before.mean_frame_rate:8.2f} fps before, '
+        f'{_label("estimator alone")} {before.mean_frame_rate:8.2f} fps before, '
         f'{after.mean_frame_rate:.2f} after; CPU {before.cpu_ms:.1f}, {after.cpu_ms:.1f} ms/frame'
     )
 
 
-def _throughput(full: Figures) -> Iterator[str]:
+def _throughput(report: Results) -> Iterator[str]:
+    results, ratio = report['throughput'], report['throughput_ratio']
+    input_rate = results['mean_playback_frame_rate']
+    factor = input_rate * ratio / results['mean_frame_rate']
     yield (
-        f'{"node: Mean Frame Rate":24} {full["mean_frame_rate"]:8.2f} fps of '
-        f'{full["mean_playback_frame_rate"]:.2f} sent; '
-        f'CPU {full["node_cpu_ms_per_frame"]:.1f} ms/frame'
+        f'{_label("node: Mean Frame Rate")} {results["mean_frame_rate"]:8.2f} fps at an input '
+        f"rate of {input_rate:.2f} fps, {factor:.1f} times the estimator's own rate"
     )
-    yield _missed(full)
+    yield f"{_label('')} {100 * ratio:8.1f} % of the estimator's own rate"
+    yield f'{_label("node CPU")} {results["node_cpu_ms_per_frame"]:8.1f} ms/frame'
+    yield _missed(results)
 
 
-def _ratio(ratio: float) -> Iterator[str]:
-    yield f'{"node / bare":24} {100 * ratio:8.1f} %'
+def _peak(report: Results) -> Iterator[str]:
+    yield f'{_label("Peak Throughput")} {report["peak_throughput"]:8.2f} fps with under 5 % drops'
 
 
-def _peak(rate: float) -> Iterator[str]:
-    yield f'{"Peak Throughput":24} {rate:8.2f} fps with under 5 % drops'
-
-
-def _latency(paced: Figures) -> Iterator[str]:
-    yield f'at {paced["mean_playback_frame_rate"]:.2f} fps, ms {"":8} p50      p95      max'
+def _latency(report: Results) -> Iterator[str]:
+    results = report['latency']
+    title = f'at {results["mean_playback_frame_rate"]:.2f} fps, ms'
+    yield f'{_label(title)} ' + ' '.join(f'{name:>8}' for name in _PERCENTILES)
     for stage in STAGES:
-        yield _row(stage, paced['stages_ms'][stage])
-    for name, title in _SPREADS.items():
-        yield _row(title, paced[name])
-    delay = paced['latency_ms']
+        yield _row(stage, results['stages_ms'][stage])
+    for name, title in _DURATIONS.items():
+        yield _row(title, results[name])
+    delay = results['latency_ms']
     yield _row('End-to-End Latency', delay) + f'   mean {delay["mean"]:.2f}'
-    yield f'{"Jitter Std. Deviation":24} {paced["std_dev_jitter_ms"]:8.2f} ms'
-    yield _missed(paced)
-    yield f'{"node CPU":24} {paced["node_cpu_percent"]:8.1f} % of a core'
+    yield f'{_label("Jitter Std. Deviation")} {results["std_dev_jitter_ms"]:8.2f} ms'
+    yield _missed(results)
+    yield f'{_label("node CPU")} {results["node_cpu_percent"]:8.1f} % of a core'
 
 
-def _idle(idle: Figures) -> Iterator[str]:
+def _idle(report: Results) -> Iterator[str]:
+    results = report['idle']
     yield (
-        f'{"node CPU, idle":24} {idle["node_cpu_percent"]:8.1f} % of a core, '
-        f'{idle["mean_playback_frame_rate"]:.0f} Hz of images, nobody subscribed'
+        f'{_label("node CPU, idle")} {results["node_cpu_percent"]:8.1f} % of a core, '
+        f'{results["mean_playback_frame_rate"]:.0f} images/s, no subscriber'
     )
 
 
-def _soak(soak: Figures) -> Iterator[str]:
+def _soak(report: Results) -> Iterator[str]:
+    results = report['soak']
     yield (
-        f'{"node memory":24} {soak["growth_percent"]:8.2f} % more after {soak["processed"]} '
-        f'frames: {soak["memory_before_mb"]:.1f} to {soak["memory_after_mb"]:.1f} MB'
+        f'{_label("node memory growth")} {results["growth_percent"]:8.2f} % over '
+        f'{results["processed"]} frames: {results["memory_before_mb"]:.1f} to '
+        f'{results["memory_after_mb"]:.1f} MB'
     )
-    yield _missed(soak)
+    yield _missed(results)
 
 
-_PARTS: Mapping[str, Callable[[Any], Iterable[str]]] = {
-    'bare': _bare,
+_PARTS: Mapping[str, Callable[[Results], Iterable[str]]] = {
+    'estimator': _estimator,
     'throughput': _throughput,
-    'throughput_ratio': _ratio,
     'peak_throughput': _peak,
     'latency': _latency,
     'idle': _idle,
@@ -105,11 +110,15 @@ _PARTS: Mapping[str, Callable[[Any], Iterable[str]]] = {
 }
 
 
+def _label(text: str) -> str:
+    return f'{text:29}'
+
+
 def _row(name: str, values: Mapping[str, float]) -> str:
-    return f'{name:24} ' + ' '.join(f'{values[key]:8.2f}' for key in ('p50', 'p95', 'max'))
+    return f'{_label(name)} ' + ' '.join(f'{values[key]:8.2f}' for key in _PERCENTILES)
 
 
-def _missed(figures: Figures) -> str:
-    causes = ', '.join(f'{each.removeprefix("dropped_")} {figures[each]:.0f}' for each in DROPS)
-    missed, sent = figures['num_missed_frames'], figures['num_frames_sent']
-    return f'{"# of Missed Frames":24} {missed:8.0f} of {sent:.0f}: {causes}'
+def _missed(results: Results) -> str:
+    causes = ', '.join(f'{each.removeprefix("dropped_")} {results[each]:.0f}' for each in DROPS)
+    missed, sent = results['num_missed_frames'], results['num_frames_sent']
+    return f'{_label("# of Missed Frames")} {missed:8.0f} of {sent:.0f}: {causes}'

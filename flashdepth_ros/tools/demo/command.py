@@ -1,4 +1,4 @@
-"""Play a recording through a real depth node and show what comes back: `flashdepth demo`."""
+"""Play a recording through a depth node and write its outputs to files: `flashdepth demo`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from flashdepth_ros.bags import BagWriter
 from flashdepth_ros.bags.sample import sample_recording
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.ros.processes import Process
 from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
@@ -26,49 +27,54 @@ from flashdepth_ros.tools.demo.source import Source, open_source
 START_S = 180.0
 PLAYER_WAIT_S = 20.0
 RECORDED_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC, TIMING_TOPIC)
-# How long to wait, once all is played, for what has not come back.
-SILENCE_S = 5.0
+OUTPUT_TIMEOUT_S = 5.0
+"""How long to wait for further outputs after the whole recording was played."""
 POLL_S = 0.05
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """The depth node's parameters that the demo passes on."""
+    """The parameters that the demo passes to the depth node."""
 
     model: str
     weights: str
     device: str
     short_side: int
 
+    @property
+    def purpose(self) -> str:
+        """Return what the model's shipped weights are for; '': no limits, or other weights."""
+        return '' if self.weights else preset(self.model).purpose
+
     def arguments(self, source: Source) -> list[str]:
-        """Return its command line, remapped to the recording's topics."""
+        """Return the node's command line, with remaps to the recording's topics."""
         parameters = {
             'model': self.model,
             'weights': self.weights,
             'device': self.device,
             'inference.short_side': self.short_side,
             'image_transport': 'compressed' if source.compressed else 'raw',
-            # One cloud is recorded, to be looked at: dense, and without points between surfaces.
+            # One cloud is recorded, for viewing: dense, and without points between surfaces.
             'points.stride': 2,
             'points.edge_threshold': 0.1,
-            # So long is kept what the recorder, short of time on a busy machine, asks for again.
+            # A longer history, because the recorder may request lost messages late on a busy CPU.
             **{f'qos_overrides.{topic}.publisher.depth': 30 for topic in RECORDED_TOPICS},
         }
         image = 'image/compressed' if source.compressed else 'image'
         remaps = {image: source.image.name}
         if source.camera_info is not None:
             remaps['camera_info'] = source.camera_info.name
-        words = ['--ros-args']
+        arguments = ['--ros-args']
         for name, value in parameters.items():
-            words += ['-p', f'{name}:={value}'] if value != '' else []
+            arguments += ['-p', f'{name}:={value}'] if value != '' else []
         for name, topic in remaps.items():
-            words += ['-r', f'{name}:={topic}']
-        return words
+            arguments += ['-r', f'{name}:={topic}']
+        return arguments
 
 
 def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with a private ROS graph, where the user has not chosen one."""
+    """Return the environment with a private ROS graph, unless the user has configured one."""
     return {
         'ROS_DOMAIN_ID': str(os.getpid() % 100 + 1),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
@@ -77,19 +83,19 @@ def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def play_through(source: Source, rate: float, options: NodeOptions, folder: Path) -> Path:
+def play_to_node(source: Source, rate: float, options: NodeOptions, folder: Path) -> Path:
     """
-    Play a recording to a depth node and return the bag of what it published.
+    Play a recording to a depth node and return the bag of the node's outputs.
 
-    :param folder: for that bag and for what the processes say.
-    :raises FlashDepthError: a process failed; with its last lines.
+    :param folder: for that bag and for the logs of the processes.
+    :raises FlashDepthError: a process failed; the text gives its last lines.
     """
     recorded = folder / 'recorded'
     depth_node = _process('node.depth_node', options.arguments(source), folder)
     player = _process('tools.player', _player_arguments(source, rate), folder)
     with (
         BagWriter(recorded) as bag,
-        Recorder(bag, depth=source.truth is not None) as recorder,
+        Recorder(bag, depth=source.true_depth is not None) as recorder,
         depth_node,
     ):
         _await_active(recorder, depth_node, options)
@@ -110,106 +116,135 @@ def _player_arguments(source: Source, rate: float) -> list[str]:
 
 
 def _await_active(recorder: Recorder, depth_node: Process, options: NodeOptions) -> None:
-    _say(f'loading {options.model} into the depth node ...')
+    _log(f'loading {options.model} into the depth node ...')
     end_s = time.monotonic() + START_S
     while not recorder.depth_node_is_active():
         depth_node.check_alive()
         if time.monotonic() > end_s:
-            said = depth_node.last_lines()
-            raise FlashDepthError(f'depth_node is not active after {START_S:g} s: {said}')
+            output = depth_node.last_lines()
+            raise FlashDepthError(f'depth_node is not active after {START_S:g} s: {output}')
 
 
 def _record(recorder: Recorder, source: Source, depth_node: Process, player: Process) -> None:
-    """Record until all is played and has come back, and the node has told of its drops."""
-    places = {stamp: index for index, stamp in enumerate(source.stamps_ns, start=1)}
-    _say(f'playing {len(places)} images -> DDS -> depth_node -> recorder')
-    with tqdm(total=len(places), unit='frame', file=sys.stderr, dynamic_ncols=True) as bar:
-        while not _is_over(recorder, source, player):
+    """Record until the outputs of all images and the node's drop counts are received."""
+    numbers = {stamp: number for number, stamp in enumerate(source.stamps_ns, start=1)}
+    _log(f'playing {len(numbers)} images -> DDS -> depth_node -> recorder')
+    with tqdm(total=len(numbers), unit='frame', file=sys.stderr, dynamic_ncols=True) as bar:
+        while not _is_finished(recorder, source, player):
             depth_node.check_alive()
             recorder.spin(POLL_S)
             last = recorder.stamps_ns[-1] if recorder.stamps_ns else None
-            bar.update(places.get(last or 0, bar.n) - bar.n)
+            bar.update(numbers.get(last or 0, bar.n) - bar.n)
             bar.set_postfix_str(f'{len(recorder.stamps_ns)} processed', refresh=False)
-            if 2 * bar.n >= len(places):
-                recorder.want_cloud()
+            if 2 * bar.n >= len(numbers):
+                recorder.record_cloud()
 
 
-def _is_over(recorder: Recorder, source: Source, player: Process) -> bool:
+def _is_finished(recorder: Recorder, source: Source, player: Process) -> bool:
     if not player.has_ended():
         return False
     if recorder.stamps_ns[-1:] == [source.stamps_ns[-1]] and recorder.is_complete:
         return True
-    return time.monotonic() - recorder.last_output_s > SILENCE_S
+    return time.monotonic() - recorder.last_output_s > OUTPUT_TIMEOUT_S
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
-    played = parser.add_mutually_exclusive_group()
-    played.add_argument('--bag', type=Path, help='recording to play (default: the sample)')
-    played.add_argument('--video', type=Path, help='or a video, any file that OpenCV reads')
-    parser.add_argument('--topic', default='', help='of images, where the bag has several')
-    parser.add_argument(
-        '--fov', type=float, default=70.0, metavar='DEG', help="of --video's camera (default 70)"
+    """Add the options that `run` reads."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--bag', type=Path, help='recording to play (default: the sample)')
+    source.add_argument(
+        '--video', type=Path, help='video to play instead; any file that OpenCV reads'
     )
     parser.add_argument(
-        '--frames', type=int, default=300, metavar='N', help='most taken of --video (default 300)'
+        '--topic', default='', help='image topic, raw or compressed; needed if there are several'
     )
-    parser.add_argument('--output', type=Path, default=Path('demo_output'), help='folder')
-    parser.add_argument('--rate', type=float, default=1.0, help='times as fast (default 1)')
-    parser.add_argument('--model', default='flashdepth-tiny', help='preset (flashdepth-tiny)')
+    parser.add_argument(
+        '--fov',
+        type=float,
+        default=70.0,
+        metavar='DEG',
+        help='horizontal field of view of --video (default 70)',
+    )
+    parser.add_argument(
+        '--frames',
+        type=int,
+        default=300,
+        metavar='N',
+        help='maximum number of frames of --video (default 300)',
+    )
+    parser.add_argument('--rate', type=float, default=1.0, help='speed factor (default 1)')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=Path('demo_output'),
+        help='output folder (default demo_output)',
+    )
+    _add_node_arguments(parser)
+
+
+def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--model', default='flashdepth-tiny', help='preset (default flashdepth-tiny)'
+    )
     parser.add_argument('--weights', default='', help="checkpoint (default: the preset's own)")
-    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:N (default: auto)')
+    parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:N (default auto)')
     parser.add_argument(
-        '--short-side', type=int, default=0, metavar='PX', help='of the network input'
+        '--short-side',
+        type=int,
+        default=0,
+        metavar='PX',
+        help="short side of the network's input (default: the preset's own)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do as the command line says; return 0, or 130 if interrupted."""
+    """Run the demo; return 0, or 130 if interrupted."""
     if not arguments.rate > 0:
         raise ConfigError(f'rate {arguments.rate} is not possible; give a factor above 0')
     options = NodeOptions(
         arguments.model, arguments.weights, arguments.device, arguments.short_side
     )
-    output = _folder(arguments.output)
-    # The middleware reads its settings from the environment, here and in the processes.
+    output = _create_folder(arguments.output)
+    # The middleware reads its settings from the environment, here and in the child processes.
     os.environ.update(graph_environment(os.environ))
     try:
         with TemporaryDirectory(prefix='.demo-', dir=output) as name:
             folder = Path(name)
-            played = _played(arguments, folder)
-            recorded = play_through(played.source, played.rate, options, folder)
-            _say('writing pictures ...')
+            played = _open_input(arguments, options.purpose, folder)
+            recorded = play_to_node(played.source, played.rate, options, folder)
+            _log('writing the results ...')
             summary = write_report(played, recorded, output)
     except KeyboardInterrupt:
-        _say('interrupted')
+        _log('interrupted')
         return INTERRUPTED
     (output / 'summary.txt').write_text(f'{summary}\n', encoding='utf-8')
     sys.stdout.write(f'\n{summary}\n')
     return 0
 
 
-def _played(arguments: argparse.Namespace, folder: Path) -> Played:
+def _open_input(arguments: argparse.Namespace, purpose: str, folder: Path) -> Played:
     path: Path | None = arguments.bag
     notes: tuple[str, ...] = ()
     if arguments.video is not None:
-        _say(f'reading {arguments.video} ...')
+        _log(f'reading {arguments.video} ...')
         path = folder / 'video'
         record_video(VideoOptions(arguments.video, arguments.fov, arguments.frames), path)
         notes = (f'the cloud assumes a horizontal field of view of {arguments.fov:g} degrees',)
     source = open_source(path or sample_recording(), arguments.topic)
-    title = arguments.video or source.bag
-    return Played(f'{title}, at {arguments.rate:g} times its speed', source, arguments.rate, notes)
+    title = f'{arguments.video or source.bag}, speed factor {arguments.rate:g}'
+    return Played(title, source, arguments.rate, purpose, notes)
 
 
-def _folder(path: Path) -> Path:
+def _create_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f'{path}: cannot be the output folder: {error.strerror}') from error
+        raise ConfigError(
+            f'{path}: cannot be used as output folder: {error.strerror}; give another --output'
+        ) from error
     return path
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f'{text}\n')
     sys.stderr.flush()

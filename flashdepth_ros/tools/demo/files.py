@@ -1,4 +1,4 @@
-"""The files that the demo leaves: contact sheet, film, point cloud, table."""
+"""Write the demo's files: contact sheet, video and point cloud."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.bags.find import COMPRESSED_IMAGE
-from flashdepth_ros.bags.join import Track, joined
+from flashdepth_ros.bags.join import Track, match_by_stamp
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import colorize, read_compressed, read_depth, read_rgb
 from flashdepth_ros.presentation import (
     DepthRange,
-    Film,
-    Moment,
+    DepthVideo,
+    TimeStep,
     contact_sheet,
     write_ply,
 )
@@ -29,13 +29,13 @@ from flashdepth_ros.tools.demo.source import Source
 
 UInt8 = npt.NDArray[np.uint8]
 
-MOMENTS = 6
-_HOLD_MAX_S = 2.0
+CONTACT_SHEET_COLUMNS = 6
+_FRAME_DURATION_MAX_S = 2.0
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """The played bag and the one that came back, both open."""
+    """The played bag and the bag of the node's outputs, both open."""
 
     source: Source
     played: BagReader
@@ -43,95 +43,100 @@ class Recordings:
 
     @property
     def images(self) -> Track:
-        """The images that were played."""
+        """The played images."""
         return Track(self.played, self.source.image.name)
 
     @property
     def previews(self) -> Track:
-        """The depth in colour that came back."""
+        """The recorded colour previews of depth."""
         return Track(self.recorded, COLOR_TOPIC)
 
     @property
-    def truth(self) -> Track | None:
-        """The true depth, where the played bag has it."""
-        return None if self.source.truth is None else Track(self.played, self.source.truth.name)
+    def true_depth(self) -> Track | None:
+        """The true depth, or None if the played bag has none."""
+        topic = self.source.true_depth
+        return None if topic is None else Track(self.played, topic.name)
 
-    def pictures(self) -> Iterator[tuple[int, UInt8, UInt8]]:
-        """Yield stamp, image and depth as colour of every frame that came back."""
-        for preview, image in joined(self.previews, self.images):
+    def frames(self) -> Iterator[tuple[int, UInt8, UInt8]]:
+        """Yield stamp, image and colour preview of every frame that the node published."""
+        for preview, image in match_by_stamp(self.previews, self.images):
             stamp_ns = self.recorded.header_stamp_ns(preview) or 0
-            colours = read_rgb(self.recorded.message(preview))
-            yield stamp_ns, _picture(self.played, image), colours
+            depth = read_rgb(self.recorded.message(preview))
+            yield stamp_ns, _read_image(self.played, image), depth
 
 
-def write_film(recordings: Recordings, path: Path) -> None:
+def write_video(recordings: Recordings, path: Path) -> None:
     """
-    Write image and depth side by side, in recorded time: a frame stays until the next one.
+    Write a video of image and depth side by side; each frame is shown until the next one.
 
-    :raises InputError: this OpenCV cannot write video.
+    :raises InputError: this OpenCV cannot write videos.
     """
     rate_hz = recordings.source.rate_hz
     start_ns = recordings.source.stamps_ns[0]
-    waiting: tuple[int, UInt8, UInt8] | None = None
-    with Film(path, rate_hz) as film:
-        for stamp_ns, image, depth in recordings.pictures():
-            if waiting is not None:
-                shown_s = min(max(stamp_ns - waiting[0], 0) * 1e-9, _HOLD_MAX_S)
-                time_s = (waiting[0] - start_ns) * 1e-9
-                film.show(waiting[1], waiting[2], time_s, max(1, round(shown_s * rate_hz)))
-            waiting = stamp_ns, image, depth
-        if waiting is not None:
-            film.show(waiting[1], waiting[2], (waiting[0] - start_ns) * 1e-9)
+    previous: tuple[int, UInt8, UInt8] | None = None
+    with DepthVideo(path, rate_hz) as video:
+        for stamp_ns, image, depth in recordings.frames():
+            if previous is not None:
+                duration_s = min(max(stamp_ns - previous[0], 0) * 1e-9, _FRAME_DURATION_MAX_S)
+                time_s = (previous[0] - start_ns) * 1e-9
+                video.write(previous[1], previous[2], time_s, max(1, round(duration_s * rate_hz)))
+            previous = stamp_ns, image, depth
+        if previous is not None:
+            video.write(previous[1], previous[2], (previous[0] - start_ns) * 1e-9)
 
 
 def write_contact_sheet(recordings: Recordings, colours: DepthRange, path: Path) -> None:
-    """Write six moments, or as many as there are, evenly spread over what came back."""
+    """Write up to six time steps, evenly distributed over the recorded outputs."""
     count = len(recordings.previews.stamps_ns)
-    chosen = set(np.linspace(0, count - 1, min(MOMENTS, count)).round().astype(int).tolist())
+    columns = min(CONTACT_SHEET_COLUMNS, count)
+    selected = set(np.linspace(0, count - 1, columns).round().astype(int).tolist())
     start_ns = recordings.source.stamps_ns[0]
-    stamps = {recordings.previews.stamps_ns[index] for index in chosen}
-    truths = _truths(recordings, stamps, colours)
-    moments = [
-        Moment((stamp_ns - start_ns) * 1e-9, image, depth, truths.get(stamp_ns))
-        for stamp_ns, image, depth in recordings.pictures()
+    stamps = {recordings.previews.stamps_ns[index] for index in selected}
+    true_depths = _true_depths(recordings, stamps, colours)
+    steps = [
+        TimeStep((stamp_ns - start_ns) * 1e-9, image, depth, true_depths.get(stamp_ns))
+        for stamp_ns, image, depth in recordings.frames()
         if stamp_ns in stamps
     ]
-    sheet = contact_sheet(moments, colours)
+    sheet = contact_sheet(steps, colours)
     path.write_bytes(cv2.imencode('.png', cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
 
 
 def write_cloud(recordings: Recordings, path: Path) -> None:
     """
-    Write the cloud that came back.
+    Write the recorded point cloud.
 
-    :raises InputError: none did.
+    :raises InputError: no point cloud was recorded.
     """
     bag = recordings.recorded
     if POINTS_TOPIC not in {topic.name for topic in bag.topics}:
-        raise InputError('no cloud came back; the recording has no camera_info that fits')
+        raise InputError('no point cloud received; the recording has no matching camera_info')
     message = bag.message(next(bag.records(POINTS_TOPIC)))
     values = np.ascontiguousarray(message.data).view(np.float32)
     values = values.reshape(-1, message.point_step // 4)
     colours = np.full((len(values), 3), 128, np.uint8)
     if values.shape[1] > 3:
-        # 0x00RRGGBB in the bits of a little-endian float: its bytes are blue, green, red.
+        # The bits of the float are 0x00RRGGBB; its little-endian bytes are blue, green, red, 0.
         colours = np.ascontiguousarray(values[:, 3:4]).view(np.uint8)[:, 2::-1]
     write_ply(path, values[:, :3], colours)
 
 
-def _truths(recordings: Recordings, stamps: set[int], colours: DepthRange) -> dict[int, UInt8]:
-    if recordings.truth is None:
+def _true_depths(
+    recordings: Recordings, stamps: set[int], colours: DepthRange
+) -> dict[int, UInt8]:
+    if recordings.true_depth is None:
         return {}
+    pairs = match_by_stamp(recordings.previews, recordings.true_depth, TOLERANCE_NS)
     return {
         stamp_ns: colorize(
-            read_depth(recordings.played.message(truth)), colours.minimum, colours.maximum
+            read_depth(recordings.played.message(true)), colours.minimum, colours.maximum
         )
-        for preview, truth in joined(recordings.previews, recordings.truth, TOLERANCE_NS)
+        for preview, true in pairs
         if (stamp_ns := recordings.recorded.header_stamp_ns(preview)) in stamps
         and stamp_ns is not None
     }
 
 
-def _picture(bag: BagReader, record: Any) -> UInt8:
+def _read_image(bag: BagReader, record: Any) -> UInt8:
     message = bag.message(record)
     return read_compressed(message) if record.type == COMPRESSED_IMAGE else read_rgb(message)

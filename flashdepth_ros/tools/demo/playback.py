@@ -1,4 +1,4 @@
-"""What came back from the depth node in the demo: its timing and its own account."""
+"""Read the depth node's timing and diagnostics from the demo's recording."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DROPS = ('transport', 'stale', 'bad')
 @dataclass(frozen=True)
 class Playback:
     """
-    The depth node's messages about a recording that was played to it.
+    The depth node's timing and diagnostics for a played recording.
 
-    :param frames: the values of `~/timing`, of each frame.
-    :param diagnostics: the values of the last `/diagnostics`, empty without one.
+    :param frames: the values of `~/timing` of each frame.
+    :param diagnostics: the values of the last `/diagnostics` message; empty if there is none.
     """
 
     frames: tuple[Mapping[str, str], ...]
@@ -30,15 +30,15 @@ class Playback:
 
     @property
     def processed(self) -> int:
-        """Return how many frames the node says it has processed, of which a timing may be lost."""
+        """Return the node's own count of processed frames; a timing message may be lost."""
         return int(self.diagnostics.get('processed', len(self.frames)))
 
     @property
     def stages(self) -> list[StageTime]:
         """
-        Return the times of the stages, of inference, of all others, and of all together.
+        Return the times of each stage, of all stages except inference, and of all stages.
 
-        The age of an image says nothing here, since a recording's stamps are of another day.
+        The age of an image is left out: the stamps of a recording are in the past.
         """
         names = [name for name in self.frames[0] if name.endswith('_ms') and name != 'age_ms']
         samples = {name.removesuffix('_ms'): self._values(name) for name in names}
@@ -49,13 +49,13 @@ class Playback:
 
     @property
     def drops(self) -> str:
-        """Return how many frames were dropped for which cause, in words."""
+        """Return the numbers of dropped frames by cause, as text."""
         counts = (f'{self.diagnostics.get(f"dropped_{cause}", "?")} {cause}' for cause in _DROPS)
         return ', '.join(counts)
 
     @property
     def reset_reasons(self) -> list[str]:
-        """Return why sequences started, in order."""
+        """Return the reset reason of each sequence, in order."""
         return [reason for frame in self.frames if (reason := frame.get('reset_reason', ''))]
 
     def _values(self, name: str) -> npt.NDArray[np.float64]:
@@ -64,15 +64,15 @@ class Playback:
 
 def read_playback(bag: BagReader) -> Playback:
     """
-    Read what the recorder wrote.
+    Read the timing and diagnostics from the recorder's bag.
 
-    :raises BagError: not one frame was processed.
+    :raises BagError: no frame was processed.
     """
-    if TIMING_TOPIC not in {topic.name for topic in bag.topics}:
-        raise BagError('the depth node processed none of the images that were played to it')
-    told = [topic for topic in bag.topics if topic.name == DIAGNOSTICS_TOPIC]
+    topics = {topic.name for topic in bag.topics}
+    if TIMING_TOPIC not in topics:
+        raise BagError('the depth node processed none of the played images')
     diagnostics: dict[str, str] = {}
-    for record in bag.records(DIAGNOSTICS_TOPIC) if told else ():
+    for record in bag.records(DIAGNOSTICS_TOPIC) if DIAGNOSTICS_TOPIC in topics else ():
         diagnostics = _key_values(bag.message(record))
     return Playback(
         frames=tuple(_key_values(bag.message(record)) for record in bag.records(TIMING_TOPIC)),

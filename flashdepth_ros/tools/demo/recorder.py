@@ -1,4 +1,4 @@
-"""Record what a depth node publishes, byte by byte, to a bag."""
+"""Record the outputs of a depth node to a bag, as serialized messages."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ POINTS_TOPIC = '/points'
 TIMING_TOPIC = '/flashdepth/timing'
 DIAGNOSTICS_TOPIC = '/diagnostics'
 
-# What is lost on the way comes again only after seconds, and then all that followed with it.
+# Long, because a lost message is resent only after seconds, together with all later messages.
 _QUEUE = 100
-_ASK_AGAIN_S = 0.2
+_STATE_TIMEOUT_S = 0.2
 
 
 class Recorder:
     """
     A ROS node in this process that writes to a bag; a context manager that the caller spins.
 
-    Subscribing makes the depth node compute, so depth is recorded only where it is wanted, and
-    the cloud only from `want_cloud` to the first that comes.
+    The depth node computes only outputs with subscribers. Therefore depth is recorded only on
+    request, and the subscription to the cloud lasts from `record_cloud` to the first message.
     """
 
     def __init__(self, bag: BagWriter, depth: bool) -> None:
         self.stamps_ns: list[int] = []
-        """Of the frames that the depth node has processed."""
+        """Stamps of the frames that the depth node has processed."""
         self.last_output_s = time.monotonic()
         self._last_diagnostics_s = 0.0
         self._bag = bag
@@ -53,10 +53,10 @@ class Recorder:
         self._counts: Counter[str] = Counter()
         self._context = Context()
         self._cloud: Subscription | None = None
-        self._cloud_came = False
+        self._cloud_received = False
 
     def __enter__(self) -> Recorder:
-        # Python's own Ctrl-C leaves the context whole until the block ends.
+        # Without rclpy's signal handler, the context stays valid until the block ends.
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node('flashdepth_recorder', context=self._context, use_global_arguments=False)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -80,32 +80,32 @@ class Recorder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every frame's outputs are here, and an account of them by the node."""
-        everything = all(self._counts[topic] >= len(self.stamps_ns) for topic in self._outputs)
-        return everything and self._last_diagnostics_s > self.last_output_s
+        """Whether the outputs of every frame and diagnostics after them were received."""
+        complete = all(self._counts[topic] >= len(self.stamps_ns) for topic in self._outputs)
+        return complete and self._last_diagnostics_s > self.last_output_s
 
     def spin(self, timeout_s: float) -> None:
-        """Take one message, or wait that long for one."""
+        """Process one message; wait at most this long for it."""
         self._executor.spin_once(timeout_s)
-        if self._cloud is not None and self._cloud_came:
+        if self._cloud is not None and self._cloud_received:
             self._node.destroy_subscription(self._cloud)
             self._cloud = None
 
     def depth_node_is_active(self) -> bool:
-        """Ask the depth node for its lifecycle state, for a moment."""
+        """Return whether the depth node reports the active state; False without a response."""
         if not self._state.service_is_ready():
-            self.spin(_ASK_AGAIN_S)
+            self.spin(_STATE_TIMEOUT_S)
             return False
-        answer = self._state.call_async(GetState.Request())
-        self._executor.spin_until_future_complete(answer, _ASK_AGAIN_S)
-        if not answer.done():
-            self._state.remove_pending_request(answer)
+        response = self._state.call_async(GetState.Request())
+        self._executor.spin_until_future_complete(response, _STATE_TIMEOUT_S)
+        if not response.done():
+            self._state.remove_pending_request(response)
             return False
-        return bool(answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE)
+        return bool(response.result().current_state.id == State.PRIMARY_STATE_ACTIVE)
 
-    def want_cloud(self) -> None:
-        """Record the next cloud, the first time this is called."""
-        if self._cloud is None and not self._cloud_came:
+    def record_cloud(self) -> None:
+        """Record the next cloud; further calls have no effect."""
+        if self._cloud is None and not self._cloud_received:
             self._cloud = self._subscribe(POINTS_TOPIC, PointCloud2)
 
     def _subscribe(self, topic: str, message_type: Any) -> Subscription:
@@ -119,11 +119,11 @@ class Recorder:
         return self._node.create_subscription(message_type, topic, write, qos, raw=True)
 
     def _write(self, topic: str, type_name: str, data: bytes) -> None:
-        if topic == POINTS_TOPIC and self._cloud_came:
+        if topic == POINTS_TOPIC and self._cloud_received:
             return
         self._bag.write_cdr(topic, type_name, data, time.time_ns())
         self._counts[topic] += 1
-        self._cloud_came |= topic == POINTS_TOPIC
+        self._cloud_received |= topic == POINTS_TOPIC
         if topic == DIAGNOSTICS_TOPIC:
             self._last_diagnostics_s = time.monotonic()
         else:

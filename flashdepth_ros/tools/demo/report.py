@@ -1,4 +1,4 @@
-"""The demo's results: the files it leaves and the summary it prints."""
+"""Write the demo's files and its summary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flashdepth_ros.tools.demo.files import (
     Recordings,
     write_cloud,
     write_contact_sheet,
-    write_film,
+    write_video,
 )
 from flashdepth_ros.tools.demo.playback import Playback, read_playback
 from flashdepth_ros.tools.demo.recorder import DEPTH_TOPIC
@@ -25,17 +25,25 @@ from flashdepth_ros.tools.demo.source import Source
 
 @dataclass(frozen=True)
 class Played:
-    """What was played and how: the line that opens the summary, the rate, what to add to it."""
+    """
+    The played recording.
+
+    :param title: the first line of the summary.
+    :param rate: the speed factor.
+    :param purpose: what the weights are for; '': not stated.
+    :param notes: further lines of the summary.
+    """
 
     title: str
     source: Source
     rate: float
+    purpose: str = ''
     notes: tuple[str, ...] = ()
 
 
 @dataclass
-class _Outcome:
-    """What the report is made of, as it comes about."""
+class _Results:
+    """The files written so far, notes for the summary, and the measured accuracy."""
 
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -44,60 +52,63 @@ class _Outcome:
 
 def write_report(played: Played, recorded: Path, output: Path) -> str:
     """
-    Write the results to a folder and return the summary, which is among them.
+    Write the files to a folder and return the summary.
 
-    :param recorded: the bag of what came back.
-    :raises BagError: nothing came back.
+    :param recorded: the bag of the node's outputs.
+    :raises BagError: the node processed no frame.
     """
     with BagReader(played.source.bag) as source, BagReader(recorded) as bag:
         playback = read_playback(bag)
         recordings = Recordings(played.source, source, bag)
-        outcome = _Outcome(notes=[*played.notes, *_pace_notes(played, playback)])
-        _write_pictures(recordings, output, outcome)
-        outcome.accuracy = _measured(recordings, outcome)
+        results = _Results(notes=[*played.notes, *_rate_notes(played, playback)])
+        _write_files(recordings, output, results)
+        results.accuracy = _measure_accuracy(recordings, results)
     table = output / 'timing.csv'
     write_stages(table, playback.stages)
-    outcome.files.append(table)
-    return _summary(played, playback, outcome)
+    results.files.append(table)
+    return _summary(played, playback, results)
 
 
-def _pace_notes(played: Played, playback: Playback) -> list[str]:
+def _rate_notes(played: Played, playback: Playback) -> list[str]:
     share = playback.processed / len(played.source.stamps_ns)
     if share > 0.9:
         return []
     slower = 0.8 * share * played.rate
-    return [f'this machine is slower than that camera; --rate {slower:.2g} would keep every frame']
+    return [
+        'the node cannot process the recording at this rate on this computer; '
+        f'use --rate {slower:.2g} to process every frame'
+    ]
 
 
-def _write_pictures(recordings: Recordings, output: Path, outcome: _Outcome) -> None:
+def _write_files(recordings: Recordings, output: Path, results: _Results) -> None:
     writers = (
         ('contact_sheet.png', partial(write_contact_sheet, colours=DepthRange())),
-        ('depth.mp4', write_film),
+        ('depth.mp4', write_video),
         ('cloud.ply', write_cloud),
     )
     for name, write in writers:
-        # What an earlier demo left must not pass for this one's.
+        # Remove the file of an earlier run, in case it cannot be written now.
         (output / name).unlink(missing_ok=True)
         try:
             write(recordings, path=output / name)
-            outcome.files.append(output / name)
+            results.files.append(output / name)
         except InputError as error:
-            outcome.notes.append(f'{name} is missing: {error}')
+            results.notes.append(f'{name} was not written: {error}')
 
 
-def _measured(recordings: Recordings, outcome: _Outcome) -> Accuracy | None:
-    if recordings.truth is None:
+def _measure_accuracy(recordings: Recordings, results: _Results) -> Accuracy | None:
+    if recordings.true_depth is None:
         return None
     try:
-        return measure(recordings.truth, Track(recordings.recorded, DEPTH_TOPIC))
+        return measure(recordings.true_depth, Track(recordings.recorded, DEPTH_TOPIC))
     except InputError as error:
-        outcome.notes.append(f'no accuracy: {error}')
+        results.notes.append(f'accuracy was not measured: {error}')
         return None
 
 
-def _summary(played: Played, playback: Playback, outcome: _Outcome) -> str:
-    told = playback.diagnostics
-    network = ', '.join(told.get(key, '?') for key in ('model', 'device', 'precision', 'engine'))
+def _summary(played: Played, playback: Playback, results: _Results) -> str:
+    node = playback.diagnostics
+    network = ', '.join(node.get(key, '?') for key in ('model', 'device', 'precision', 'engine'))
     resets = Counter(playback.reset_reasons)
     starts = ', '.join(f'{reason} {count}' for reason, count in resets.items())
     sent = len(played.source.stamps_ns)
@@ -105,16 +116,17 @@ def _summary(played: Played, playback: Playback, outcome: _Outcome) -> str:
     lines = [
         f'{"recording":<11}{played.title}',
         f'{"network":<11}{network}',
+        *([f'{"weights":<11}{played.purpose}'] if played.purpose else []),
         f'{"frames":<11}{sent} sent, {playback.processed} processed; dropped: {playback.drops}',
         f'{"rate":<11}{rate_hz:.1f} images/s in, '
         f'{rate_hz * playback.processed / sent:.1f} depth images/s out',
         f'{"sequences":<11}{starts}',
-        *(f'{"note":<11}{note}' for note in outcome.notes),
+        *(f'{"note":<11}{note}' for note in results.notes),
         '',
         *format_stages(playback.stages).splitlines(),
-        *_accuracy_lines(outcome.accuracy),
+        *_accuracy_lines(results.accuracy),
         '',
-        *(f'{file}  ({_size(file)})' for file in outcome.files),
+        *(f'{file}  ({_size(file)})' for file in results.files),
     ]
     return '\n'.join(lines)
 
@@ -126,7 +138,7 @@ def _accuracy_lines(accuracy: Accuracy | None) -> list[str]:
     return [
         '',
         f'{"accuracy":<14}{"AbsRel":>9}{"delta1":>9}   over {accuracy.frames} frames',
-        f'{"as published":<14}{accuracy.abs_rel:>9.3f}{accuracy.delta1:>9.3f}',
+        f'{"unaligned":<14}{accuracy.abs_rel:>9.3f}{accuracy.delta1:>9.3f}',
         f'{aligned}   inverse depth x {accuracy.scale:.3g} {accuracy.shift:+.3g} 1/m',
     ]
 

@@ -1,4 +1,4 @@
-"""What the demo plays: a recording and the topics in it that matter."""
+"""The recording that the demo plays, and its image, camera_info and depth topics."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from flashdepth_ros.errors import BagError
 @dataclass(frozen=True)
 class Source:
     """
-    A recording with images and, where there are any, their camera_info and true depth.
+    A recording with images and, if present, their camera_info and true depth.
 
-    :param stamps_ns: of the images' headers.
+    :param stamps_ns: the header stamps of the images.
     """
 
     bag: Path
     image: Topic
     camera_info: Topic | None
-    truth: Topic | None
+    true_depth: Topic | None
     stamps_ns: tuple[int, ...]
 
     @property
@@ -32,30 +32,31 @@ class Source:
 
     @property
     def rate_hz(self) -> float:
-        """Return how many images a second were recorded, 1 where there are too few to tell."""
+        """Return the rate of the images; 1 if all stamps are the same."""
         span_ns = max(self.stamps_ns) - min(self.stamps_ns)
         return (len(self.stamps_ns) - 1) * 1e9 / span_ns if span_ns else 1.0
 
     @property
     def played_topics(self) -> list[str]:
-        """Return the names of the topics that the depth node listens to."""
+        """Return the names of the topics that the depth node subscribes to."""
         return [topic.name for topic in (self.image, self.camera_info) if topic is not None]
 
 
 def open_source(path: Path, topic: str = '') -> Source:
     """
-    Look a recording through.
+    Find the topics of a recording.
 
-    :param topic: of the images, where the recording has several.
-    :raises BagError: it cannot be read, or has no images, or several topics of them.
+    :param topic: the image topic; needed if the recording has several.
+    :raises BagError: the recording cannot be read, or has no image topic, or several.
     """
     with BagReader(path) as bag:
         image = find_image_topic(bag, topic)
         stamps_ns = Track(bag, image.name).stamps_ns
-        return Source(path, image, find_camera_info_topic(bag, image), _truth(bag), stamps_ns)
+        camera_info = find_camera_info_topic(bag, image)
+        return Source(path, image, camera_info, _find_true_depth(bag), stamps_ns)
 
 
-def _truth(bag: BagReader) -> Topic | None:
+def _find_true_depth(bag: BagReader) -> Topic | None:
     try:
         return find_depth_topic(bag)
     except BagError:

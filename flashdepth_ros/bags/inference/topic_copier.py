@@ -1,4 +1,4 @@
-"""A recording's own topics, copied between what is new."""
+"""Copy the original topics of a recording to the new bag."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from flashdepth_ros.bags.reader import BagReader
 from flashdepth_ros.bags.writer import BagWriter
 
 
-class Originals:
+class TopicCopier:
     """
-    Copies topics byte by byte, with their definitions, in the order of recording.
+    Copies serialized messages unchanged, with their definitions, in the order of recording.
 
-    :param source: an open bag that nobody else reads from meanwhile.
-    :param names: of the topics; empty: all.
-    :raises BagError: a topic is not there, or its type is defined nowhere.
+    :param source: an open bag that has no other reader.
+    :param names: the topics to copy; empty: all.
+    :raises BagError: a topic does not exist, or its type is not defined.
     """
 
     def __init__(self, source: BagReader, target: BagWriter, names: Collection[str]) -> None:
@@ -27,20 +27,20 @@ class Originals:
 
     def copy_until(self, recorded_ns: int) -> None:
         """
-        Copy what was recorded up to this time and is not copied yet.
+        Copy the remaining messages that were recorded up to this time.
 
-        :raises BagError: at the place where the recording is damaged.
+        :raises BagError: the recording is damaged; raised after the messages before the damage.
         """
         while self._next is not None and self._next.stamp_ns <= recorded_ns:
             self._copy()
 
-    def copy_rest(self, stops: Callable[[], bool]) -> None:
+    def copy_rest(self, is_stopped: Callable[[], bool]) -> None:
         """
-        Copy all that is left, unless something stops it.
+        Copy all remaining messages, or stop when `is_stopped` returns true.
 
-        :raises BagError: at the place where the recording is damaged.
+        :raises BagError: the recording is damaged; raised after the messages before the damage.
         """
-        while self._next is not None and not stops():
+        while self._next is not None and not is_stopped():
             self._copy()
 
     def _copy(self) -> None:

@@ -1,4 +1,4 @@
-"""The same recording as other tools write it: ROS 1, and every compression of rosbag2."""
+"""Write a recording as other tools do: ROS 1, and every compression of rosbag2 and MCAP."""
 
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
@@ -11,7 +11,7 @@ from flashdepth_ros.bags.build import jazzy
 
 
 def ros1(path, records, compression):
-    """Write a ROS 1 bag, with lz4 or bz2 by chunks or neither."""
+    """Write a ROS 1 bag, with lz4 or bz2 compressed chunks or without compression."""
     store, connections = get_typestore(Stores.ROS1_NOETIC), {}
     path = path.with_suffix('.bag')
     writer = Ros1Writer(path)
@@ -23,13 +23,13 @@ def ros1(path, records, compression):
                 connections[record.topic] = writer.add_connection(
                     record.topic, record.type, typestore=store
                 )
-            data = store.serialize_ros1(_of_ros1(store, record), record.type)
+            data = store.serialize_ros1(_to_ros1(store, record), record.type)
             writer.write(connections[record.topic], record.stamp_ns, data)
     return path
 
 
-def _of_ros1(store, record):
-    """Return a message with a header as ROS 1 has it, whose other fields have the same order."""
+def _to_ros1(store, record):
+    """Return the ROS 1 message of a record; except for the header, its fields are the same."""
     message = jazzy().deserialize_cdr(record.data, record.type)
     stamp = message.header.stamp
     stamp = store.types['builtin_interfaces/msg/Time'](stamp.sec, stamp.nanosec)
@@ -39,7 +39,7 @@ def _of_ros1(store, record):
 
 
 def ros2(path, records, storage, mode):
-    """Write a rosbag2 folder, with zstd by files, by messages or inside the storage."""
+    """Write a rosbag2 folder, with zstd compression of files, messages or the storage."""
     connections = {}
     writer = Ros2Writer(path, version=9, storage_plugin=StoragePlugin[storage])
     writer.set_compression(CompressionMode[mode], CompressionFormat.ZSTD)
@@ -54,11 +54,11 @@ def ros2(path, records, storage, mode):
 
 
 def mcap_file(path, records, compression):
-    """Write a bare MCAP file with the mcap library, with lz4 or zstd by chunks or neither."""
+    """Write a single MCAP file with the mcap library, with lz4 or zstd compressed chunks."""
     path, channels = path.with_suffix('.mcap'), {}
     with path.open('wb') as file:
         writer = McapWriter(file, compression=CompressionType[compression])
-        writer.start('ros2', 'foreign')
+        writer.start('ros2', 'test')
         for record in records:
             if record.topic not in channels:
                 definition, _ = jazzy().generate_msgdef(record.type, ros_version=2)
