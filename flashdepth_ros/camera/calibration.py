@@ -1,4 +1,4 @@
-"""The last valid camera_info, and whether it fits an image."""
+"""Keep the last valid camera_info, and check that it matches an image."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from flashdepth_ros.errors import InputError
 
 @dataclass(frozen=True)
 class Camera:
-    """A calibrated camera: its message, and the intrinsics of the images it delivers."""
+    """A calibrated camera: its CameraInfo message and the intrinsics of its images."""
 
     info: Any
-    """A sensor_msgs/CameraInfo, or any object with its fields."""
+    """A sensor_msgs/CameraInfo or any object with the same fields."""
     intrinsics: Intrinsics
 
     @property
     def matrix(self) -> tuple[float, ...]:
-        """Return K of the images as delivered, row by row."""
+        """Return K of the delivered images in row-major order."""
         return tuple(self.intrinsics.matrix.ravel().tolist())
 
 
-class Cameras:
+class CameraInfoCache:
     """
-    Keeps the last calibrated camera_info; depth never waits for one.
+    Keeps the last calibrated camera_info.
 
-    :param warn: is told, once for each cause, why one cannot be used.
+    :param warn: called once for each reason why a camera_info cannot be used.
     """
 
     def __init__(self, warn: Callable[[str], Any]) -> None:
@@ -38,14 +38,14 @@ class Cameras:
         self._warned: set[str] = set()
 
     def receive(self, info: Any) -> None:
-        """Take a CameraInfo message; one that is not calibrated leaves the last one in force."""
+        """Store a CameraInfo message; ignore it and warn if it is not calibrated."""
         try:
             self._camera = Camera(info, read_intrinsics(info))
         except InputError as error:
-            self._warn_once('calibration', f'camera_info cannot be used, no point cloud: {error}')
+            self._warn_once('calibration', f'invalid camera_info, no point cloud: {error}')
 
     def matching(self, frame_id: str, height: int, width: int) -> Camera | None:
-        """Return the camera of such an image, None where none fits; warn once why not."""
+        """Return the camera of an image; warn once and return None if it does not match."""
         camera = self._camera
         if camera is None:
             return None
@@ -54,19 +54,19 @@ class Cameras:
             self._warn_once(
                 'size',
                 f'camera_info is for {size[1]} x {size[0]} px, the image has {width} x {height}: '
-                'no point cloud; give the camera_info of this very image topic',
+                'no point cloud; remap camera_info to the topic that belongs to the image topic',
             )
             return None
         if camera.info.header.frame_id != frame_id:
             self._warn_once(
                 'frame_id',
                 f'camera_info has frame_id {camera.info.header.frame_id!r}, the image has '
-                f'{frame_id!r}: no point cloud; give the camera_info of this very camera',
+                f'{frame_id!r}: no point cloud; remap camera_info to the topic of the same camera',
             )
             return None
         return camera
 
-    def _warn_once(self, kind: str, text: str) -> None:
-        if kind not in self._warned:
-            self._warned.add(kind)
+    def _warn_once(self, reason: str, text: str) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
             self._warn(text)

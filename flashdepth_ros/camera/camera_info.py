@@ -1,8 +1,8 @@
 """
-What sensor_msgs/CameraInfo says of the image beside it, and what it must say beside a new one.
+Read intrinsics from sensor_msgs/CameraInfo, and compute the fields for a cropped or scaled image.
 
-Cutting and scaling a picture moves its pixels by u' = a u + b, v' = c v + d. That map is read off
-the camera matrices before and after, and then carries P along.
+Cropping and scaling move a pixel to u' = a u + b, v' = c v + d. This map follows from the camera
+matrices before and after, and is then applied to P.
 """
 
 from typing import Any, TypedDict
@@ -17,7 +17,7 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 class CameraInfoFields(TypedDict):
-    """The fields of a sensor_msgs/CameraInfo whose binning and region of interest stay zero."""
+    """The fields of a sensor_msgs/CameraInfo without binning and region of interest."""
 
     width: int
     height: int
@@ -30,18 +30,18 @@ class CameraInfoFields(TypedDict):
 
 def read_intrinsics(camera_info: Any) -> Intrinsics:
     """
-    Return the intrinsics of the image as delivered, the region of interest and binning folded in.
+    Return the intrinsics of the delivered image: region of interest and binning are applied.
 
-    K belongs to the full resolution; the region is cut out of that, then binned. A binned pixel
-    lies at the centre of those it is made of, so it is (cx + 0.5) that scales, as in
-    `Intrinsics.resized`; image_geometry scales cx alone, which for a binning of 2 is a quarter
-    of a pixel off. `roi.do_rectify` is ignored: it speaks of the rectified image only. All-zero
-    coefficients mean no distortion under whatever name.
+    K is for the full resolution; the region of interest is cropped first, then binned. The centre
+    of a binned pixel is the centre of its pixels, therefore (cx + 0.5) scales, as in
+    `Intrinsics.resized`. image_geometry scales cx itself, which is wrong by a quarter of a pixel
+    for a binning of 2. `roi.do_rectify` is ignored, because it concerns rectified images only.
+    All-zero coefficients mean no distortion, whatever the distortion model.
 
-    :param camera_info: any object with the fields of sensor_msgs/CameraInfo, of ROS 2 (k, d) or
-        ROS 1 (K, D).
-    :raises InputError: the camera is not calibrated, or size, matrix, distortion or region make
-        no sense.
+    :param camera_info: any object with the fields of sensor_msgs/CameraInfo, in ROS 2 spelling
+        (k, d) or ROS 1 spelling (K, D).
+    :raises InputError: the camera is not calibrated, or size, matrix, distortion or region are
+        invalid.
     """
     k, coefficients = _matrix(camera_info), _numbers(camera_info, 'd')
     model = camera_info.distortion_model if any(coefficients) else ''
@@ -60,12 +60,12 @@ def read_intrinsics(camera_info: Any) -> Intrinsics:
 
 def camera_info_fields(intrinsics: Intrinsics, source: Any) -> CameraInfoFields:
     """
-    Return the fields of the CameraInfo that matches an image cut or scaled from the source's.
+    Return the CameraInfo fields of an image that was cropped or scaled from the source's image.
 
-    P is cut and scaled as K is, its last column included; where the source has none, it is
-    [K | 0]. R is the source's, the identity where it has none. The distortion is the source's.
+    P is cropped and scaled like K, including its last column; without P in the source, it is
+    [K | 0]. R is that of the source, or the identity if there is none. Distortion is unchanged.
 
-    :param intrinsics: of the published image, derived from `read_intrinsics(source)`.
+    :param intrinsics: of the new image, derived from `read_intrinsics(source)`.
     :param source: the CameraInfo of the camera.
     :raises InputError: the source is not calibrated.
     """
@@ -96,20 +96,20 @@ def _matrix(camera_info: Any) -> tuple[float, ...]:
     k = _numbers(camera_info, 'k')
     if len(k) != 9 or 0 in (k[0], k[4]):
         raise InputError(
-            f'camera_info has K = {k}, expected 9 numbers, the focal lengths at K[0] and K[4]; '
+            f'camera_info has K = {k}; expected 9 numbers with focal lengths at K[0] and K[4]: '
             'the camera is not calibrated'
         )
     return k
 
 
 def _numbers(camera_info: Any, name: str) -> tuple[float, ...]:
-    """Return an array field by its ROS 2 name, which ROS 1 spells in upper case."""
+    """Return an array field by its ROS 2 name; the ROS 1 name is in upper case."""
     field = name if hasattr(camera_info, name) else name.upper()
     return tuple(float(number) for number in getattr(camera_info, field))
 
 
 def _trimmed(model: str, coefficients: tuple[float, ...]) -> tuple[float, ...]:
-    """Drop the zeros that some calibrations append for terms the model does not have."""
+    """Remove zeros after the coefficients of the model; some calibrations append them."""
     _, most = COEFFICIENT_COUNTS.get(model, (0, len(coefficients)))
     return coefficients if any(coefficients[most:]) else coefficients[:most]
 
@@ -117,7 +117,7 @@ def _trimmed(model: str, coefficients: tuple[float, ...]) -> tuple[float, ...]:
 def _as_delivered(full: Intrinsics, camera_info: Any) -> Intrinsics:
     roi = camera_info.roi
     across, down = max(1, int(camera_info.binning_x)), max(1, int(camera_info.binning_y))
-    # Pixels that do not fill a bin at the right and lower edges are not delivered.
+    # Incomplete bins at the right and lower edges are not delivered.
     width = (int(roi.width) or full.width) // across
     height = (int(roi.height) or full.height) // down
     window = full.cropped(int(roi.x_offset), int(roi.y_offset), width * across, height * down)

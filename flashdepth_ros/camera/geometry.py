@@ -1,8 +1,8 @@
 """
-The camera's geometry: intrinsics, rays, projection; depth, inverse depth and depth edges.
+Camera geometry: intrinsics, rays, projection; depth, inverse depth and depth edges.
 
-Pixels are counted from the centre of the top left one, which lies at (0, 0); the optical frame
-is REP 103's: x right, y down, z forward. Depth is z in metres (REP 118).
+The centre of the top left pixel is at (0, 0). The optical frame is that of REP 103: x right,
+y down, z forward. Depth is z in metres (REP 118).
 """
 
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ Float64 = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Intrinsics:
     """
-    One camera's image size, focal lengths and principal point, in pixels, and its distortion.
+    Image size, focal lengths and principal point of a camera, in pixels, and its distortion.
 
     :param distortion_model: '' for none, 'plumb_bob', 'rational_polynomial' or 'equidistant'.
-    :param distortion: the model's coefficients, in the order of `flashdepth_ros.camera.lens`.
+    :param distortion: coefficients of the model, in the order of `flashdepth_ros.camera.lens`.
     :raises InputError: a size is not positive, a focal length is not positive, a number is not
         finite, or the distortion does not fit its model.
     """
@@ -65,10 +65,10 @@ class Intrinsics:
 
     def resized(self, width: int, height: int) -> 'Intrinsics':
         """
-        Return the intrinsics of the same picture scaled to another size.
+        Return the intrinsics of the same image scaled to another size.
 
-        The outer edges of the picture stay where they are (half-pixel centres), as resizing does
-        in OpenCV and, without aligned corners, in torch.
+        The outer edges of the image are kept (half-pixel centres), as in `cv2.resize` and in
+        `F.interpolate` with align_corners=False.
         """
         scale_x, scale_y = width / self.width, height / self.height
         return replace(
@@ -85,12 +85,12 @@ class Intrinsics:
         """
         Return the intrinsics of the window whose top left pixel is (x, y).
 
-        :raises InputError: the window is empty or reaches out of the image.
+        :raises InputError: the window is empty or exceeds the image.
         """
         inside = 0 <= x <= x + width <= self.width and 0 <= y <= y + height <= self.height
         if not inside:
             raise InputError(
-                f'window {width} x {height} px at ({x}, {y}) does not lie inside the image of '
+                f'window {width} x {height} px at ({x}, {y}) is not inside the image of '
                 f'{self.width} x {self.height} px'
             )
         return replace(self, width=width, height=height, cx=self.cx - x, cy=self.cy - y)
@@ -100,7 +100,7 @@ def rays(intrinsics: Intrinsics, stride: int = 1) -> Float32:
     """
     Return x/z and y/z of the pixels 0, stride, 2 stride, ... as (h, w, 2).
 
-    Distortion is undone; NaN where the model cannot be inverted (see `Lens`).
+    The rays are undistorted; NaN where the model cannot be inverted (see `Lens`).
 
     :raises ConfigError: the stride is not positive.
     """
@@ -114,10 +114,10 @@ def rays(intrinsics: Intrinsics, stride: int = 1) -> Float32:
 
 def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> Float64:
     """
-    Return the pixels (..., 2) of points (..., 3) given in metres in the optical frame.
+    Return the pixels (..., 2) of points (..., 3) in metres in the optical frame.
 
-    A pixel may lie outside the image. It is NaN where the point is not in front of the camera or
-    is outside the valid field of the distortion model, where the model would fold it back in.
+    A pixel may be outside the image. It is NaN if the point is behind the camera or outside the
+    valid field of the distortion model, where the model is not monotonic.
     """
     x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
     z = np.where(z > 0, z, np.nan)
@@ -131,15 +131,15 @@ def back_project(depth: Float32, rays: Float32, out: Float32 | None = None) -> F
     """
     Return the organised points (h, w, 3) in metres, NaN where depth is not finite or not > 0.
 
-    :param depth: (h, w) in metres, of the very pixels that the rays belong to.
+    :param depth: (h, w) in metres, at the pixels of the rays.
     :param rays: (h, w, 2), from `rays`.
-    :param out: (h, w, 3), where to put them, such as a part of a wider array.
+    :param out: (h, w, 3) array for the result, such as a slice of a wider array.
     :raises InputError: depth and rays differ in size.
     """
     if depth.shape != rays.shape[:2]:
         raise InputError(
             f'depth of shape {depth.shape} does not match rays of shape {rays.shape}; '
-            'make the rays for this size and stride'
+            'compute the rays for this size and stride'
         )
     points = np.empty((*depth.shape, 3), np.float32) if out is None else out
     z = np.array(depth, np.float32)
@@ -151,9 +151,9 @@ def back_project(depth: Float32, rays: Float32, out: Float32 | None = None) -> F
 
 
 def invert(values: Float32) -> Float32:
-    """Turn depth into inverse depth or back: 0 becomes +Inf, +Inf becomes 0, NaN stays NaN."""
+    """Convert depth to inverse depth or back: 0 becomes +Inf, +Inf becomes 0, NaN stays NaN."""
     with np.errstate(divide='ignore'):
-        # Adding zero turns -0.0 into 0.0, whose inverse is the far end and not the near one.
+        # Adding zero turns -0.0 into 0.0, so that its inverse is +Inf and not -Inf.
         return np.float32(1.0) / (np.asarray(values, np.float32) + np.float32(0.0))
 
 
@@ -164,20 +164,20 @@ def depth_from_inverse(
     maximum: float = math.inf,
 ) -> Float32:
     """
-    Turn inverse depth (1/m) into depth (metres) with the special values of REP 117.
+    Convert inverse depth (1/m) to depth (metres) with the special values of REP 117.
 
-    Farther than `maximum`, or an inverse depth of zero and below: +Inf; nearer than `minimum`:
-    -Inf; NaN stays NaN.
+    The result is +Inf beyond `maximum` and for inverse depth <= 0, -Inf below `minimum`, and NaN
+    for NaN.
 
     :param scale: multiplies depth before the limits are applied.
-    :raises ConfigError: the scale is not positive, or the limits are not in order.
+    :raises ConfigError: the scale is not positive, or the limits are not in ascending order.
     """
     if not (0 < scale < math.inf and 0 <= minimum < maximum):
         raise ConfigError(
             f'depth scale {scale}, limits {minimum} to {maximum} m; '
             'expected a positive scale and 0 <= minimum < maximum'
         )
-    # Resizing may overshoot a little below zero, which means far, not near, and so does -0.0.
+    # Values slightly below zero come from overshoot in resizing; they and -0.0 mean far, not near.
     depth = np.maximum(np.asarray(inverse_depth, np.float32), np.float32(0.0))
     depth += np.float32(0.0)
     with np.errstate(divide='ignore', over='ignore'):
@@ -187,33 +187,33 @@ def depth_from_inverse(
     return depth
 
 
-def times_canonical(focal_px: float, size: tuple[int, int], canonical_focal: float) -> float:
+def canonical_scale(focal_px: float, size: tuple[int, int], canonical_focal: float) -> float:
     """
-    Return how many times farther things are than in a canonical camera that sees the same picture.
+    Return the factor from canonical depth to depth of this camera (arXiv 2307.10984).
 
-    What is as large in the picture of a lens twice as long is twice as far (arXiv 2307.10984).
+    It is the ratio of the focal lengths: with twice the focal length, an object of the same size
+    in the image is twice as far away.
 
-    :param size: height and width of the picture, px.
-    :param canonical_focal: of the canonical camera, over the short side of its pictures.
+    :param size: height and width of the image, px.
+    :param canonical_focal: focal length of the canonical camera over its image's short side.
     """
     return focal_px / (min(size) * canonical_focal)
 
 
 def edge_mask(depth: Float32, threshold: float, stride: int = 1) -> npt.NDArray[np.bool_]:
     """
-    Return True where depth jumps to one of the four neighbours, on both sides.
+    Return a mask of pixels at a depth jump to one of their four neighbours, on both sides.
 
-    A jump is a difference larger than `threshold` times the nearer depth. A finite depth beside
-    an infinite one (the sky) is a jump; beside NaN, or two equal infinities, nothing is known to
-    jump.
+    A jump is a difference larger than `threshold` times the nearer depth. A finite next to an
+    infinite depth (the sky) is a jump; NaN and equal infinities are not.
 
     :param depth: (h, w) in metres.
-    :param stride: judge only every n-th pixel of every n-th row, against all its neighbours.
+    :param stride: compute the mask for every n-th pixel of every n-th row only.
     """
     mask = np.zeros(depth[::stride, ::stride].shape, np.bool_)
     for lines, edges in (depth[:, ::stride], mask), (depth.T[:, ::stride], mask.T):
         after = _jumps(lines[:-1:stride], lines[1::stride], threshold)
-        # With every line judged, the jump after one is the jump before the next.
+        # At stride 1 the jump after a line is the jump before the next line.
         before = after
         if stride > 1:
             before = _jumps(lines[stride - 1 : -1 : stride], lines[stride::stride], threshold)

@@ -1,15 +1,15 @@
 """
 Lens distortion on the normalised image plane (x/z, y/z): three models and their inverse.
 
-Every model moves a point along its radius by a gain g and may add a tangential shift, so one
-forward function and one Newton iteration serve them all:
+Every model scales the radius of a point by a gain g and may add tangential distortion. One
+forward function and one Newton iteration are enough for all of them:
 
     x' = x g(s) + 2 p1 x y + p2 (s + 2 x^2),   s = x^2 + y^2
     y' = y g(s) + 2 p2 x y + p1 (s + 2 y^2)
 
-`plumb_bob` and `rational_polynomial` take k1 k2 p1 p2 [k3 [k4 k5 k6]] (Brown 1966, as in OpenCV);
-`equidistant` takes k1 k2 k3 k4 of a polynomial in the angle off the axis (Kannala and Brandt
-2006), and no tangential shift.
+`plumb_bob` and `rational_polynomial` have the coefficients k1 k2 p1 p2 [k3 [k4 k5 k6]] (Brown
+1966, as in OpenCV). `equidistant` has k1 k2 k3 k4 of a polynomial in the angle to the optical axis
+(Kannala and Brandt 2006) and no tangential distortion.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from flashdepth_ros.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
-# The fewest and the most coefficients a model takes.
+# Minimum and maximum number of coefficients of each model.
 COEFFICIENT_COUNTS = {
     '': (0, 0),
     'plumb_bob': (4, 5),
@@ -30,10 +30,10 @@ COEFFICIENT_COUNTS = {
     'equidistant': (4, 4),
 }
 
-# Depth is measured along the axis, so a ray at 90 degrees has no finite x/z.
-_WIDEST_ANGLE = math.radians(89.9)
+# A ray at 90 degrees to the optical axis has no finite x/z.
+_MAX_ANGLE = math.radians(89.9)
 _PROFILE_SAMPLES = 4097
-# The table's start is good to 1e-3 and each step squares the error; the rest is for the fold.
+# The table is accurate to 1e-3 and each step squares the error; near the fold it takes more.
 _NEWTON_STEPS = 5
 # 1e-5 px at a focal length of 10,000 px.
 _TOLERANCE = 1e-9
@@ -44,10 +44,10 @@ class Lens:
     """
     A distortion model and its coefficients.
 
-    The model's valid field ends where the distorted radius stops growing (the fold: beyond it two
-    directions share one pixel) or at 89.9 degrees off the axis, whichever comes first.
+    The valid field ends where the distorted radius stops growing (the fold: beyond it two
+    directions map to one pixel) or at 89.9 degrees to the axis, whichever is smaller.
 
-    :raises InputError: the model is unknown, or its coefficients are too few, too many or not
+    :raises InputError: the model is unknown, or the number of coefficients is wrong, or one is not
         finite.
     """
 
@@ -57,13 +57,15 @@ class Lens:
     def __post_init__(self) -> None:
         if self.model not in COEFFICIENT_COUNTS:
             known = ', '.join(repr(name) for name in COEFFICIENT_COUNTS)
-            raise InputError(f'distortion model {self.model!r} is not supported; one of {known}')
-        fewest, most = COEFFICIENT_COUNTS[self.model]
-        count = len(self.coefficients)
-        if not fewest <= count <= most:
-            wanted = f'{fewest}' if fewest == most else f'{fewest} to {most}'
             raise InputError(
-                f'distortion model {self.model!r} got {count} coefficients, expected {wanted}'
+                f'distortion model {self.model!r} is not supported; expected one of {known}'
+            )
+        minimum, maximum = COEFFICIENT_COUNTS[self.model]
+        count = len(self.coefficients)
+        if not minimum <= count <= maximum:
+            expected = f'{minimum}' if minimum == maximum else f'{minimum} to {maximum}'
+            raise InputError(
+                f'distortion model {self.model!r} got {count} coefficients, expected {expected}'
             )
         if not all(map(math.isfinite, self.coefficients)):
             raise InputError(
@@ -72,7 +74,7 @@ class Lens:
             )
 
     def distort(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return the distorted coordinates of the ideal ones, NaN outside the valid field."""
+        """Return the distorted coordinates of ideal ones, NaN outside the valid field."""
         if not self.model:
             return x, y
         _, angles = self._profile()
@@ -83,10 +85,10 @@ class Lens:
 
     def undistort(self, x: Array, y: Array) -> tuple[Array, Array]:
         """
-        Return the ideal coordinates of the distorted ones, NaN where there are none.
+        Return the ideal coordinates of distorted ones, NaN where there are none.
 
-        The radial part is looked up in a table of the valid field, which keeps the iteration on
-        the branch that holds the centre; Newton's method then takes in the tangential part.
+        The start value is the radial part from a table of the valid field, so that the iteration
+        stays inside that field; Newton's method then includes the tangential part.
         """
         if not self.model:
             return x, y
@@ -103,8 +105,8 @@ class Lens:
         return np.where(found, ideal_x, np.nan), np.where(found, ideal_y, np.nan)
 
     def _profile(self) -> tuple[Array, Array]:
-        """Return distorted radii, rising, over the angles (radians) of the valid field."""
-        angles = np.linspace(0.0, _WIDEST_ANGLE, _PROFILE_SAMPLES)
+        """Return the ascending distorted radii and the angles (radians) of the valid field."""
+        angles = np.linspace(0.0, _MAX_ANGLE, _PROFILE_SAMPLES)
         radii = np.tan(angles)
         with np.errstate(all='ignore'):
             distorted = radii * self._gain(radii * radii)[0]
@@ -134,7 +136,7 @@ class Lens:
         return distorted_x, distorted_y, (xx, xy, yy)
 
     def _gain(self, squared: Array) -> tuple[Array, Array]:
-        """Return the radial gain at a squared radius, and its derivative by the latter."""
+        """Return the radial gain at a squared radius, and its derivative by the squared radius."""
         if self.model == 'equidistant':
             return _angular_gain(squared, self.coefficients)
         return _polynomial_gain(squared, self.coefficients)
@@ -152,7 +154,7 @@ def _polynomial_gain(squared: Array, coefficients: tuple[float, ...]) -> tuple[A
 
 def _angular_gain(squared: Array, coefficients: tuple[float, ...]) -> tuple[Array, Array]:
     k1, k2, k3, k4 = coefficients
-    # The slope is 0/0 on the axis; this far from it, its error no longer shows in the Jacobian.
+    # The slope is 0/0 on the axis; this lower limit does not change the Jacobian noticeably.
     squared = np.maximum(squared, 1e-12)
     radius = np.sqrt(squared)
     angle = np.arctan(radius)

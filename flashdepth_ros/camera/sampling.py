@@ -1,4 +1,4 @@
-"""Bring two maps of one view to the same pixels, without mixing what lies beside an edge."""
+"""Sample two maps of one view at the same pixels, without averaging across depth edges."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -10,37 +10,37 @@ import numpy.typing as npt
 from flashdepth_ros.camera.geometry import Float32, Intrinsics
 from flashdepth_ros.errors import InputError
 
-#: By this share, or one pixel, the proportions of two pictures of one view may differ: rounding.
-_PROPORTIONS = 0.03
+#: Relative tolerance of the aspect ratio of two images of one view, because of rounding.
+_ASPECT_TOLERANCE = 0.03
 
 Pixel = TypeVar('Pixel', np.float32, np.uint8)
 
 
-def stride_within(shape: tuple[int, ...], pixels_max: int) -> int:
-    """Return the smallest n for which every n-th row and column are at most `pixels_max`."""
+def stride_for(shape: tuple[int, ...], pixels_max: int) -> int:
+    """Return the smallest stride that subsamples an image to at most `pixels_max` pixels."""
     return max(1, int(np.ceil(np.sqrt(shape[0] * shape[1] / pixels_max))))
 
 
-def thinned(picture: npt.NDArray[Pixel], stride: int) -> npt.NDArray[Pixel]:
-    """Return every n-th pixel of every n-th row of (H, W, ...), each from its block's middle."""
-    return picture[stride // 2 :: stride, stride // 2 :: stride]
+def subsample(image: npt.NDArray[Pixel], stride: int) -> npt.NDArray[Pixel]:
+    """Return the centre pixel of every stride x stride block of an image (H, W, ...)."""
+    return image[stride // 2 :: stride, stride // 2 :: stride]
 
 
-def sampled(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
+def resample(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
     """
-    Return inverse depth (H, W) at the pixels of another picture of the same view.
+    Return inverse depth (H, W) at the pixels of another image of the same view.
 
-    A smaller picture takes the pixel that its own middle falls on, as depth cameras thin their
-    images; a larger one is filled bilinearly, which is exact on planes in inverse depth.
+    For a smaller image, take the pixel at the centre of each of its pixels, as depth cameras
+    subsample their images. For a larger one, interpolate bilinearly, which is exact on planes.
 
-    :param shape: (H, W) of the other picture.
-    :raises InputError: the proportions differ, so it is another view.
+    :param shape: (H, W) of the other image.
+    :raises InputError: the aspect ratios differ, so the images are from different cameras.
     """
     height, width = inverse_depth.shape
-    if abs(height * shape[1] / width - shape[0]) > max(1.0, _PROPORTIONS * shape[0]):
+    if abs(height * shape[1] / width - shape[0]) > max(1.0, _ASPECT_TOLERANCE * shape[0]):
         raise InputError(
             f'depth of {width} x {height} px and true depth of {shape[1]} x {shape[0]} px have '
-            'other proportions, so they are of different cameras'
+            'different aspect ratios; expected images of the same camera'
         )
     if shape[0] > height or shape[1] > width:
         larger = cv2.resize(inverse_depth, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -52,8 +52,8 @@ def sampled(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
     return inverse_depth[np.ix_(rows, columns)]
 
 
-def thinned_intrinsics(intrinsics: Intrinsics, stride: int) -> Intrinsics:
-    """Return the intrinsics of the picture that `thinned` makes."""
+def subsampled_intrinsics(intrinsics: Intrinsics, stride: int) -> Intrinsics:
+    """Return the intrinsics of the image that `subsample` returns."""
     width, height = (
         len(range(stride // 2, size, stride)) for size in (intrinsics.width, intrinsics.height)
     )

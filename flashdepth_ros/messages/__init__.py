@@ -1,7 +1,7 @@
 """
-Messages of sensor_msgs to arrays and back, by field names alone.
+Convert sensor_msgs messages to arrays and back.
 
-Any object with the fields will do: a message of rclpy, one read from a bag, a view of raw CDR.
+A message is any object with the right fields: from rclpy, from a bag, or a view of raw CDR.
 """
 
 from flashdepth_ros.messages.cloud import CLOUD_FIELDS, CloudField, cloud_data

@@ -29,13 +29,13 @@ def cloud_data(depth: Float32, rays: Float32, rgb: UInt8 | None = None) -> Float
     """
     Return the data of an organised cloud: (h, w, 4) float32 with colour, (h, w, 3) without.
 
-    Points are NaN where depth is not finite or not > 0. Colour is 0x00RRGGBB in the bits of the
-    fourth number, little-endian, as PCL and RViz read it. With `cloud` the result, the fields are
-    CLOUD_FIELDS[:cloud.shape[2]] and the point step is cloud.strides[1] bytes.
+    Points are NaN where depth is not finite or not > 0. The bits of the fourth number are the
+    colour 0x00RRGGBB, little-endian, as PCL and RViz expect. For the result `cloud`, the fields
+    are CLOUD_FIELDS[:cloud.shape[2]] and the point step is cloud.strides[1] bytes.
 
     :param depth: (h, w) in metres.
-    :param rays: (h, w, 2), from `geometry.rays`, of the same pixels.
-    :param rgb: (h, w, 3), of the same pixels.
+    :param rays: (h, w, 2) from `geometry.rays`, for the same pixels.
+    :param rgb: (h, w, 3), for the same pixels.
     :raises InputError: depth, rays and colours differ in size.
     """
     if rgb is None:
@@ -43,7 +43,7 @@ def cloud_data(depth: Float32, rays: Float32, rgb: UInt8 | None = None) -> Float
     if rgb.shape != (*depth.shape, 3):
         raise InputError(
             f'colours of shape {rgb.shape} do not match depth of shape {depth.shape}; '
-            'take them at the same stride'
+            'use the same stride for both'
         )
     cloud = np.empty((*depth.shape, 4), np.float32)
     back_project(depth, rays, out=cloud[..., :3])

@@ -1,4 +1,4 @@
-"""sensor_msgs/CompressedImage to an RGB array."""
+"""Decode sensor_msgs/CompressedImage to an RGB array."""
 
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from flashdepth_ros.messages.encodings import ENCODINGS, to_rgb
 UInt8 = npt.NDArray[np.uint8]
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
-# The orientation a camera notes in its file would turn the picture away from its camera_info.
+# An EXIF orientation is ignored: camera_info describes the image without that rotation.
 _DECODE_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
@@ -27,36 +27,36 @@ class CompressedImageMessage(Protocol):
 
 def read_compressed(message: CompressedImageMessage) -> UInt8:
     """
-    Return the picture (H, W, 3) as RGB of a JPEG, PNG or another file that OpenCV decodes.
+    Decode a JPEG, PNG or another format of OpenCV to an RGB image (H, W, 3).
 
-    16 bits become 8, transparency is dropped, the file's own orientation is ignored. A picture
-    in grey whose format names a Bayer encoding is a mosaic, and is decoded as one.
+    16 bits are reduced to 8, transparency and EXIF orientation are ignored. A grey image whose
+    format names a Bayer encoding is demosaiced.
 
-    :raises InputError: the data is empty, damaged or cut off.
+    :raises InputError: the data is empty, damaged or truncated.
     """
     data = memoryview(message.data).tobytes()
     if data.startswith(_JPEG_START):
         _check_jpeg_end(data, message.format)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if data else None
     except cv2.error:
-        picture = None
-    if picture is None:
+        image = None
+    if image is None:
         raise InputError(
             f'compressed image of format {message.format!r} with {len(data)} bytes cannot be '
-            'decoded; expected a whole JPEG or PNG file'
+            'decoded; expected a complete JPEG or PNG file'
         )
     source = message.format.partition(';')[0].strip()
     grey = source if source.startswith('bayer_') and source in ENCODINGS else 'mono8'
-    encoding = grey if picture.ndim == 2 else 'bgr8'
-    return to_rgb(np.asarray(picture, np.uint8), ENCODINGS[encoding])
+    encoding = grey if image.ndim == 2 else 'bgr8'
+    return to_rgb(np.asarray(image, np.uint8), ENCODINGS[encoding])
 
 
 def _check_jpeg_end(data: bytes, format_: str) -> None:
-    # A preview inside the header has an end of its own, so the one that counts follows the last
-    # scan; bytes after it are padding.
+    # A preview in the header has its own end marker, so search after the start of the last scan;
+    # bytes after the end marker are padding.
     if data.find(_JPEG_END, max(0, data.rfind(_JPEG_SCAN))) < 0:
         raise InputError(
             f'compressed image of format {format_!r} with {len(data)} bytes is a JPEG without '
-            'its end-of-image marker; it was cut off on its way'
+            'its end-of-image marker; it was truncated'
         )

@@ -1,15 +1,15 @@
-"""Depth images of sensor_msgs/Image to arrays in metres, and back."""
+"""Convert depth images of sensor_msgs/Image to arrays in metres, and back."""
 
 import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import ConfigError, InputError
-from flashdepth_ros.messages.encodings import ImageMessage, view
+from flashdepth_ros.messages.encodings import ImageMessage, pixel_view
 
 UInt16 = npt.NDArray[np.uint16]
 Float32 = npt.NDArray[np.float32]
 
-# What a depth image may hold: bytes per sample and their kind, and metres per unit.
+# NumPy type of a sample, and metres per unit, by encoding.
 _DEPTH_SAMPLES = {
     '32FC1': ('f4', 1.0),
     '64FC1': ('f8', 1.0),
@@ -21,20 +21,20 @@ DEPTH_ENCODINGS = ('32FC1', '16UC1')
 
 def read_depth(image: ImageMessage) -> Float32:
     """
-    Return depth (H, W) in metres, C-contiguous; NaN where a 16-bit image has 0, its unknown.
+    Return depth (H, W) in metres, C-contiguous; NaN where a 16-bit image has 0 (unknown).
 
-    A 32FC1 image in the machine's byte order without row padding is not copied.
+    A 32FC1 image in native byte order without row padding is not copied.
 
-    :raises InputError: the encoding is not one of depth, or size, step and data do not fit it.
+    :raises InputError: the encoding is no depth encoding, or size, step and data do not fit it.
     """
     if image.encoding not in _DEPTH_SAMPLES:
         raise InputError(
             f'depth encoding {image.encoding!r} is not supported; '
-            f'one of {", ".join(_DEPTH_SAMPLES)}'
+            f'expected one of {", ".join(_DEPTH_SAMPLES)}'
         )
-    kind, unit = _DEPTH_SAMPLES[image.encoding]
-    dtype = np.dtype(kind).newbyteorder('>' if image.is_bigendian else '<')
-    depth = view(image, image.height, 1, dtype)[..., 0]
+    sample, unit = _DEPTH_SAMPLES[image.encoding]
+    dtype = np.dtype(sample).newbyteorder('>' if image.is_bigendian else '<')
+    depth = pixel_view(image, image.height, 1, dtype)[..., 0]
     if unit == 1.0:
         return np.require(depth, np.float32, ['C', 'A'])
     metres = depth.astype(np.float32)
@@ -47,7 +47,7 @@ def depth_data(depth: Float32, encoding: str) -> Float32 | UInt16:
     """
     Return the pixels (H, W) of a depth image, C-contiguous.
 
-    16UC1 holds millimetres, rounded; 0 where depth is unknown, infinite or beyond 65.535 m.
+    16UC1 is rounded millimetres; 0 where depth is unknown, infinite or above 65.535 m.
 
     :param depth: (H, W) in metres.
     :raises ConfigError: the encoding is neither 32FC1 nor 16UC1.
@@ -56,7 +56,8 @@ def depth_data(depth: Float32, encoding: str) -> Float32 | UInt16:
         return np.ascontiguousarray(depth, np.float32)
     if encoding != '16UC1':
         raise ConfigError(
-            f'depth encoding {encoding!r} is not supported; one of {", ".join(DEPTH_ENCODINGS)}'
+            f'depth encoding {encoding!r} is not supported; '
+            f'expected one of {", ".join(DEPTH_ENCODINGS)}'
         )
     with np.errstate(over='ignore'):
         millimetres = np.multiply(depth, 1000.0, dtype=np.float32)

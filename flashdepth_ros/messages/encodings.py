@@ -1,8 +1,8 @@
 """
-The pixel encodings of sensor_msgs/Image: how each lies in memory, and how it becomes RGB.
+The pixel encodings of sensor_msgs/Image: their memory layout and their conversion to RGB.
 
-Samples of 16 bits are read by their high byte alone, so byte order only moves where that byte
-lies, and every encoding is decoded by the 8-bit path.
+Of 16-bit samples only the high byte is used, so the byte order only selects that byte, and all
+encodings share the 8-bit conversion.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 class ImageMessage(Protocol):
     """
-    The fields of sensor_msgs/Image that are read.
+    The fields of sensor_msgs/Image that are used.
 
     `data` is any contiguous buffer of bytes: bytes, memoryview, array('B') or a uint8 array.
     """
@@ -42,87 +42,90 @@ class ImageMessage(Protocol):
 @dataclass(frozen=True)
 class Encoding:
     """
-    A layout of pixels.
+    The memory layout of an encoding.
 
-    :param conversion: OpenCV's code from 8-bit samples of this layout to RGB; None: it is RGB.
-    :param samples: per pixel, in one row.
+    :param conversion: OpenCV's conversion code from 8-bit samples to RGB; None: already RGB.
+    :param samples: samples per pixel in one row.
     :param sample_bytes: 1 or 2.
-    :param cell: width and height in px of the block that shares one colour; the picture is made
-        of whole ones. Where they share rows too, the colour follows below the brightness.
-    :param least: the smallest width and height in px that can be converted.
+    :param block: width and height in px of the blocks with shared chroma; the image size must be
+        a multiple of it. With blocks of several rows, the chroma plane follows the luma plane.
+    :param min_side: smallest width and height in px that can be converted.
     """
 
     conversion: int | None
     samples: int = 1
     sample_bytes: int = 1
-    cell: tuple[int, int] = (1, 1)
-    least: int = 1
+    block: tuple[int, int] = (1, 1)
+    min_side: int = 1
 
 
-_BY_ORDER: Mapping[str, Encoding] = {
+_LAYOUTS: Mapping[str, Encoding] = {
     'mono': Encoding(cv2.COLOR_GRAY2RGB),
     'rgb': Encoding(None, 3),
     'bgr': Encoding(cv2.COLOR_BGR2RGB, 3),
     'rgba': Encoding(cv2.COLOR_RGBA2RGB, 4),
     'bgra': Encoding(cv2.COLOR_BGRA2RGB, 4),
-    # OpenCV's four-letter names agree with those of ROS; its two-letter ones are shifted.
-    'bayer_rggb': Encoding(cv2.COLOR_BayerRGGB2RGB, least=3),
-    'bayer_bggr': Encoding(cv2.COLOR_BayerBGGR2RGB, least=3),
-    'bayer_gbrg': Encoding(cv2.COLOR_BayerGBRG2RGB, least=3),
-    'bayer_grbg': Encoding(cv2.COLOR_BayerGRBG2RGB, least=3),
+    # OpenCV's four-letter Bayer names agree with ROS; its two-letter names are shifted.
+    'bayer_rggb': Encoding(cv2.COLOR_BayerRGGB2RGB, min_side=3),
+    'bayer_bggr': Encoding(cv2.COLOR_BayerBGGR2RGB, min_side=3),
+    'bayer_gbrg': Encoding(cv2.COLOR_BayerGBRG2RGB, min_side=3),
+    'bayer_grbg': Encoding(cv2.COLOR_BayerGRBG2RGB, min_side=3),
 }
-_UYVY = Encoding(cv2.COLOR_YUV2RGB_UYVY, 2, cell=(2, 1))
-_YUYV = Encoding(cv2.COLOR_YUV2RGB_YUYV, 2, cell=(2, 1))
+_UYVY = Encoding(cv2.COLOR_YUV2RGB_UYVY, 2, block=(2, 1))
+_YUYV = Encoding(cv2.COLOR_YUV2RGB_YUYV, 2, block=(2, 1))
 
-# YUV is BT.601 of limited range. 8UC3 and 8UC4 say nothing of order: BGR, as OpenCV has it.
+# YUV is BT.601 with limited range. 8UC3 and 8UC4 define no channel order: BGR, as in OpenCV.
 ENCODINGS: Mapping[str, Encoding] = {
-    **{f'{name}8': layout for name, layout in _BY_ORDER.items()},
-    **{f'{name}16': replace(layout, sample_bytes=2) for name, layout in _BY_ORDER.items()},
-    '8UC1': _BY_ORDER['mono'],
-    '8UC3': _BY_ORDER['bgr'],
-    '8UC4': _BY_ORDER['bgra'],
+    **{f'{name}8': layout for name, layout in _LAYOUTS.items()},
+    **{f'{name}16': replace(layout, sample_bytes=2) for name, layout in _LAYOUTS.items()},
+    '8UC1': _LAYOUTS['mono'],
+    '8UC3': _LAYOUTS['bgr'],
+    '8UC4': _LAYOUTS['bgra'],
     'uyvy': _UYVY,
     'yuv422': _UYVY,
     'yuyv': _YUYV,
     'yuv422_yuy2': _YUYV,
-    'nv12': Encoding(cv2.COLOR_YUV2RGB_NV12, cell=(2, 2)),
-    'nv21': Encoding(cv2.COLOR_YUV2RGB_NV21, cell=(2, 2)),
+    'nv12': Encoding(cv2.COLOR_YUV2RGB_NV12, block=(2, 2)),
+    'nv21': Encoding(cv2.COLOR_YUV2RGB_NV21, block=(2, 2)),
 }
 
 
 def read_rgb(image: ImageMessage) -> UInt8:
     """
-    Return the picture (H, W, 3) as RGB, C-contiguous.
+    Return the image as RGB (H, W, 3), C-contiguous.
 
     An rgb8 image without row padding is not copied: the result is a view of the message's data,
-    and read-only if that is.
+    and read-only if the data is.
 
     :raises InputError: the encoding is unknown, or size, step and data do not fit it.
     """
     layout = ENCODINGS.get(image.encoding)
     if layout is None:
         raise InputError(
-            f'image encoding {image.encoding!r} is not supported; one of {", ".join(ENCODINGS)}'
+            f'image encoding {image.encoding!r} is not supported; '
+            f'expected one of {", ".join(ENCODINGS)}'
         )
     _check_size(image, layout)
-    rows = image.height * 3 // 2 if layout.cell == (2, 2) else image.height
-    octets = view(image, rows, layout.samples * layout.sample_bytes, np.dtype(np.uint8))
+    rows = image.height * 3 // 2 if layout.block == (2, 2) else image.height
+    octets = pixel_view(image, rows, layout.samples * layout.sample_bytes, np.dtype(np.uint8))
     high_byte = 0 if image.is_bigendian else layout.sample_bytes - 1
     return to_rgb(octets[..., high_byte :: layout.sample_bytes], layout)
 
 
 def to_rgb(samples: UInt8, layout: Encoding) -> UInt8:
-    """Return the picture (H, W, 3), C-contiguous, of 8-bit samples laid out (rows, W, samples)."""
+    """Convert 8-bit samples (rows, W, samples) to an RGB image (H, W, 3), C-contiguous."""
     if layout.conversion is None:
         return np.ascontiguousarray(samples)
     return np.asarray(cv2.cvtColor(samples, layout.conversion), np.uint8)
 
 
-def view(image: ImageMessage, rows: int, samples: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def pixel_view(
+    image: ImageMessage, rows: int, samples: int, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
     """
-    Return the message's data as (rows, W, samples), uncopied; strides step over row padding.
+    Return a view (rows, W, samples) of the message's data without the row padding.
 
-    The last row may lack its padding.
+    The padding of the last row may be missing.
 
     :raises InputError: the size is zero, the step is shorter than a row, or data is missing.
     """
@@ -133,7 +136,7 @@ def view(image: ImageMessage, rows: int, samples: int, dtype: np.dtype[Any]) -> 
     if image.step < row_bytes:
         raise InputError(
             f'image step is {image.step} bytes, but a row of {image.width} px in '
-            f'{image.encoding!r} takes {row_bytes}'
+            f'{image.encoding!r} needs {row_bytes}'
         )
     expected = (rows - 1) * image.step + row_bytes
     size = memoryview(image.data).nbytes
@@ -147,14 +150,14 @@ def view(image: ImageMessage, rows: int, samples: int, dtype: np.dtype[Any]) -> 
 
 
 def _check_size(image: ImageMessage, layout: Encoding) -> None:
-    across, down = layout.cell
-    if image.width % across or image.height % down:
+    columns, rows = layout.block
+    if image.width % columns or image.height % rows:
         raise InputError(
             f'image of {image.width} x {image.height} px in {image.encoding!r}; expected a width '
-            f'that is a multiple of {across} and a height that is a multiple of {down}'
+            f'that is a multiple of {columns} and a height that is a multiple of {rows}'
         )
-    if min(image.width, image.height) < layout.least:
+    if min(image.width, image.height) < layout.min_side:
         raise InputError(
             f'image of {image.width} x {image.height} px in {image.encoding!r}; '
-            f'expected at least {layout.least} x {layout.least}'
+            f'expected at least {layout.min_side} x {layout.min_side}'
         )

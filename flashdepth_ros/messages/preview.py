@@ -1,4 +1,4 @@
-"""The colour preview of depth."""
+"""The colour preview of depth images."""
 
 from functools import cache
 
@@ -14,29 +14,29 @@ Float32 = npt.NDArray[np.float32]
 
 def colorize(depth: Float32, minimum: float, maximum: float) -> UInt8:
     """
-    Return a preview (H, W, 3) as RGB: red at `minimum` and nearer, to dark blue at `maximum`.
+    Return an RGB preview (H, W, 3): dark red up to `minimum`, dark blue from `maximum` on.
 
-    Colours are even in inverse depth and mean the same in every frame; unknown (NaN) is black.
+    The colour scale is linear in inverse depth and the same in every frame; NaN is black.
 
     :param depth: (H, W) in metres, with the infinities of REP 117.
-    :raises ConfigError: the limits are not positive and in order.
+    :raises ConfigError: the limits are not positive and ascending.
     """
     if not 0 < minimum < maximum:
         raise ConfigError(
-            f'preview range {minimum} to {maximum} m; expected 0 < minimum < maximum'
+            f'invalid preview range {minimum} to {maximum} m; expected 0 < minimum < maximum'
         )
     near_to_far = np.clip(np.asarray(depth, np.float32), np.float32(minimum), np.float32(maximum))
-    # Known depth takes the levels 1 to 255, even in inverse depth: 255 at the near end.
+    # Known depth has the levels 1 to 255, linear in inverse depth: 255 at the near end.
     per_level = 254.0 / (1.0 / minimum - 1.0 / maximum)
     inverse = np.divide(np.float32(per_level), near_to_far, out=near_to_far)
-    # It rounds and saturates, which sends NaN to level 0.
+    # Rounds and saturates; NaN becomes level 0.
     levels = cv2.convertScaleAbs(inverse, alpha=1.0, beta=1.0 - per_level / maximum)
     return np.asarray(cv2.applyColorMap(levels, _palette()), np.uint8)
 
 
 @cache
 def _palette() -> UInt8:
-    """Return the RGB colours (256, 1, 3) of the preview: black, then Turbo from its second."""
+    """Return the RGB palette (256, 1, 3) of the preview: black, then entries 1 to 255 of Turbo."""
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
     palette = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     palette[0] = 0

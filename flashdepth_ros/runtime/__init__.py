@@ -1,4 +1,4 @@
-"""From RGB arrays to metres, one stream at a time; no ROS."""
+"""Depth estimation from RGB arrays, one stream per estimator; ROS-independent."""
 
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.estimator import DepthEstimator

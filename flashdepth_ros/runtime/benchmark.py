@@ -1,4 +1,4 @@
-"""`flashdepth bench`: what the network costs on this machine, by engine, precision and size."""
+"""`flashdepth bench`: time and memory of the network by engine, precision and size."""
 
 import argparse
 from collections.abc import Iterator
@@ -15,32 +15,36 @@ from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
-    parser.add_argument('--model', choices=tuple(PRESETS), default='flashdepth-s')
+    """Add the options of `run`."""
     parser.add_argument(
-        '--size', nargs='+', default=['644x364'], metavar='WxH', help='multiples of 14, px'
+        '--model', choices=tuple(PRESETS), default='flashdepth-s', help='(default flashdepth-s)'
+    )
+    parser.add_argument(
+        '--size', nargs='+', default=['644x364'], metavar='WxH', help='px, multiples of 14'
     )
     parser.add_argument('--engine', nargs='+', choices=ENGINES, default=['auto'])
     parser.add_argument('--precision', nargs='+', choices=('auto', *PRECISIONS), default=['auto'])
-    parser.add_argument('--device', default='auto')
-    parser.add_argument('--frames', type=int, default=20, help='timed frames (default 20)')
-    parser.add_argument('--json', action='store_true', help='one JSON object a line')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:N or intel_gpu')
+    parser.add_argument(
+        '--frames', type=int, default=20, help='number of timed frames (default 20)'
+    )
+    parser.add_argument('--json', action='store_true', help='print one JSON object per line')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Measure every combination that was asked for, a stream of preloaded random frames each.
+    Measure every requested combination, each on a stream of preloaded random frames.
 
-    :raises ConfigError: a size that is not understood, or nothing that can run here.
+    :raises ConfigError: a size is not of the form WxH.
     """
-    for line in lines(arguments):
+    for line in result_lines(arguments):
         sys.stdout.write(line + '\n')
         sys.stdout.flush()
     return 0
 
 
-def lines(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of the table, or one JSON object for each of its lines."""
+def result_lines(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the table, or one JSON object per measurement."""
     if not arguments.json:
         yield _HEADER
     skipped = []
@@ -52,13 +56,14 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
         except ConfigError as error:
             skipped.append(str(error))
             continue
-        measured = measured_apart(Case(arguments.model, size, choice, arguments.frames))
-        yield json.dumps(asdict(measured)) if arguments.json else _row(measured)
+        case = Case(arguments.model, size, choice, arguments.frames)
+        measurement = measure_in_subprocess(case)
+        yield json.dumps(asdict(measurement)) if arguments.json else _row(measurement)
     yield from () if arguments.json else sorted(set(skipped))
 
 
-def measured_apart(case: Case) -> Measurement:
-    """Measure in a process of its own, so that no case inherits the memory of another."""
+def measure_in_subprocess(case: Case) -> Measurement:
+    """Measure in a new process, so that the memory of one case does not count for the next."""
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         return pool.apply(measure, (case,))
 
@@ -81,11 +86,11 @@ def _row(m: Measurement) -> str:
 
 def parse_size(text: str) -> tuple[int, int]:
     """
-    Return width and height of 'WxH', px.
+    Return width and height from 'WxH', px.
 
-    :raises ConfigError: it is not of that form.
+    :raises ConfigError: the text does not have this form.
     """
     width, _, height = text.lower().partition('x')
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise ConfigError(f'size {text!r} is not understood; WxH expected, such as 644x364')
+        raise ConfigError(f'invalid size {text!r}; expected WxH in px, such as 644x364')
     return int(width), int(height)

@@ -1,4 +1,4 @@
-"""The depth of one frame: there, or still to come."""
+"""The depth of one frame, finished or pending."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy.typing as npt
 from torch import Tensor
 
 from flashdepth_ros.camera.geometry import depth_from_inverse
-from flashdepth_ros.runtime.sequence import Place
+from flashdepth_ros.runtime.sequence import SequencePosition
 from flashdepth_ros.runtime.transfer import Download
 
 
 @dataclass(frozen=True)
 class StageTimes:
-    """How long the stages of one frame took, ms."""
+    """Durations of the stages of one frame, ms."""
 
     preprocess_ms: float
     inference_ms: float
@@ -27,11 +27,11 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class DepthFrame:
-    """What the estimator knows after one frame."""
+    """The estimator's result for one frame."""
 
     inverse_depth: npt.NDArray[np.float32]
     """(H, W) in 1/m, 0 = infinitely far, NaN where the network failed."""
-    place: Place
+    position: SequencePosition
     times: StageTimes
 
     @cached_property
@@ -41,34 +41,34 @@ class DepthFrame:
 
     @property
     def sequence_id(self) -> int:
-        """Number of the sequence, counted from 0."""
-        return self.place.sequence_id
+        """Number of the sequence, starting at 0."""
+        return self.position.sequence_id
 
     @property
     def frames_since_reset(self) -> int:
-        """Frames between the sequence's first and this one."""
-        return self.place.frames_since_reset
+        """Index of this frame in its sequence, starting at 0."""
+        return self.position.frames_since_reset
 
     @property
     def reset_reason(self) -> str:
-        """Why the sequence started with this frame; '' where it did not."""
-        return self.place.reset_reason.value
+        """Why the sequence started with this frame; '' for any other frame."""
+        return self.position.reset_reason.value
 
 
 @dataclass
 class PendingFrame:
-    """A frame that was submitted, and what is known of it so far."""
+    """A submitted frame whose depth is not downloaded yet."""
 
     frame: Tensor
-    """(1, 1, 3, h, w), what the network reads."""
-    maps: Tensor
-    """(1, 1, h, w), what it makes of it."""
-    place: Place
+    """Network input (1, 1, 3, h, w)."""
+    prediction: Tensor
+    """Network output, inverse depth (1, 1, h, w)."""
+    position: SequencePosition
     focal_ratio: float
-    """This camera's focal length over that of the model, whose depth is to be so much longer."""
+    """This camera's focal length divided by that of the model's canonical camera."""
     size: tuple[int, int]
-    settle: Callable[[], None]
-    """Waits for the network, and starts the download."""
+    finish: Callable[[], None]
+    """Waits for the network and starts the download."""
     preprocess_s: float
     launched_s: float
     inference_s: float = 0.0
@@ -77,25 +77,25 @@ class PendingFrame:
     error: Exception | None = None
 
     @property
-    def in_metres(self) -> Tensor:
-        """Return inverse depth (1, 1, h, w) as this camera's."""
-        return self.maps if self.focal_ratio == 1.0 else self.maps / self.focal_ratio
+    def inverse_depth(self) -> Tensor:
+        """Return inverse depth (1, 1, h, w) in 1/m, scaled to this camera's focal length."""
+        return self.prediction if self.focal_ratio == 1.0 else self.prediction / self.focal_ratio
 
     def result(self) -> DepthFrame:
         """
         Wait for the depth of this frame.
 
-        :raises RuntimeError: inference failed, most likely for want of memory.
+        :raises RuntimeError: inference failed, most likely because memory ran out.
         """
         if self.download is None and self.error is None:
-            self.settle()
+            self.finish()
         if self.error is not None:
             raise self.error
         assert self.download is not None
-        asked_s = time.perf_counter()
+        start_s = time.perf_counter()
         inverse_depth = self.download()
-        postprocess_s = self.postprocess_s + time.perf_counter() - asked_s
+        postprocess_s = self.postprocess_s + time.perf_counter() - start_s
         times = StageTimes(
             *(1e3 * each for each in (self.preprocess_s, self.inference_s, postprocess_s))
         )
-        return DepthFrame(inverse_depth, self.place, times)
+        return DepthFrame(inverse_depth, self.position, times)

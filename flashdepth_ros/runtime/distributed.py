@@ -1,4 +1,4 @@
-"""One process or many: the same code, whether started alone or by torchrun."""
+"""Run the same code in a single process or in the processes of torchrun."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,48 +16,48 @@ Value = TypeVar('Value')
 
 @dataclass(frozen=True)
 class World:
-    """The processes that work together, as one of them sees them."""
+    """The process group from the view of one process."""
 
     rank: int
     size: int
     device: torch.device
 
     @property
-    def leads(self) -> bool:
-        """Tell whether this is the process that writes and speaks."""
+    def is_main(self) -> bool:
+        """Return whether this process writes the results and the log."""
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Tell whether `flag` holds in any process."""
+        """Return whether `flag` is true in any process."""
         return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0)
 
     def mean(self, value: Tensor) -> Tensor:
-        """Return the mean over processes of a number each one has."""
+        """Return the mean of `value` over all processes."""
         if self.size > 1:
             value = value.clone()
             distributed.all_reduce(value)
         return value / self.size
 
     def gather(self, value: Value) -> list[Value]:
-        """Return every process's value, by rank; any object that can be pickled."""
+        """Return the values of all processes in rank order; any object that can be pickled."""
         if self.size == 1:
             return [value]
         values: list[Value | None] = [None] * self.size
         distributed.all_gather_object(values, value)
         return [each for each in values if each is not None]
 
-    def wait(self) -> None:
-        """Return once every process has come here."""
+    def barrier(self) -> None:
+        """Wait until every process has called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
-def joined(patience: timedelta | None = None) -> Iterator[World]:
+def process_group(timeout: timedelta | None = None) -> Iterator[World]:
     """
-    Join the processes that torchrun started, by nccl on GPUs and gloo on CPUs, or be alone.
+    Join the process group of torchrun (nccl on GPUs, gloo on CPUs); without it, be the only one.
 
-    :param patience: how long the others wait for one that is busy; None: what torch finds enough.
+    :param timeout: how long a process waits for the others; None: the default of torch.
     """
     size = int(os.environ.get('WORLD_SIZE', '1'))
     rank = int(os.environ.get('RANK', '0'))
@@ -69,10 +69,10 @@ def joined(patience: timedelta | None = None) -> Iterator[World]:
         yield World(0, 1, device)
         return
     backend = 'nccl' if device.type == 'cuda' else 'gloo'
-    distributed.init_process_group(backend, timeout=patience)
+    distributed.init_process_group(backend, timeout=timeout)
     try:
         with warnings.catch_warnings():
-            # Of the 16 weights of the last layer, which may be copied as often as they like.
+            # It concerns the 16 weights of the last layer; copying those is cheap.
             warnings.filterwarnings('ignore', 'Grad strides do not match bucket view')
             yield World(rank, size, device)
     finally:

@@ -1,4 +1,4 @@
-"""One line of `flashdepth bench`: one network, size, engine and precision, measured apart."""
+"""One measurement of `flashdepth bench`: one network, size, engine and precision."""
 
 from dataclasses import dataclass
 import statistics
@@ -12,19 +12,19 @@ from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth, create_model, load_weights
 from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine
 from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
+from flashdepth_ros.runtime.performance import Stopwatch, count_flops, peak_flops, synchronise
 from flashdepth_ros.runtime.weights import find_weights
-from flashdepth_ros.runtime.work import Stopwatch, count_flops, peak_flops, synchronise
 
-_PRELOADED = 8
-"""Different frames in memory; more of them are the same again."""
-_COMPARED = 3
-_WARM_UP = 3
-"""Frames until memory has settled; the paper warms up with one."""
+_PRELOADED_FRAMES = 8
+"""Number of different frames in memory; a longer stream repeats them."""
+_COMPARED_FRAMES = 3
+_WARM_UP_FRAMES = 3
+"""Frames until memory use is constant; the paper warms up with one."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be measured."""
+    """The configuration to measure."""
 
     model: str
     size: tuple[int, int]
@@ -35,50 +35,52 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured."""
+    """The result of one case."""
 
     model: str
     weights: str
-    """'own' or 'random'."""
+    """'own' (those of the preset) or 'random'."""
     width: int
     height: int
     engine: str
-    why: str
+    reason: str
+    """Why this engine was chosen; '' if it was requested by name."""
     precision: str
     device: str
     threads: int
     median_ms: float
     p95_ms: float
     fps: float
-    """Frames over the time of all of them, as the paper counts."""
+    """Number of frames divided by their total time, as in the paper."""
     gflop: float
-    """Of one frame, attention included."""
+    """Work of one frame, including attention."""
     gflops: float
     peak_gflops: float
-    """Of a large matrix product in this precision."""
+    """Rate of a large matrix product in this precision."""
     peak_share: float
     memory_peak_mib: float
     memory_growth_mib: float
     deviation: float
-    """Mean difference of inverse depth from eager float32, over its mean."""
+    """Mean difference of inverse depth from eager float32, divided by its mean."""
 
 
 def measure(case: Case) -> Measurement:
     """
-    Measure one case, best in a process of its own: memory is the process's peak.
+    Measure one case; run it in a new process, because memory is the peak of the process.
 
-    :raises ConfigError: a model, device, engine or precision that is not known here.
+    :raises ConfigError: the model, device, engine or precision is unknown or not available.
     """
     torch.manual_seed(0)
-    model, weights = _model(case.model)
+    model, weights = _load_model(case.model)
     engine = create_engine(model, case.choice)
     width, height = case.size
-    frames = [_cloudy(height, width) for _ in range(_PRELOADED)]
+    frames = [_random_frame(height, width) for _ in range(_PRELOADED_FRAMES)]
     engine.prepare(torch.cat(frames).to(engine.device))
-    each_ms, total_s, growth = _stream(engine, [f.to(engine.device) for f in frames], case.frames)
+    on_device = [frame.to(engine.device) for frame in frames]
+    each_ms, total_s, growth = _time_stream(engine, on_device, case.frames)
     memory = peak_resident_bytes()
-    exact = _model_again(case.model)
-    work = count_flops(exact, frames[0])
+    reference, _ = _load_model(case.model)  # the engine may have changed the first one's weights
+    work = count_flops(reference, frames[0])
     peak = peak_flops(engine.device, engine.precision)
     rate = work * len(each_ms) / total_s
     return Measurement(
@@ -87,7 +89,7 @@ def measure(case: Case) -> Measurement:
         width,
         height,
         engine.name,
-        engine.why,
+        engine.reason,
         engine.precision,
         str(engine.device),
         torch.get_num_threads(),
@@ -100,24 +102,24 @@ def measure(case: Case) -> Measurement:
         rate / peak,
         memory / 2**20,
         growth / 2**20,
-        deviation(engine, exact, frames[:_COMPARED]),
+        deviation(engine, reference, frames[:_COMPARED_FRAMES]),
     )
 
 
-def deviation(engine: Engine, exact: FlashDepth, frames: list[Tensor]) -> float:
-    """Return the mean difference of a stream from that of the module in eager float32."""
-    state, exact_state, differences, means = None, None, [], []
+def deviation(engine: Engine, reference: FlashDepth, frames: list[Tensor]) -> float:
+    """Return the mean difference from the module in eager float32 over a stream, relative."""
+    state, expected_state, differences, means = None, None, [], []
     for frame in frames:
-        ours, state = engine.run(frame.to(engine.device), state)
+        prediction, state = engine.run(frame.to(engine.device), state)
         with torch.inference_mode():
-            theirs, exact_state = exact(frame, exact_state)
-        differences.append(float((ours.cpu() - theirs).abs().mean()))
-        means.append(float(theirs.mean()))
+            expected, expected_state = reference(frame, expected_state)
+        differences.append(float((prediction.cpu() - expected).abs().mean()))
+        means.append(float(expected.mean()))
     return sum(differences) / sum(means) if sum(means) else float('nan')
 
 
-def _model(name: str) -> tuple[FlashDepth, str]:
-    """Return a network and whether its weights are its own; random ones take the same time."""
+def _load_model(name: str) -> tuple[FlashDepth, str]:
+    """Return a network and 'own' or 'random' weights; both take the same time."""
     torch.manual_seed(0)
     model = create_model(name)
     try:
@@ -127,8 +129,8 @@ def _model(name: str) -> tuple[FlashDepth, str]:
     return model, 'own'
 
 
-def _cloudy(height: int, width: int) -> Tensor:
-    """Return a frame whose detail is that of a picture: the finer, the fainter."""
+def _random_frame(height: int, width: int) -> Tensor:
+    """Return a random frame with the spectrum of a natural image: fine detail is weaker."""
     sizes = [(max(1, height >> level), max(1, width >> level)) for level in range(8)]
     layers = [
         2.0 ** (level - 4)
@@ -139,17 +141,15 @@ def _cloudy(height: int, width: int) -> Tensor:
     return ((frame - frame.mean()) / frame.std()).unsqueeze(0)
 
 
-def _model_again(name: str) -> FlashDepth:
-    return _model(name)[0]
-
-
-def _stream(engine: Engine, frames: list[Tensor], count: int) -> tuple[list[float], float, int]:
-    """Return the time of each frame, ms, that of all, s, and the growth of memory, bytes."""
+def _time_stream(
+    engine: Engine, frames: list[Tensor], count: int
+) -> tuple[list[float], float, int]:
+    """Return the time of each frame (ms), the total time (s) and the memory growth (bytes)."""
     state = None
-    for index in range(_WARM_UP):
+    for index in range(_WARM_UP_FRAMES):
         _, state = engine.run(frames[index], state)
     synchronise(engine.device)
-    settled, stopwatch = resident_bytes(), Stopwatch(engine.device)
+    memory_before, stopwatch = resident_bytes(), Stopwatch(engine.device)
     start_s = time.perf_counter()
     stopwatch.lap()
     for index in range(count):
@@ -157,4 +157,4 @@ def _stream(engine: Engine, frames: list[Tensor], count: int) -> tuple[list[floa
         stopwatch.lap()
     synchronise(engine.device)
     total_s = time.perf_counter() - start_s
-    return stopwatch.laps_ms(), total_s, resident_bytes() - settled
+    return stopwatch.laps_ms(), total_s, resident_bytes() - memory_before

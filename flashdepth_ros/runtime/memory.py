@@ -1,4 +1,4 @@
-"""The memory of this process: how much it holds, and how it is taken from the system."""
+"""Memory use of a process, and the settings of its allocator."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ _TOP_PAD = 2**28
 
 def resident_bytes(pid: int | None = None) -> int:
     """
-    Return how much memory a process holds now, this one by default.
+    Return the resident memory of a process, by default of this one.
 
-    Its peak, of this process, where the system tells only that.
+    On a system without /proc, return the peak of this process instead.
     """
     statm = Path('/proc', 'self' if pid is None else str(pid), 'statm')
     if pid is None and not statm.exists():
@@ -25,17 +25,17 @@ def resident_bytes(pid: int | None = None) -> int:
 
 
 def peak_resident_bytes() -> int:
-    """Return the most memory the process has held."""
+    """Return the peak resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 
 def keep_freed_memory() -> None:
     """
-    Let freed memory wait for its next use, where the C library is glibc; else do nothing.
+    Keep freed memory in the process for reuse, if the C library is glibc; else do nothing.
 
-    By its defaults glibc hands large blocks back at once, and the system clears every page of the
-    next: a fifth of the time of a training step of `flashdepth-tiny` at 294x224, and half of what
-    passes until a subscriber in Python has a depth image of 2044x1148.
+    By default glibc returns large blocks to the system at once, and the system clears every page
+    of the next block. That takes a fifth of a training step of `flashdepth-tiny` at 294x224, and
+    half of the time until a Python subscriber has a depth image of 2044x1148.
     """
     if sys.platform != 'linux':
         return

@@ -1,4 +1,4 @@
-"""`flashdepth models`: which models there are, their weights on this machine, conversion."""
+"""`flashdepth models`: list the models and their weights, check and convert weights."""
 
 import argparse
 from collections.abc import Iterator
@@ -16,59 +16,69 @@ _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` reads."""
+    """Add the options of `run`."""
     actions = parser.add_subparsers(metavar='ACTION', dest='action', required=True)
-    actions.add_parser('list', help='every model, its size, its weights here, their license')
-    check = actions.add_parser('check', help='tell which model a file of weights fits')
+    actions.add_parser(
+        'list', help='list all models: size, purpose, path and license of the weights'
+    )
+    check = actions.add_parser('check', help='print which model a weights file fits')
     check.add_argument('file', type=Path, help='.pth or .safetensors')
-    change = actions.add_parser('convert', help='keep the weights alone, as .safetensors')
+    change = actions.add_parser(
+        'convert', help='write the weights without optimizer state, as .safetensors'
+    )
     change.add_argument('source', type=Path, metavar='IN', help='.pth or .safetensors')
     change.add_argument('destination', type=Path, metavar='OUT', help='.safetensors')
-    change.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='default fp16')
+    change.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
     List, check or convert.
 
-    :raises CheckpointError: a file cannot be read, or fits no model.
+    :raises CheckpointError: a file cannot be read or fits no model.
     """
-    lines = {'list': _listed, 'check': _checked, 'convert': _converted}[arguments.action]
-    for line in lines(arguments):
+    lines = {'list': _list_models, 'check': _check_weights, 'convert': _convert_weights}
+    for line in lines[arguments.action](arguments):
         sys.stdout.write(line + '\n')
     return 0
 
 
-def _listed(_: argparse.Namespace) -> Iterator[str]:
+def _list_models(_: argparse.Namespace) -> Iterator[str]:
     for config in PRESETS.values():
-        yield f'{config.name:22} {_parameters(config):6.1f} M parameters, weights {_found(config)}'
+        millions = _count_parameters(config) / 1e6
+        yield f'{config.name:22} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
+        if config.purpose:
+            yield f'    {config.purpose}'
 
 
-def _found(config: ModelConfig) -> str:
-    """Say where a model's weights lie, or where they can be had."""
+def _describe_weights(config: ModelConfig) -> str:
+    """Return the path of the weights, or how to get them, and their license."""
     try:
         return f'{find_weights(config)} ({config.weights_license})'
     except CheckpointError:
-        source = SOURCES.get(config.name, 'to be trained')
-        return f'not here: {source} ({config.weights_license})'
+        source = SOURCES.get(config.name)
+        instruction = f'download from {source}' if source else 'train with `flashdepth train`'
+        return f'not found; {instruction} ({config.weights_license})'
 
 
-def _parameters(config: ModelConfig) -> float:
+def _count_parameters(config: ModelConfig) -> int:
     with torch.device('meta'):
-        return sum(entry.numel() for entry in FlashDepth(config).parameters()) / 1e6
+        return sum(entry.numel() for entry in FlashDepth(config).parameters())
 
 
-def _checked(arguments: argparse.Namespace) -> Iterator[str]:
+def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:
     entries = read_weights(arguments.file)
     config = fitting_preset(entries)
     if config is None:
-        raise CheckpointError(f'{arguments.file} fits no model; one of {", ".join(PRESETS)}')
+        raise CheckpointError(
+            f'{arguments.file} fits no model; expected weights of one of {", ".join(PRESETS)}'
+        )
     yield f'{arguments.file} fits {config.name}, {len(entries)} entries'
     for key, value in metadata(arguments.file).items():
         yield f'{key}: {value}'
 
 
-def _converted(arguments: argparse.Namespace) -> Iterator[str]:
+def _convert_weights(arguments: argparse.Namespace) -> Iterator[str]:
     notes = convert(arguments.source, arguments.destination, _DTYPES[arguments.dtype])
     before, after = (p.stat().st_size / 1e6 for p in (arguments.source, arguments.destination))
     yield f'{arguments.destination}: {after:.1f} MB in {arguments.dtype}, from {before:.1f} MB'

@@ -1,19 +1,19 @@
-"""The settings as options of a command line."""
+"""The settings as command-line options."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from flashdepth_ros.runtime.settings import Settings, described, update
+from flashdepth_ros.runtime.settings import Settings, iter_settings, update
 
 _SWITCH = {'on': True, 'off': False}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every setting, which has the node's name, default and description."""
-    group = parser.add_argument_group('settings', "as the node's parameters")
-    for _, field, description in described(Settings):
+    """Add an option for every setting, with the node parameter's default and description."""
+    group = parser.add_argument_group('settings', 'the same as the parameters of the node')
+    for _, field, description in iter_settings(Settings):
         kind = type(field.default)
         limits: dict[str, Any] = {'type': kind, 'choices': description.choices or None}
         shown = field.default
@@ -21,7 +21,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             limits = {'choices': tuple(_SWITCH)}
             shown = 'on' if field.default else 'off'
         group.add_argument(
-            option_of(field.name),
+            option_name(field.name),
             dest=field.name,
             metavar=None if limits['choices'] else kind.__name__.upper(),
             help=description.text + ('' if shown == '' else f' (default {shown})'),
@@ -29,20 +29,20 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
+def settings_from_arguments(arguments: argparse.Namespace) -> Settings:
     """
-    Return the settings that the options of `add_settings` make.
+    Return the settings from the options that `add_settings` added.
 
-    :raises ConfigError: a value out of its range, or two that contradict each other.
+    :raises ConfigError: a value is out of its range, or two values contradict each other.
     """
     changes = {}
-    for name, field, _ in described(Settings):
+    for name, field, _ in iter_settings(Settings):
         value = getattr(arguments, field.name)
         if value is not None:
             changes[name] = _SWITCH[value] if isinstance(field.default, bool) else value
     return update(Settings(), changes)
 
 
-def option_of(name: str) -> str:
-    """Return the option of a field of `Settings`."""
+def option_name(name: str) -> str:
+    """Return the name of the option for a field of `Settings`."""
     return '--' + name.removeprefix('inference_').replace('_', '-')

@@ -1,4 +1,4 @@
-"""From uint8 RGB to the network's input: its size, its pixels, its numbers."""
+"""Preprocessing: resize a uint8 RGB image to the inference size and normalise it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -16,60 +16,60 @@ from flashdepth_ros.network.config import PATCH
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-_ALIASING = 1.5
-"""Shrinking further than this samples between pixels; then each is averaged over its footprint."""
+_AREA_RATIO = 1.5
+"""Above this ratio bicubic sampling would skip pixels; then pixels are averaged over areas."""
 
 
 @dataclass(frozen=True)
 class InferenceSize:
-    """How large the network sees an image."""
+    """The size of the network input."""
 
     short_side: int = 0
-    """px before rounding to patches; 0: the preset's own, but never more than the image has."""
+    """px before rounding to patches; 0: the preset's value, but at most that of the image."""
     long_side_max: int = 2044
     """px, as in the paper."""
 
-    def of(self, height: int, width: int, preset_short_side: int) -> tuple[int, int]:
+    def for_image(self, height: int, width: int, preset_short_side: int) -> tuple[int, int]:
         """
-        Return the network's height and width for an image, px.
+        Return height and width of the network input for an image, px.
 
-        Each side is the nearest multiple of 14 that is not smaller than the scaled image's.
+        Each side of the scaled image is rounded up to a multiple of 14.
         """
         short = self.short_side or min(preset_short_side, height, width)
         scale = min(short / min(height, width), self.long_side_max / max(height, width))
-        return _patched(height * scale), _patched(width * scale)
+        return _round_to_patches(height * scale), _round_to_patches(width * scale)
 
 
-def _patched(side: float) -> int:
-    # The small allowance keeps a product such as 448.00000000000006 in 32 patches.
+def _round_to_patches(side: float) -> int:
+    # The tolerance keeps a product such as 448.00000000000006 at 32 patches.
     return max(1, int(np.ceil(side / PATCH - 1e-6))) * PATCH
 
 
 def check_rgb(rgb: npt.NDArray[np.uint8]) -> None:
     """
-    Refuse what is no image.
+    Check shape and type of an image.
 
-    :raises InputError: another shape or type than (H, W, 3) uint8, or no pixels.
+    :raises InputError: shape or type is not (H, W, 3) uint8, or there are no pixels.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
         raise InputError(
-            f'image of shape {rgb.shape} and type {rgb.dtype} given, (H, W, 3) uint8 RGB expected'
+            f'got an image of shape {rgb.shape} and type {rgb.dtype}; (H, W, 3) uint8 RGB expected'
         )
 
 
 def resize_on_cpu(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Resize an image (H, W, 3) uint8 to (h, w, 3) float32; six times as fast as torch here."""
+    """Resize an image (H, W, 3) uint8 to (h, w, 3) float32, six times as fast as with torch."""
     pixels = rgb.astype(np.float32, order='C')
     if rgb.shape[:2] == size:
         return pixels
-    method = cv2.INTER_AREA if _aliases(rgb.shape, size) else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if _needs_area_filter(rgb.shape, size) else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=method), np.float32)
 
 
 def normalise_on_cpu(pixels: npt.NDArray[np.float32]) -> Tensor:
-    """Normalise (h, w, 3) in place and return it as (1, 1, 3, h, w), of the same memory."""
+    """Normalise (h, w, 3) in place; return a view of shape (1, 1, 3, h, w)."""
     height, width, _ = pixels.shape
-    rows = pixels.reshape(height, -1)  # whole rows: numpy is slow over a last axis of three
+    rows = pixels.reshape(height, -1)  # numpy is slow on a last axis of three
     scale, offset = _row_constants(width)
     np.multiply(rows, scale, out=rows)
     np.add(rows, offset, out=rows)
@@ -83,15 +83,15 @@ def _row_constants(width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.
 
 
 def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize an image (H, W, 3) uint8 to (1, 3, h, w) float32 where it lies."""
+    """Resize an image (H, W, 3) uint8 to (1, 3, h, w) float32 on its device."""
     pixels = rgb.permute(2, 0, 1).unsqueeze(0).float()
     if tuple(rgb.shape[:2]) == size:
         return pixels
-    if _aliases(rgb.shape, size):
+    if _needs_area_filter(rgb.shape, size):
         return F.interpolate(pixels, size, mode='area')
     return F.interpolate(pixels, size, mode='bicubic')
 
 
-def _aliases(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Tell whether shrinking goes so far that pixels between the samples would be lost."""
-    return max(shape[0] / size[0], shape[1] / size[1]) > _ALIASING
+def _needs_area_filter(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Return whether the image shrinks so much that bicubic sampling would skip pixels."""
+    return max(shape[0] / size[0], shape[1] / size[1]) > _AREA_RATIO

@@ -1,4 +1,4 @@
-"""What is told of one depth frame: depth, its camera, a cloud, a preview; each made when asked."""
+"""The outputs derived from one depth frame; each is computed when it is requested."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ UInt16 = npt.NDArray[np.uint16]
 Float32 = npt.NDArray[np.float32]
 
 
-class Picture(Protocol):
-    """The image that a depth frame came from, and its camera where that is known and fits."""
+class SourceImage(Protocol):
+    """The image of a depth frame, and its camera if a matching one is known."""
 
     @property
     def stamp_ns(self) -> int: ...
@@ -39,36 +39,36 @@ class Picture(Protocol):
     def camera(self) -> Camera | None: ...
 
 
-class Rays:
-    """The rays of the last camera asked for."""
+class RayCache:
+    """Caches the rays of the last requested camera and stride."""
 
     def __init__(self) -> None:
-        self._known: tuple[tuple[Intrinsics, int], Float32] | None = None
+        self._cached: tuple[tuple[Intrinsics, int], Float32] | None = None
 
-    def of(self, intrinsics: Intrinsics, stride: int) -> Float32:
-        """Return `geometry.rays`, computed once for each camera and stride."""
+    def get(self, intrinsics: Intrinsics, stride: int) -> Float32:
+        """Return `geometry.rays` of a camera, from the cache if possible."""
         key = (intrinsics, stride)
-        if self._known is None or self._known[0] != key:
-            self._known = key, rays(intrinsics, stride)
-        return self._known[1]
+        if self._cached is None or self._cached[0] != key:
+            self._cached = key, rays(intrinsics, stride)
+        return self._cached[1]
 
 
 @dataclass(frozen=True)
 class Products:
     """
-    One frame's products, whose inverse depth (H, W) may have another size than the picture.
+    The outputs of one frame; its inverse depth (H, W) may differ in size from the image.
 
-    :param rays: kept from frame to frame.
+    :param rays: shared by all frames of a stream.
     """
 
     inverse_depth: Float32
-    picture: Picture
+    image: SourceImage
     settings: Settings
-    rays: Rays
+    rays: RayCache
 
     @cached_property
     def depth(self) -> Float32:
-        """(H, W) metres, scaled, with the infinities of REP 117 beyond the limits."""
+        """(H, W) metres, scaled; -Inf and +Inf (REP 117) outside the depth limits."""
         settings = self.settings
         return depth_from_inverse(
             self.inverse_depth, settings.depth_scale, settings.depth_min, settings.depth_max
@@ -76,13 +76,13 @@ class Products:
 
     @property
     def depth_pixels(self) -> Float32 | UInt16:
-        """(H, W) in the encoding that is set."""
+        """(H, W) in the encoding of the settings."""
         return messages.depth_data(self.depth, self.settings.depth_encoding)
 
     @cached_property
     def camera(self) -> Camera | None:
-        """The camera as it is for an image of the depth's size."""
-        camera, (height, width) = self.picture.camera, self.inverse_depth.shape
+        """The camera of an image of the size of the depth; None if unknown."""
+        camera, (height, width) = self.image.camera, self.inverse_depth.shape
         if camera is None:
             return None
         if (camera.intrinsics.height, camera.intrinsics.width) == (height, width):
@@ -91,29 +91,29 @@ class Products:
 
     @property
     def camera_info(self) -> CameraInfoFields | None:
-        """The fields of the CameraInfo that belongs to the depth image; None without a camera."""
+        """The fields of the CameraInfo of the depth image; None without a camera."""
         if self.camera is None:
             return None
         return camera_info_fields(self.camera.intrinsics, self.camera.info)
 
     @property
     def cloud(self) -> Float32 | None:
-        """As `messages.cloud_data`: (h, w, 4), without colour (h, w, 3); None without a camera."""
+        """Points as from `messages.cloud_data`, (h, w, 4) or (h, w, 3); None without a camera."""
         if self.camera is None:
             return None
         stride, threshold = self.settings.points_stride, self.settings.points_edge_threshold
-        sampled = self.depth[::stride, ::stride]
+        strided = self.depth[::stride, ::stride]
         if threshold > 0:
-            sampled = sampled.copy()
-            sampled[edge_mask(self.depth, threshold, stride)] = np.nan
+            strided = strided.copy()
+            strided[edge_mask(self.depth, threshold, stride)] = np.nan
         rgb = None
         if self.settings.points_color:
-            rgb = _resized(self.picture.rgb, self.depth.shape)[::stride, ::stride]
-        return messages.cloud_data(sampled, self.rays.of(self.camera.intrinsics, stride), rgb)
+            rgb = _resized(self.image.rgb, self.depth.shape)[::stride, ::stride]
+        return messages.cloud_data(strided, self.rays.get(self.camera.intrinsics, stride), rgb)
 
     @property
     def preview(self) -> UInt8:
-        """(H, W, 3) RGB; a colour means the same distance in every frame."""
+        """(H, W, 3) RGB; a colour means the same depth in every frame."""
         return messages.colorize(self.depth, self.settings.color_min, self.settings.color_max)
 
 

@@ -1,4 +1,4 @@
-"""When a frame starts a new sequence, and why: the one place where recurrent state is dropped."""
+"""Decide when a frame starts a new sequence; only then is the recurrent state dropped."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +7,7 @@ from flashdepth_ros.errors import InputError
 
 
 class ResetReason(str, Enum):
-    """Why a sequence started; NONE on a frame that goes on with the one before."""
+    """Why a sequence started; NONE for a frame that continues its sequence."""
 
     NONE = ''
     FIRST_FRAME = 'first_frame'
@@ -21,34 +21,34 @@ class ResetReason(str, Enum):
 
 
 class StaleFrameError(InputError):
-    """A frame that is a little older than the last one: to be dropped, not to reset on."""
+    """The frame is slightly older than the last one: drop it, and do not reset."""
 
 
 @dataclass(frozen=True)
 class SequencePolicy:
-    """How far stamps may wander before a new sequence starts."""
+    """How much stamps may differ within a sequence."""
 
     max_gap_s: float = 2.0
-    """A later stamp by more than this starts a new sequence; 0 = never."""
+    """A stamp later by more than this starts a new sequence; 0: never."""
     backward_tolerance_s: float = 0.0
     """A stamp earlier by at most this makes the frame stale; by more, it starts a new sequence."""
 
 
 @dataclass(frozen=True)
 class FrameTag:
-    """What is known of a frame beside its pixels."""
+    """The metadata of a frame."""
 
     stamp_ns: int
     height: int
     width: int
     frame_id: str = ''
     camera_matrix: tuple[float, ...] | None = None
-    """K, row by row; None while unknown."""
+    """K in row-major order; None if unknown."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a frame stands: in which sequence, how far from its start, and what started it."""
+class SequencePosition:
+    """The sequence of a frame, its index in the sequence, and why the sequence started."""
 
     sequence_id: int
     frames_since_reset: int
@@ -56,45 +56,45 @@ class Place:
 
 
 class Sequence:
-    """Follows the frames of one stream and tells each one's place."""
+    """Tracks the frames of one stream and returns the position of each in its sequence."""
 
     def __init__(self, policy: SequencePolicy | None = None) -> None:
         self.policy = policy or SequencePolicy()
         self._last: FrameTag | None = None
-        self._pending = ResetReason.FIRST_FRAME
-        self._place = Place(-1, 0, ResetReason.NONE)
+        self._requested = ResetReason.FIRST_FRAME
+        self._position = SequencePosition(-1, 0, ResetReason.NONE)
 
     @property
     def camera_matrix(self) -> tuple[float, ...] | None:
-        """K of the frame that entered last, or before it where that told none; None: unknown."""
+        """The last known K of the current view; None if unknown."""
         return None if self._last is None else self._last.camera_matrix
 
-    def request(self, reason: ResetReason) -> None:
-        """Let the next frame start a new sequence; the first reason given before it stays."""
-        if self._pending is ResetReason.NONE:
-            self._pending = reason
+    def request_reset(self, reason: ResetReason) -> None:
+        """Start a new sequence with the next frame; of several requests, keep the first reason."""
+        if self._requested is ResetReason.NONE:
+            self._requested = reason
 
-    def enter(self, tag: FrameTag) -> Place:
+    def add(self, tag: FrameTag) -> SequencePosition:
         """
-        Return the place of the next frame.
+        Return the position of the next frame.
 
         :raises StaleFrameError: its stamp went back within the tolerance; nothing has changed.
         """
-        reason = self._pending or self._break_before(tag)
-        self._pending = ResetReason.NONE
+        reason = self._requested or self._reset_reason(tag)
+        self._requested = ResetReason.NONE
         self._last = self._with_known_camera(tag)
         if reason:
             return self.restart(reason)
-        frames = self._place.frames_since_reset + 1
-        self._place = Place(self._place.sequence_id, frames, ResetReason.NONE)
-        return self._place
+        frames = self._position.frames_since_reset + 1
+        self._position = SequencePosition(self._position.sequence_id, frames, ResetReason.NONE)
+        return self._position
 
-    def restart(self, reason: ResetReason) -> Place:
-        """Let a new sequence start with the frame that entered last; return its place."""
-        self._place = Place(self._place.sequence_id + 1, 0, reason)
-        return self._place
+    def restart(self, reason: ResetReason) -> SequencePosition:
+        """Start a new sequence with the frame added last; return its new position."""
+        self._position = SequencePosition(self._position.sequence_id + 1, 0, reason)
+        return self._position
 
-    def _break_before(self, tag: FrameTag) -> ResetReason:
+    def _reset_reason(self, tag: FrameTag) -> ResetReason:
         assert self._last is not None
         if _geometry_differs(self._last, tag):
             return ResetReason.GEOMETRY_CHANGED
@@ -111,7 +111,7 @@ class Sequence:
         return ResetReason.NONE
 
     def _with_known_camera(self, tag: FrameTag) -> FrameTag:
-        """Keep the last known matrix of the view while none is given: a later change is seen."""
+        """Fill in the last known matrix of the view, so that a later change is detected."""
         if tag.camera_matrix is not None or self._last is None or not _same_view(self._last, tag):
             return tag
         return FrameTag(

@@ -1,8 +1,7 @@
 """
-What can be set of the way from an image to its depth: one list for the node and the command line.
+The settings of depth estimation and its outputs, shared by the node and the command line.
 
-A frozen dataclass is the list, with its defaults and descriptions; the node adds to it what only
-a node has.
+A frozen dataclass defines names, defaults and descriptions; the node adds its own parameters.
 """
 
 from __future__ import annotations
@@ -28,122 +27,130 @@ _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?|intel_gpu')
 
 @dataclass(frozen=True)
 class Description:
-    """What a user is told of one parameter, and what it may be set to."""
+    """Description and allowed values of one parameter."""
 
     text: str
     choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 0.0
-    """Both ends included; `high` 0 means no range."""
+    """Range, including both ends; no range if `high` is 0."""
     dynamic: bool = False
-    """May be set while the node is configured; else only before it is."""
+    """True: may change at any time; False: only before the node is configured."""
 
 
 def setting(default: Any, text: str, **limits: Any) -> Any:
-    """Return a field of `Settings`, with its default and what to tell a user of it."""
+    """Return a field of `Settings` with its default and description."""
     return field(default=default, metadata={'description': Description(text, **limits)})
 
 
 @dataclass(frozen=True)
 class Settings:
     """
-    Every setting of estimator and outputs; the ROS name of `depth_min` is `depth.min`.
+    All settings of estimator and outputs; the ROS name of `depth_min` is `depth.min`.
 
-    :raises ConfigError: two of them contradict each other.
+    :raises ConfigError: two settings contradict each other.
     """
 
-    model: str = setting(
-        'flashdepth-tiny', 'the network, by the name of a preset', choices=tuple(PRESETS)
-    )
+    model: str = setting('flashdepth-tiny', 'name of the model preset', choices=tuple(PRESETS))
     weights: str = setting(
-        '', "a .pth or .safetensors file; empty: the preset's own in models/, else in the cache"
+        '', "a .pth or .safetensors file; empty: the preset's weights in models/ or in the cache"
     )
-    device: str = setting('auto', 'where the network runs: auto, cpu, cuda, cuda:N or intel_gpu')
+    device: str = setting('auto', 'device of the network: auto, cpu, cuda, cuda:N or intel_gpu')
     precision: str = setting(
-        'auto', 'numbers the network computes with', choices=('auto', *PRECISIONS)
+        'auto', 'numeric precision of the network', choices=('auto', *PRECISIONS)
     )
-    engine: str = setting('auto', 'what runs the network', choices=ENGINES)
-    temporal: bool = setting(True, 'false: every frame on its own, the per-frame baseline')
+    engine: str = setting('auto', 'inference engine', choices=ENGINES)
+    temporal: bool = setting(
+        True, 'use the recurrent state; false: process every frame separately (baseline)'
+    )
     inference_short_side: int = setting(
-        0, "short side of the network's input, px; 0: the preset's own", high=4096
+        0, "short side of the network input, px; 0: the preset's value", high=4096
     )
     inference_long_side_max: int = setting(
-        2044, "cap of the long side of the network's input, px", low=14, high=8192
+        2044, 'maximum long side of the network input, px', low=14, high=8192
     )
     depth_encoding: str = setting(
-        '32FC1', 'of depth/image: metres, or millimetres in 16 bits', choices=DEPTH_ENCODINGS
+        '32FC1',
+        'encoding of depth/image: 32FC1 in metres, 16UC1 in millimetres',
+        choices=DEPTH_ENCODINGS,
     )
     depth_size: str = setting(
-        'input', "depth as large as the image, or as the network's input", choices=OUTPUT_SIZES
+        'input',
+        'size of depth/image: as the image (input) or as the network input (inference)',
+        choices=OUTPUT_SIZES,
     )
-    depth_min: float = setting(0.1, 'nearer is -Inf (16UC1: 0), m', high=FAR_M, dynamic=True)
-    depth_max: float = setting(100.0, 'farther is +Inf (16UC1: 0), m', high=FAR_M, dynamic=True)
+    depth_min: float = setting(
+        0.1, 'minimum depth, m; nearer is -Inf (16UC1: 0)', high=FAR_M, dynamic=True
+    )
+    depth_max: float = setting(
+        100.0, 'maximum depth, m; farther is +Inf (16UC1: 0)', high=FAR_M, dynamic=True
+    )
     depth_scale: float = setting(
-        1.0, 'multiplies depth: calibrate it on a known range', low=1e-6, high=1e6, dynamic=True
+        1.0, 'factor on depth; calibrate it at a known distance', low=1e-6, high=1e6, dynamic=True
     )
     points_stride: int = setting(
-        4, 'every n-th pixel and row of depth becomes a point', low=1, high=64, dynamic=True
+        4, 'step between points in pixels, in both axes', low=1, high=64, dynamic=True
     )
-    points_color: bool = setting(True, 'points carry the colour of the image', dynamic=True)
+    points_color: bool = setting(True, 'add the colour of the image to the points', dynamic=True)
     points_edge_threshold: float = setting(
         0.0,
-        'points at a relative depth jump above this are NaN; 0 = off',
+        'points at a relative depth jump above this are NaN; 0: off',
         high=1e3,
         dynamic=True,
     )
     color_min: float = setting(
-        0.5, 'near end of the preview, m', low=1e-3, high=FAR_M, dynamic=True
+        0.5, 'near end of the preview colour range, m', low=1e-3, high=FAR_M, dynamic=True
     )
     color_max: float = setting(
-        20.0, 'far end of the preview, m', low=1e-3, high=FAR_M, dynamic=True
+        20.0, 'far end of the preview colour range, m', low=1e-3, high=FAR_M, dynamic=True
     )
     reset_max_gap: float = setting(
         2.0,
-        'a stamp later by more starts a new sequence, s; 0 = never',
+        'a stamp later than the last one by more starts a new sequence, s; 0: never',
         high=FAR_M,
         dynamic=True,
     )
     reset_backward_tolerance: float = setting(
         0.0,
-        'a stamp may go back by this without a reset (the frame is dropped), s',
+        'a stamp earlier by at most this drops the frame instead of starting a new sequence, s',
         high=FAR_M,
         dynamic=True,
     )
 
     def __post_init__(self) -> None:
-        """Refuse limits that are not in order."""
+        """Check that every lower limit is less than its upper limit."""
         for near, far in (('depth_min', 'depth_max'), ('color_min', 'color_max')):
             if not getattr(self, near) < getattr(self, far):
                 raise ConfigError(
                     f'{ros_name(near)} {getattr(self, near)} and {ros_name(far)} '
-                    f'{getattr(self, far)}; expected the first to be less than the second'
+                    f'{getattr(self, far)}; the first must be less than the second'
                 )
 
 
-Some = TypeVar('Some', bound=Settings)
+SettingsT = TypeVar('SettingsT', bound=Settings)
 _DOTTED = ('inference', 'depth', 'points', 'color', 'reset', 'diagnostics')
 
 
 def ros_name(name: str) -> str:
-    """Return the ROS name of a field: the group it belongs to, a dot, the rest."""
+    """Return the ROS name of a field: `depth.min` for `depth_min`."""
     group, _, rest = name.partition('_')
     return f'{group}.{rest}' if group in _DOTTED else name
 
 
-def described(kind: type[Settings]) -> Iterator[tuple[str, Field[Any], Description]]:
-    """Yield every setting's ROS name, its field and its description."""
+def iter_settings(kind: type[Settings]) -> Iterator[tuple[str, Field[Any], Description]]:
+    """Yield ROS name, field and description of every setting."""
     for each in fields(kind):
         yield ros_name(each.name), each, each.metadata['description']
 
 
-def update(settings: Some, changes: Mapping[str, Any]) -> Some:
+def update(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:
     """
-    Return the settings with some changed, by ROS name; names of others are passed over.
+    Return the settings with changes by ROS name; ignore unknown names.
 
-    :raises ConfigError: a value is not allowed; the message gives the allowed ones.
+    :raises ConfigError: a value is not allowed; the message lists the allowed values.
     """
     changed = {}
-    for name, each, description in described(type(settings)):
+    for name, each, description in iter_settings(type(settings)):
         if name in changes:
             value = _typed(name, changes[name], type(each.default))
             _check(name, value, description)
@@ -151,17 +158,17 @@ def update(settings: Some, changes: Mapping[str, Any]) -> Some:
     return replace(settings, **changed)
 
 
-def policy_of(settings: Settings) -> SequencePolicy:
-    """Return when a new sequence starts."""
+def sequence_policy(settings: Settings) -> SequencePolicy:
+    """Return the policy for starting new sequences."""
     return SequencePolicy(settings.reset_max_gap, settings.reset_backward_tolerance)
 
 
 def create_estimator(settings: Settings) -> DepthEstimator:
     """
-    Load the model.
+    Load the model and return its estimator.
 
-    :raises ConfigError: a device that this machine does not have.
-    :raises CheckpointError: the weights cannot be found, read, or do not fit.
+    :raises ConfigError: the device is not available on this computer.
+    :raises CheckpointError: the weights cannot be found or read, or do not fit the model.
     """
     return DepthEstimator(
         settings.model,
@@ -173,37 +180,37 @@ def create_estimator(settings: Settings) -> DepthEstimator:
         settings.inference_short_side,
         long_side_max=settings.inference_long_side_max,
         output_size=settings.depth_size,
-        policy=policy_of(settings),
+        policy=sequence_policy(settings),
     )
 
 
-def weights_of(settings: Settings) -> Path:
+def weights_path(settings: Settings) -> Path:
     """
-    Return the file of weights that `create_estimator` loads.
+    Return the weights file that `create_estimator` loads.
 
-    :raises CheckpointError: none is named and there is none of the preset's own.
+    :raises CheckpointError: the settings name no file, and none is found for the preset.
     """
     return Path(settings.weights) if settings.weights else find_weights(preset(settings.model))
 
 
 def _typed(name: str, value: Any, expected: type) -> Any:
-    """Return the value as the type of its default; a whole number will do for a float."""
+    """Return the value with the type of its default; convert an int to a float if needed."""
     if type(value) is expected:
         return value
     if expected is float and type(value) is int:
         return float(value)
-    raise ConfigError(f'{name} {value!r} is not allowed; a {expected.__name__} is expected')
+    raise ConfigError(f'{name} {value!r} is not allowed; expected type {expected.__name__}')
 
 
 def _check(name: str, value: Any, description: Description) -> None:
     if description.choices and value not in description.choices:
         allowed = ', '.join(description.choices)
-        raise ConfigError(f'{name} {value!r} is not allowed; one of {allowed}')
+        raise ConfigError(f'{name} {value!r} is not allowed; expected one of {allowed}')
     if name == 'device' and not _DEVICE.fullmatch(value):
         raise ConfigError(
-            f'device {value!r} is not allowed; one of auto, cpu, cuda, cuda:N, intel_gpu'
+            f'device {value!r} is not allowed; expected auto, cpu, cuda, cuda:N or intel_gpu'
         )
     if description.high and not description.low <= value <= description.high:
         raise ConfigError(
-            f'{name} {value} is not allowed; {description.low:g} to {description.high:g}'
+            f'{name} {value} is not allowed; expected {description.low:g} to {description.high:g}'
         )

@@ -1,4 +1,4 @@
-"""An image to where the network runs, and its inverse depth back, beside its work if need be."""
+"""Copy images to the device of the network and inverse depth back, on a GPU asynchronously."""
 
 from __future__ import annotations
 
@@ -24,163 +24,171 @@ from flashdepth_ros.runtime.preprocess import (
 )
 
 Download = Callable[[], npt.NDArray[np.float32]]
-"""Waits until the array is there, and returns it."""
+"""Waits until the array is downloaded and returns it."""
 
 
 class Transfer(Protocol):
-    """The way to one device and back."""
+    """Copies images to one device and inverse depth back."""
 
     ahead: int
-    """Frames to be given to the device before the one before them is asked for."""
+    """Number of further frames to submit before the result of a frame is requested."""
 
     def upload(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
         """
-        Return the normalised frame (1, 1, 3, h, w) float32 of an image (H, W, 3) uint8.
+        Return the network input (1, 1, 3, h, w) float32 of an image (H, W, 3) uint8.
 
-        It is resized bicubically, as the released networks expect.
+        The image is resized bicubically, as the released networks expect, and normalised.
         """
 
-    def download(self, maps: Tensor, size: tuple[int, int]) -> Download:
-        """Start to bring inverse depth (1, 1, h, w) back, resized to `size`."""
+    def download(self, inverse_depth: Tensor, size: tuple[int, int]) -> Download:
+        """Start to download inverse depth (1, 1, h, w), resized to `size`."""
 
 
 class CpuTransfer:
-    """Nothing is carried: the image becomes a frame, and the map an array, at once."""
+    """Converts images and inverse depth on the CPU, synchronously and without transfer."""
 
     ahead = 0
 
     def upload(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-        """Do what `Transfer.upload` says."""
+        """Implement `Transfer.upload`."""
         return normalise_on_cpu(resize_on_cpu(rgb, size))
 
-    def download(self, maps: Tensor, size: tuple[int, int]) -> Download:
-        """Do what `Transfer.download` says."""
-        array = maps[0, 0].numpy()
+    def download(self, inverse_depth: Tensor, size: tuple[int, int]) -> Download:
+        """Implement `Transfer.download`."""
+        array = inverse_depth[0, 0].numpy()
         if array.shape != size:
             array = np.asarray(cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR))
         return lambda: array
 
 
 class Event(Protocol):
-    """A moment in a device's work, such as `torch.cuda.Event`."""
+    """An event in the work of a device, such as `torch.cuda.Event`."""
 
     def synchronize(self) -> None:
-        """Wait for it here."""
+        """Wait on the CPU until the event is reached."""
 
 
-Moment = TypeVar('Moment', bound=Event)
+EventT = TypeVar('EventT', bound=Event)
 
 
-class Lane(Protocol[Moment]):
-    """Carries in one direction, in order, beside the device's other work."""
+class CopyStream(Protocol[EventT]):
+    """Copies in order, asynchronously to the device's compute stream."""
 
-    def mark(self) -> Moment:
-        """Return the moment when the device has done all other work that it was given so far."""
+    def record_compute(self) -> EventT:
+        """Return an event for the end of all work submitted to the compute stream so far."""
 
-    def copy(self, source: Tensor, target: Tensor, after: Moment) -> Moment:
-        """Copy after that moment; return the moment when it is done."""
+    def copy(self, source: Tensor, target: Tensor, after: EventT) -> EventT:
+        """Copy once the event `after` is reached; return an event for the end of the copy."""
 
-    def hold(self, until: Moment) -> None:
-        """Let all other work that the device is given from here on wait for that moment."""
+    def delay_compute(self, until: EventT) -> None:
+        """Make further work of the compute stream wait for an event."""
 
 
 class GpuTransfer:
     """
-    Carries bytes through page-locked memory, and resizes on the GPU.
+    Copies bytes through page-locked memory, and resizes on the GPU.
 
-    What the network reads lies in two places in turn: while it is at work on the one, the next
-    image goes to the other.
+    Two upload buffers alternate: while the network reads one, the next image is copied to the
+    other.
 
-    :param lanes: the ways there and back; others let a CPU try what a GPU does.
+    :param streams: streams for upload and download; tests replace them to run on a CPU.
     """
 
     ahead = 1
 
     def __init__(
-        self, device: torch.device, lanes: tuple[Lane[Any], Lane[Any]] | None = None
+        self, device: torch.device, streams: tuple[CopyStream[Any], CopyStream[Any]] | None = None
     ) -> None:
         self._device = device
-        self._there: Lane[Any]
-        self._back: Lane[Any]
-        self._there, self._back = lanes or (CudaLane(device), CudaLane(device))
+        self._upload_stream: CopyStream[Any]
+        self._download_stream: CopyStream[Any]
+        self._upload_stream, self._download_stream = streams or (
+            CudaCopyStream(device),
+            CudaCopyStream(device),
+        )
         self._pinned = device.type == 'cuda'
         mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (MEAN, STD))
         self._scale, self._offset = 1.0 / (255.0 * std), -mean / std
         self._shape: tuple[int, ...] = ()
-        self._places: Iterator[_Place] = iter(())
+        self._buffers: Iterator[_UploadBuffer] = iter(())
 
     def upload(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-        """Do what `Transfer.upload` says; the network's work so far goes on meanwhile."""
-        with self._carried(rgb) as there:
-            pixels = resize_on_device(there, size)
+        """Implement `Transfer.upload`; the copy overlaps with earlier work of the network."""
+        with self._uploaded(rgb) as image:
+            pixels = resize_on_device(image, size)
             return torch.addcmul(self._offset, pixels, self._scale).unsqueeze(0)
 
-    def download(self, maps: Tensor, size: tuple[int, int]) -> Download:
-        """Do what `Transfer.download` says; further work of the network goes on meanwhile."""
-        if tuple(maps.shape[-2:]) != size:
-            maps = F.interpolate(maps, size, mode='bilinear', align_corners=False)
-        # Memory of its own, for results are values; torch keeps what is let go for the next.
-        here = torch.empty(size, dtype=maps.dtype, pin_memory=self._pinned)
-        copied = self._back.copy(maps[0, 0], here, self._back.mark())
+    def download(self, inverse_depth: Tensor, size: tuple[int, int]) -> Download:
+        """Implement `Transfer.download`; the copy overlaps with later work of the network."""
+        if tuple(inverse_depth.shape[-2:]) != size:
+            inverse_depth = F.interpolate(
+                inverse_depth, size, mode='bilinear', align_corners=False
+            )
+        # A new tensor, because results must not change later; torch reuses freed pinned memory.
+        host = torch.empty(size, dtype=inverse_depth.dtype, pin_memory=self._pinned)
+        stream = self._download_stream
+        copied = stream.copy(inverse_depth[0, 0], host, stream.record_compute())
 
-        def arrived(_: Tensor = maps) -> npt.NDArray[np.float32]:  # held until it is copied
+        # The default argument keeps the source alive until it is copied.
+        def wait(_: Tensor = inverse_depth) -> npt.NDArray[np.float32]:
             copied.synchronize()
-            return here.numpy()
+            return host.numpy()
 
-        return arrived
+        return wait
 
     @contextmanager
-    def _carried(self, rgb: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
-        """Lend the image (H, W, 3) on the device."""
+    def _uploaded(self, rgb: npt.NDArray[np.uint8]) -> Iterator[Tensor]:
+        """Provide the image (H, W, 3) on the device, valid inside the context."""
         if self._shape != rgb.shape:
-            self._shape, self._places = rgb.shape, cycle([self._place(rgb) for _ in range(2)])
-        place = next(self._places)
-        place.copied.synchronize()
-        np.copyto(place.here.numpy(), rgb)
-        place.copied = self._there.copy(place.here, place.there, place.read)
-        self._there.hold(place.copied)
+            self._shape, self._buffers = rgb.shape, cycle([self._allocate(rgb) for _ in range(2)])
+        buffer = next(self._buffers)
+        buffer.copied.synchronize()
+        np.copyto(buffer.host.numpy(), rgb)
+        buffer.copied = self._upload_stream.copy(buffer.host, buffer.device, buffer.read)
+        self._upload_stream.delay_compute(buffer.copied)
         try:
-            yield place.there
+            yield buffer.device
         finally:
-            place.read = self._there.mark()
+            buffer.read = self._upload_stream.record_compute()
 
-    def _place(self, rgb: npt.NDArray[np.uint8]) -> _Place:
-        here = torch.empty(rgb.shape, dtype=torch.uint8, pin_memory=self._pinned)
-        there = torch.empty(rgb.shape, dtype=torch.uint8, device=self._device)
-        now = self._there.mark()  # what lay in this memory before may still be in use
-        return _Place(here, there, now, now)
+    def _allocate(self, rgb: npt.NDArray[np.uint8]) -> _UploadBuffer:
+        host = torch.empty(rgb.shape, dtype=torch.uint8, pin_memory=self._pinned)
+        device = torch.empty(rgb.shape, dtype=torch.uint8, device=self._device)
+        # Earlier work may still use the memory that torch assigned to these tensors.
+        now = self._upload_stream.record_compute()
+        return _UploadBuffer(host, device, now, now)
 
 
 @dataclass
-class _Place:
-    """Where an image lies on its way: here, and there on the device."""
+class _UploadBuffer:
+    """Memory for one image in page-locked host memory and on the device."""
 
-    here: Tensor
-    there: Tensor
+    host: Tensor
+    device: Tensor
     copied: Event
-    """When `here` may be written again."""
+    """When reached, `host` may be overwritten."""
     read: Event
-    """When `there` may be."""
+    """When reached, `device` may be overwritten."""
 
 
-class CudaLane:
-    """Copies on a CUDA stream of its own."""
+class CudaCopyStream:
+    """Copies on a separate CUDA stream."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
 
-    def mark(self) -> torch.cuda.Event:
-        """Do what `Lane.mark` says."""
+    def record_compute(self) -> torch.cuda.Event:
+        """Implement `CopyStream.record_compute`."""
         return torch.cuda.current_stream(self._device).record_event()
 
     def copy(self, source: Tensor, target: Tensor, after: torch.cuda.Event) -> torch.cuda.Event:
-        """Do what `Lane.copy` says."""
+        """Implement `CopyStream.copy`."""
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(after)
             target.copy_(source, non_blocking=True)
             return self._stream.record_event()
 
-    def hold(self, until: torch.cuda.Event) -> None:
-        """Do what `Lane.hold` says."""
+    def delay_compute(self, until: torch.cuda.Event) -> None:
+        """Implement `CopyStream.delay_compute`."""
         torch.cuda.current_stream(self._device).wait_event(until)

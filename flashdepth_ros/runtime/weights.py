@@ -1,4 +1,4 @@
-"""Where the weights of a preset lie on this machine."""
+"""Find the weights of a preset on this computer."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network.config import ModelConfig
 from flashdepth_ros.shipped import shipped_folders
 
-_FLASHDEPTH = 'Hugging Face, Eyeline-Research/FlashDepth: '
+_FLASHDEPTH = 'Hugging Face, Eyeline-Labs/FlashDepth: '
 _DEPTH_ANYTHING = 'Hugging Face, depth-anything/Depth-Anything-V2-'
 SOURCES = {
     'flashdepth-s': _FLASHDEPTH + 'flashdepth-s/iter_14001.pth',
@@ -25,35 +25,35 @@ _BLOCK = 2**20
 
 def find_weights(config: ModelConfig) -> Path:
     """
-    Return the file that holds a preset's own weights: shipped in `models/`, else in the cache.
+    Return the weights file of a preset: from `models/` of the package, else from the cache.
 
-    :raises CheckpointError: there is none; the message says where to get them and where to put
-        them, and under which license they are.
+    :raises CheckpointError: there is no file; the message says where to get the weights, under
+        which license, and where to put the file.
     """
-    places = [*shipped_folders('models'), cache_folder()]
-    for folder in places:
+    folders = [*shipped_folders('models'), cache_folder()]
+    for folder in folders:
         for suffix in ('.safetensors', '.pth'):
             path = folder / (config.name + suffix)
             if path.is_file():
                 return path
     source = SOURCES.get(config.name, 'train them with `flashdepth train`')
     raise CheckpointError(
-        f'no weights of {config.name} on this machine. Get them ({source}; license '
-        f'{config.weights_license}) and name the file with the parameter `weights`, or put it at '
+        f'weights of {config.name} not found. Get them ({source}; license '
+        f'{config.weights_license}) and pass the path as parameter `weights`, or save the file as '
         f'{cache_folder() / (config.name + ".pth")}'
     )
 
 
-def digest_of(weights: Path) -> str:
-    """Return the SHA-256 of a file of weights."""
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     digest = hashlib.sha256()
-    with weights.open('rb') as file:
+    with path.open('rb') as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
 
 
 def cache_folder() -> Path:
-    """Return the user's folder of downloaded weights."""
+    """Return the user's cache folder, with downloaded weights and compiled networks."""
     cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(cache) / 'flashdepth_ros'

@@ -1,1 +1,1 @@
-"""Simulated video with true depth: `clip.simulate_clip`; only this folder imports mujoco."""
+"""Simulated video with true depth (`clip.simulate_clip`); the only package that uses mujoco."""

@@ -1,4 +1,4 @@
-"""Floor plans: a rectangle cut into rooms, and walls with doorways and windows."""
+"""Floor plans: a rectangle split into rooms, and walls with doors and windows."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Room:
 
     @property
     def area(self) -> float:
-        """The floor in square metres."""
+        """Floor area in square metres."""
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The middle of the floor."""
+        """Centre of the floor."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A hole in a wall: middle along the wall, width, sill and top height; `door` has a leaf."""
+    """A door or window: centre along the wall, width, sill height and top height, metres."""
 
     at: float
     width: float
@@ -47,7 +47,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class Wall:
-    """A wall from `start` to `end`; the room its inner face looks at lies to the left."""
+    """A wall from `start` to `end`; its inner face is on the left."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -70,30 +70,32 @@ class Wall:
         return 0.24 if self.outer else 0.12
 
     def point(self, along: float, inwards: float = 0.0) -> tuple[float, float]:
-        """Return the ground point at a distance along the wall and to its left."""
+        """Return the ground point at a distance along the wall and to the left of it."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         x = self.start[0] + along * cos - inwards * sin
         return float(x), float(self.start[1] + along * sin + inwards * cos)
 
 
-def split(rng: np.random.Generator, room: Room, smallest: float) -> tuple[list[Room], list[Wall]]:
-    """Cut a room in two again and again; every cut is a wall with a doorway in it."""
+def split_into_rooms(
+    rng: np.random.Generator, room: Room, smallest: float
+) -> tuple[list[Room], list[Wall]]:
+    """Split a rectangle recursively; every split adds a wall with a doorway."""
     rooms: list[Room] = []
     walls: list[Wall] = []
     open_rooms = [room]
     while open_rooms:
         current = open_rooms.pop()
-        cut = _cut(rng, current, smallest, walls)
-        if cut is None:
+        parts = _split_once(rng, current, smallest, walls)
+        if parts is None:
             rooms.append(current)
             continue
-        first, second, wall = cut
+        first, second, wall = parts
         walls.append(wall)
         open_rooms += [first, second]
     return rooms, walls
 
 
-def _cut(
+def _split_once(
     rng: np.random.Generator, room: Room, smallest: float, walls: list[Wall]
 ) -> tuple[Room, Room, Wall] | None:
     size_x, size_y = room.x1 - room.x0, room.y1 - room.y0
@@ -122,7 +124,7 @@ def _cut(
 
 
 def _face(corner: Vector, along: Vector, height: float) -> Mesh:
-    """Return one face of a stretch of wall, its texture in the wall's own coordinates."""
+    """Return one face of a wall segment, with texture coordinates of the whole wall."""
     face = sheet(corner, along, (0, 0, height), CELL_M)
     return face.uv_shifted(corner[0] if along[0] > 0 else -corner[0], corner[2])
 
@@ -143,22 +145,22 @@ def _reveal(opening: Opening, thickness: float) -> list[Mesh]:
 def wall_parts(
     wall: Wall, height: float, inner: Surface, outer: Surface, trim: Surface
 ) -> list[Part]:
-    """Return a wall's faces, the reveals of its openings, frames and skirting, in place."""
+    """Return the parts of a wall at its position: faces, reveals, frames and skirting."""
     thick, parts, along = wall.thickness, [], 0.0
-    stretches: list[tuple[float, float, float, float]] = []
+    segments: list[tuple[float, float, float, float]] = []
     for opening in sorted(wall.openings, key=lambda o: o.at):
         left, right = opening.at - opening.width / 2, opening.at + opening.width / 2
-        stretches.append((along, left, 0.0, height))
-        stretches.append((left, right, opening.top, height))
+        segments.append((along, left, 0.0, height))
+        segments.append((left, right, opening.top, height))
         if opening.sill > 0:
-            stretches.append((left, right, 0.0, opening.sill))
+            segments.append((left, right, 0.0, opening.sill))
         parts += [(trim, mesh) for mesh in _reveal(opening, thick) + _frame(opening, thick)]
         along = right
-    stretches.append((along, wall.length, 0.0, height))
-    for left, right, low, high in stretches:
+    segments.append((along, wall.length, 0.0, height))
+    for left, right, low, high in segments:
         if right - left < 0.01 or high - low < 0.01:
             continue
-        # Two outer walls meet half a thickness beyond the ends of their centre lines.
+        # Outer walls meet half a thickness beyond the ends of their centre lines.
         corners = (left == 0.0, right == wall.length) if wall.outer else (False, False)
         back_left, back_right = left - corners[0] * thick / 2, right + corners[1] * thick / 2
         parts += [
@@ -175,7 +177,7 @@ def wall_parts(
 
 
 def _frame(opening: Opening, thickness: float) -> list[Mesh]:
-    """Return the casing round an opening, and the glazing bars of a window."""
+    """Return the frame around an opening, and the glazing bars of a window."""
     deep, middle = thickness + 0.04, (opening.sill + opening.top) / 2
     tall, half = opening.top - opening.sill, opening.width / 2
     bars = [
@@ -192,8 +194,8 @@ def _frame(opening: Opening, thickness: float) -> list[Mesh]:
     return bars
 
 
-def leaf(opening: Opening, swing: float, surface: Surface) -> list[Part]:
-    """Return a door leaf with its handle, hinged at the left and opened by `swing` radians."""
+def door_leaf(opening: Opening, swing: float, surface: Surface) -> list[Part]:
+    """Return a door leaf with a handle, hinged on the left and opened by `swing` radians."""
     width, height = opening.width, opening.top
     steel = Surface(tint=(0.7, 0.7, 0.72), gloss=0.6)
     parts: list[Part] = [(surface, box((width, 0.04, height), (width / 2, 0, height / 2)))]

@@ -1,4 +1,4 @@
-"""Indoor things at their true sizes: seats, tables, shelves, beds, lamps, boxes, plants."""
+"""Indoor objects in real sizes: seats, tables, shelves, beds, lamps, boxes, plants."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import math
 import numpy as np
 
 from flashdepth_ros.simulation.mesh import Mesh, box, cylinder, ellipsoid, revolve, rod, sheet
-from flashdepth_ros.simulation.scene import Part, Thing
+from flashdepth_ros.simulation.scene import Part, SceneObject
 from flashdepth_ros.simulation.surfaces import Palette, Surface
 
-Maker = Callable[[np.random.Generator, Palette], Thing]
+Factory = Callable[[np.random.Generator, Palette], SceneObject]
 
 
 def _legs(length: float, width: float, height: float, thick: float) -> list[Mesh]:
@@ -20,8 +20,8 @@ def _legs(length: float, width: float, height: float, thick: float) -> list[Mesh
     return [box(size, (i * x, j * y, height / 2)) for i in (-1, 1) for j in (-1, 1)]
 
 
-def table(rng: np.random.Generator, palette: Palette) -> Thing:
-    """Return a dining table or desk, 0.70-0.76 m high, sometimes with things on it."""
+def table(rng: np.random.Generator, palette: Palette) -> SceneObject:
+    """Return a dining table or desk, 0.70-0.76 m high, sometimes with objects on it."""
     length, width = rng.uniform(0.6, 1.0), rng.uniform(0.8, 2.0)
     height, top = rng.uniform(0.70, 0.76), palette.pick('wood')
     frame = top if rng.random() < 0.5 else palette.pick('paint')
@@ -30,7 +30,7 @@ def table(rng: np.random.Generator, palette: Palette) -> Thing:
     for _ in range(int(rng.integers(0, 5))):
         x, y = rng.uniform(-0.35, 0.35) * length, rng.uniform(-0.42, 0.42) * width
         parts += [(s, m.moved(x, y, height)) for s, m in _tableware(rng, palette)]
-    return Thing(tuple(parts), length, width)
+    return SceneObject(tuple(parts), length, width)
 
 
 def _tableware(rng: np.random.Generator, palette: Palette) -> list[Part]:
@@ -51,7 +51,7 @@ def _tableware(rng: np.random.Generator, palette: Palette) -> list[Part]:
     return [(palette.pick('carton'), box((0.25, 0.3, 0.2), (0, 0, 0.1)))]
 
 
-def chair(rng: np.random.Generator, palette: Palette) -> Thing:
+def chair(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a chair: seat 0.45 m, back 0.8-1.0 m high."""
     wood, seat = palette.pick('wood'), palette.pick('fabric' if rng.random() < 0.5 else 'wood')
     back = rng.uniform(0.8, 1.0)
@@ -65,11 +65,11 @@ def chair(rng: np.random.Generator, palette: Palette) -> Thing:
             (wood, box((0.025, 0.03, back - 0.46), (-0.19, b, (back + 0.46) / 2))) for b in bars
         ]
         parts.append((wood, box((0.03, 0.4, 0.06), (-0.19, 0, back - 0.03))))
-    return Thing(tuple(parts), 0.45, 0.45)
+    return SceneObject(tuple(parts), 0.45, 0.45)
 
 
-def office_chair(_rng: np.random.Generator, palette: Palette) -> Thing:
-    """Return a swivel chair on a five-armed foot."""
+def office_chair(_rng: np.random.Generator, palette: Palette) -> SceneObject:
+    """Return a swivel chair with a five-armed base."""
     cloth, metal = palette.pick('fabric'), palette.pick('paint')
     parts: list[Part] = [
         (cloth, box((0.48, 0.48, 0.08), (0, 0, 0.48))),
@@ -79,11 +79,11 @@ def office_chair(_rng: np.random.Generator, palette: Palette) -> Thing:
     for angle in np.linspace(0, 2 * math.pi, 6)[:-1]:
         tip = (0.3 * math.cos(angle), 0.3 * math.sin(angle), 0.06)
         parts.append((metal, rod((0, 0, 0.1), tip, 0.02, 6)))
-    return Thing(tuple(parts), 0.6, 0.6)
+    return SceneObject(tuple(parts), 0.6, 0.6)
 
 
-def sofa(rng: np.random.Generator, palette: Palette) -> Thing:
-    """Return a sofa or armchair: seat 0.42 m, back 0.85 m, one to three places."""
+def sofa(rng: np.random.Generator, palette: Palette) -> SceneObject:
+    """Return a sofa or armchair: seat 0.42 m, back 0.85 m, one to three seats."""
     places = int(rng.integers(1, 4))
     cloth, width = palette.pick('fabric'), 0.65 * places
     full = width + 0.36
@@ -101,11 +101,11 @@ def sofa(rng: np.random.Generator, palette: Palette) -> Thing:
         parts.append((cloth, box((0.6, 0.62, 0.13), (0.1, y, 0.4))))
         if rng.random() < 0.4:
             parts.append((cushion, ellipsoid((0.1, 0.22, 0.2), (-0.14, y, 0.62), 10)))
-    return Thing(tuple(parts), 0.85, full)
+    return SceneObject(tuple(parts), 0.85, full)
 
 
-def shelf(rng: np.random.Generator, palette: Palette) -> Thing:
-    """Return an open shelf 0.8-2.2 m high with books and boxes on its boards."""
+def shelf(rng: np.random.Generator, palette: Palette) -> SceneObject:
+    """Return an open shelf 0.8-2.2 m high with books and boxes."""
     width, height, depth = rng.uniform(0.6, 1.2), rng.uniform(0.8, 2.2), rng.uniform(0.28, 0.4)
     wood = palette.pick('wood' if rng.random() < 0.7 else 'paint')
     levels = max(2, round(height / 0.36))
@@ -120,7 +120,7 @@ def shelf(rng: np.random.Generator, palette: Palette) -> Thing:
         parts.append((wood, box((depth, width - 0.05, 0.025), (0, 0, z))))
         if level < levels and rng.random() < 0.8:
             parts.append(_shelf_load(rng, palette, width - 0.1, (depth, z + 0.0125, gap)))
-    return Thing(tuple(parts), depth, width)
+    return SceneObject(tuple(parts), depth, width)
 
 
 def _shelf_load(
@@ -132,11 +132,11 @@ def _shelf_load(
     height = min(0.28, gap - 0.06) if rng.random() < 0.6 else gap * rng.uniform(0.3, 0.8)
     surface = palette.pick('books' if rng.random() < 0.65 else 'carton')
     load = box((depth * 0.7, share * width, height), (0.0, y, z + height / 2))
-    # The books' picture holds rows of 0.3 m from v = 0: stand it on the board.
+    # The book texture has rows of 0.3 m from v = 0; align a row with the board.
     return surface, load.uv_shifted(float(rng.random()), height / 2)
 
 
-def cabinet(rng: np.random.Generator, palette: Palette) -> Thing:
+def cabinet(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a cupboard, drawer unit or fridge with doors and handles."""
     width, depth = rng.uniform(0.5, 1.4), rng.uniform(0.4, 0.62)
     height = float(rng.choice([0.75, 0.9, 1.2, 1.8, 2.0]))
@@ -151,10 +151,10 @@ def cabinet(rng: np.random.Generator, palette: Palette) -> Thing:
             parts.append((body, front.uv_shifted(*rng.random(2))))
             grip = box((0.03, 0.12, 0.015), (depth / 2 + 0.03, y, z + tall * 0.3))
             parts.append((handle, grip))
-    return Thing(tuple(parts), depth, width)
+    return SceneObject(tuple(parts), depth, width)
 
 
-def bed(rng: np.random.Generator, palette: Palette) -> Thing:
+def bed(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a bed 2.0 m long, 0.9-1.8 m wide."""
     width, cloth = float(rng.choice([0.9, 1.4, 1.8])), palette.pick('fabric')
     wood, linen = palette.pick('wood'), palette.pick('fabric')
@@ -166,10 +166,10 @@ def bed(rng: np.random.Generator, palette: Palette) -> Thing:
     ]
     for y in np.linspace(-width / 4, width / 4, 2 if width > 1 else 1):
         parts.append((linen, ellipsoid((0.22, 0.33, 0.09), (-0.7, y, 0.54), 10)))
-    return Thing(tuple(parts), 2.1, width + 0.1)
+    return SceneObject(tuple(parts), 2.1, width + 0.1)
 
 
-def lamp(rng: np.random.Generator, palette: Palette) -> Thing:
+def lamp(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a standing lamp 1.4-1.8 m high."""
     height, metal = rng.uniform(1.4, 1.8), palette.pick('metal')
     shade = Surface(tint=(1.0, 0.93, 0.8), glow=float(rng.uniform(0.1, 0.8)))
@@ -178,10 +178,10 @@ def lamp(rng: np.random.Generator, palette: Palette) -> Thing:
         (metal, cylinder(0.012, height, 6)),
         (shade, cylinder(0.2, 0.28, 16, top=0.13).moved(0, 0, height - 0.28)),
     ]
-    return Thing(tuple(parts), 0.3, 0.3)
+    return SceneObject(tuple(parts), 0.3, 0.3)
 
 
-def pot_plant(rng: np.random.Generator, palette: Palette) -> Thing:
+def pot_plant(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a plant in a pot, 0.5-1.9 m high."""
     height, leaves = rng.uniform(0.5, 1.9), palette.pick('foliage')
     spread = height * rng.uniform(0.15, 0.25)
@@ -192,10 +192,10 @@ def pot_plant(rng: np.random.Generator, palette: Palette) -> Thing:
         at = (reach * math.cos(angle), reach * math.sin(angle), rng.uniform(0.4, 0.95) * height)
         size = rng.uniform(0.05, 0.14, 3)
         parts.append((leaves, ellipsoid((size[0], size[1], size[2] * 0.6), at, 7)))
-    return Thing(tuple(parts), 2 * spread, 2 * spread)
+    return SceneObject(tuple(parts), 2 * spread, 2 * spread)
 
 
-def cartons(rng: np.random.Generator, palette: Palette) -> Thing:
+def cartons(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a stack of cardboard boxes, sometimes on a 1.2 x 0.8 m pallet."""
     parts: list[Part] = []
     pallet = rng.random() < 0.4
@@ -214,23 +214,25 @@ def cartons(rng: np.random.Generator, palette: Palette) -> Thing:
         turn = 0.0 if pallet else float(rng.uniform(-0.2, 0.2))
         parts.append((palette.pick('carton'), body.moved(0, 0, z, turn)))
         z += height
-    return Thing(tuple(parts), length, width)
+    return SceneObject(tuple(parts), length, width)
 
 
-def bin_or_bucket(rng: np.random.Generator, palette: Palette) -> Thing:
+def bin_or_bucket(rng: np.random.Generator, palette: Palette) -> SceneObject:
     """Return a waste bin, bucket, drum or ball standing on the floor."""
     paint, kind = palette.pick('paint'), int(rng.integers(4))
     if kind == 0:
-        return Thing(((paint, cylinder(0.12, 0.3, 14, top=0.16)),), 0.32, 0.32)
+        return SceneObject(((paint, cylinder(0.12, 0.3, 14, top=0.16)),), 0.32, 0.32)
     if kind == 1:
-        return Thing(((paint, cylinder(0.2, 0.65, 16)),), 0.4, 0.4)
+        return SceneObject(((paint, cylinder(0.2, 0.65, 16)),), 0.4, 0.4)
     if kind == 2:
-        return Thing(((paint, cylinder(0.29, 0.88, 18)),), 0.58, 0.58)
+        return SceneObject(((paint, cylinder(0.29, 0.88, 18)),), 0.58, 0.58)
     radius = float(rng.uniform(0.06, 0.16))
-    return Thing(((paint, ellipsoid((radius,) * 3, (0, 0, radius), 16)),), 2 * radius, 2 * radius)
+    return SceneObject(
+        ((paint, ellipsoid((radius,) * 3, (0, 0, radius), 16)),), 2 * radius, 2 * radius
+    )
 
 
-WALL_SIDE: tuple[Maker, ...] = (shelf, shelf, cabinet, cabinet, sofa, table, bed)
-FREE_STANDING: tuple[Maker, ...] = (
+WALL_SIDE: tuple[Factory, ...] = (shelf, shelf, cabinet, cabinet, sofa, table, bed)
+FREE_STANDING: tuple[Factory, ...] = (
     table, chair, chair, office_chair, lamp, pot_plant, cartons, bin_or_bucket, sofa,
 )  # fmt: skip

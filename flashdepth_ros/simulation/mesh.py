@@ -1,4 +1,4 @@
-"""Triangle meshes with texture coordinates in metres: the clay everything simulated is made of."""
+"""Triangle meshes with texture coordinates in metres, and basic shapes."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ class Mesh:
     faces: NDArray[np.int32]
 
     def moved(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> Mesh:
-        """Return the mesh turned about z by `yaw` radians, then moved."""
+        """Return the mesh rotated about z by `yaw` radians, then translated."""
         cos, sin = math.cos(yaw), math.sin(yaw)
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         vertices = self.vertices @ turn + (x, y, z)
         return replace(self, vertices=vertices, normals=self.normals @ turn)
 
     def tilted(self, pitch: float) -> Mesh:
-        """Return the mesh turned about the y axis by `pitch` radians (x goes down)."""
+        """Return the mesh rotated about y by `pitch` radians (the x axis turns down)."""
         cos, sin = math.cos(pitch), math.sin(pitch)
         turn = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
         return replace(self, vertices=self.vertices @ turn, normals=self.normals @ turn)
 
     def roughened(self, rng: np.random.Generator, amount_m: float, wave_m: float) -> Mesh:
-        """Return the mesh with lumps that high and about that wide, for leaves and rocks."""
+        """Return the mesh with bumps of about this height and width, for foliage and rocks."""
         turns = rng.normal(0.0, 2.0 * math.pi / wave_m, (3, 3))
-        lumps = np.sin(self.vertices @ turns + rng.uniform(0.0, 6.28, 3)).sum(
+        bumps = np.sin(self.vertices @ turns + rng.uniform(0.0, 6.28, 3)).sum(
             axis=1, keepdims=True
         )
-        return replace(self, vertices=self.vertices + 0.5 * amount_m * lumps * self.normals)
+        return replace(self, vertices=self.vertices + 0.5 * amount_m * bumps * self.normals)
 
     def uv_shifted(self, u: float, v: float) -> Mesh:
-        """Return the mesh with its texture moved, so that equal things do not look alike."""
+        """Return the mesh with a shifted texture, so that equal objects look different."""
         return replace(self, uv=self.uv + np.array([u, v]))
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
-    """Return one mesh of many."""
+    """Return the union of several meshes as one mesh."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
@@ -73,9 +73,9 @@ def _grid_faces(columns: int, rows: int) -> NDArray[np.int32]:
 
 def sheet(origin: Vector, along: Vector, up: Vector, cell: float = math.inf) -> Mesh:
     """
-    Return a parallelogram seen from the side `along` x `up` points to.
+    Return a parallelogram whose front side is in direction `along` x `up`.
 
-    Light is computed per vertex, so large sheets near lamps want a `cell` (metres) to be cut by.
+    Lighting is per vertex, so large sheets near lamps need a subdivision into cells (metres).
     """
     first, second = np.asarray(along, np.float64), np.asarray(up, np.float64)
     width, height = float(np.linalg.norm(first)), float(np.linalg.norm(second))
@@ -94,7 +94,7 @@ def sheet(origin: Vector, along: Vector, up: Vector, cell: float = math.inf) -> 
 
 @lru_cache(maxsize=1)
 def _unit_box() -> tuple[Array, Array, Array, Array, NDArray[np.int32]]:
-    """Corners (24, 3), normals, and the axes (24, 3) that texture u and v run along."""
+    """Return corners (24, 3), normals, the axes (24, 3) of texture u and v, and triangles."""
     faces = [
         ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
         ((-1, 0, 0), (0, -1, 0), (0, 0, 1)),
@@ -114,7 +114,7 @@ def _unit_box() -> tuple[Array, Array, Array, Array, NDArray[np.int32]]:
 
 
 def box(size: Vector, centre: Vector = (0.0, 0.0, 0.0)) -> Mesh:
-    """Return a box of full edge lengths `size` about `centre`."""
+    """Return a box with edge lengths `size` around `centre`."""
     unit, normals, u_axis, v_axis, faces = _unit_box()
     local = unit * np.asarray(size) * 0.5
     uv = np.stack([(local * u_axis).sum(1), (local * v_axis).sum(1)], axis=1)
@@ -128,7 +128,7 @@ def _circle(sides: int) -> Array:
 
 
 def revolve(profile: Sequence[tuple[float, float]], sides: int = 12) -> Mesh:
-    """Return the solid swept about z by a `profile` of (radius, height) from bottom to top."""
+    """Return the surface of revolution of a `profile` (radius, height), from bottom to top."""
     curve, ring = np.asarray(profile, dtype=np.float64), _circle(sides)
     step = np.diff(curve, axis=0)
     length = np.hypot(step[:, 0], step[:, 1])
@@ -148,14 +148,14 @@ def revolve(profile: Sequence[tuple[float, float]], sides: int = 12) -> Mesh:
 
 
 def cylinder(radius: float, height: float, sides: int = 12, top: float | None = None) -> Mesh:
-    """Return an upright cylinder, or a frustum whose upper radius is `top`, on z = 0, lidded."""
+    """Return a closed cylinder on z = 0, or a frustum with upper radius `top`."""
     upper = radius if top is None else top
     lid = revolve([(upper, height), (0.0, height)], sides)
     return join([revolve([(radius, 0.0), (upper, height)], sides), lid])
 
 
 def ellipsoid(radii: Vector, centre: Vector = (0.0, 0.0, 0.0), sides: int = 12) -> Mesh:
-    """Return an ellipsoid about `centre`."""
+    """Return an ellipsoid around `centre`."""
     angles = np.linspace(-math.pi / 2, math.pi / 2, max(4, sides // 2 + 1))
     ball = revolve([(math.cos(a), math.sin(a)) for a in angles], sides)
     normals = ball.vertices / np.asarray(radii)
@@ -165,7 +165,7 @@ def ellipsoid(radii: Vector, centre: Vector = (0.0, 0.0, 0.0), sides: int = 12) 
 
 
 def rod(start: Vector, end: Vector, radius: float, sides: int = 8) -> Mesh:
-    """Return a round bar between two points."""
+    """Return a cylinder between two points."""
     a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     length = float(np.linalg.norm(b - a))
     z_axis = (b - a) / length
@@ -178,7 +178,7 @@ def rod(start: Vector, end: Vector, radius: float, sides: int = 8) -> Mesh:
 
 
 def patch(rng: np.random.Generator, radius: float, height: float) -> Mesh:
-    """Return a flat irregular spot on the ground, `height` metres above z = 0."""
+    """Return a flat, irregular patch of ground, `height` metres above z = 0."""
     disc = revolve([(radius, height), (0.0, height)], 20)
     angle = np.arctan2(disc.vertices[:, 1], disc.vertices[:, 0])
     waves = sum(rng.uniform(0.0, 0.22) * np.cos(k * angle + rng.uniform(0, 6)) for k in (1, 2, 3))
@@ -187,7 +187,7 @@ def patch(rng: np.random.Generator, radius: float, height: float) -> Mesh:
 
 
 def terrain(x: Array, y: Array, z: Array) -> Mesh:
-    """Return the surface z (len(y), len(x)) over the grid lines x and y."""
+    """Return the height field z (len(y), len(x)) over the grid lines x and y."""
     slope_y, slope_x = np.gradient(z, y, x)
     normals = np.stack([-slope_x, -slope_y, np.ones_like(z)], axis=-1).reshape(-1, 3)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)

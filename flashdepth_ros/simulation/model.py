@@ -1,4 +1,4 @@
-"""A scene as a compiled MuJoCo model: one mesh for each surface of the static world."""
+"""Compile a scene to a MuJoCo model with one mesh per surface of the static objects."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from flashdepth_ros.simulation.textures import texture
 
 NEAR_M = 0.05
 FAR_M = 1000.0
-# The sky box is drawn at some 0.3 to 0.7 of the far plane; nothing of a scene lies beyond this.
+# The sky box is drawn at 0.3 to 0.7 of the far plane; all objects are nearer than this.
 SKY_M = 250.0
 SHADOW_REACH_M = 14.0
 
 
 def compile_scene(scene: Scene, width: int, height: int) -> mujoco.MjModel:
-    """Return the model of a scene, its off-screen buffer `width` by `height` pixels."""
+    """Return the model of a scene, with an off-screen buffer of `width` x `height` pixels."""
     builder = _Builder(width, height)
     builder.add_sky(scene)
     builder.add_parts(builder.spec.worldbody, scene.parts)
     for light in scene.lights:
         builder.add_light(light)
-    for mover in scene.movers:
+    for mover in scene.moving_objects:
         body = builder.spec.worldbody.add_body(mocap=True)
-        builder.add_parts(body, mover.thing.parts)
+        builder.add_parts(body, mover.body.parts)
         for limb in mover.limbs:
             builder.add_limb(body, limb)
     return builder.spec.compile()
@@ -63,12 +63,12 @@ class _Builder:
         sky.data = cube_map(scene.sky).tobytes()
 
     def add_light(self, light: Light) -> None:
-        made = self.spec.worldbody.add_light(pos=light.position, dir=light.direction)
+        added = self.spec.worldbody.add_light(pos=light.position, dir=light.direction)
         directional = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
-        made.type = directional if light.directional else mujoco.mjtLightType.mjLIGHT_SPOT
-        made.diffuse, made.specular = light.colour, tuple(0.5 * c for c in light.colour)
-        made.castshadow, made.cutoff = light.shadow, light.cutoff_deg
-        made.attenuation, made.exponent = light.attenuation, 0.0
+        added.type = directional if light.directional else mujoco.mjtLightType.mjLIGHT_SPOT
+        added.diffuse, added.specular = light.colour, tuple(0.5 * c for c in light.colour)
+        added.castshadow, added.cutoff = light.shadow, light.cutoff_deg
+        added.attenuation, added.exponent = light.attenuation, 0.0
 
     def add_parts(self, body: Any, parts: Iterable[Part]) -> None:
         groups: dict[Surface, list[Mesh]] = defaultdict(list)
@@ -86,11 +86,11 @@ class _Builder:
     def _add_mesh(self, body: Any, surface: Surface, mesh: Mesh) -> None:
         name = f'm{self._meshes}'
         self._meshes += 1
-        made = self.spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
-        made.uservert = mesh.vertices.astype(np.float32).ravel()
-        made.usernormal = mesh.normals.astype(np.float32).ravel()
-        made.usertexcoord = (mesh.uv / surface.tile_m).astype(np.float32).ravel()
-        made.userface = mesh.faces.ravel()
+        added = self.spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+        added.uservert = mesh.vertices.astype(np.float32).ravel()
+        added.usernormal = mesh.normals.astype(np.float32).ravel()
+        added.usertexcoord = (mesh.uv / surface.tile_m).astype(np.float32).ravel()
+        added.userface = mesh.faces.ravel()
         kind = mujoco.mjtGeom.mjGEOM_MESH
         geom = body.add_geom(type=kind, meshname=name, material=self._material(surface))
         geom.contype, geom.conaffinity, geom.mass = 0, 0, 0.0
@@ -98,19 +98,19 @@ class _Builder:
     def _material(self, surface: Surface) -> str:
         if surface not in self._materials:
             name = f's{len(self._materials)}'
-            made = self.spec.add_material(name=name, rgba=(*surface.tint, 1.0))
-            made.specular, made.shininess = surface.gloss, 0.2 + 0.6 * surface.gloss
-            made.emission = surface.glow
+            added = self.spec.add_material(name=name, rgba=(*surface.tint, 1.0))
+            added.specular, added.shininess = surface.gloss, 0.2 + 0.6 * surface.gloss
+            added.emission = surface.glow
             if surface.family:
-                made.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = self._texture(surface)
+                added.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = self._texture(surface)
             self._materials[surface] = name
         return self._materials[surface]
 
     def _texture(self, surface: Surface) -> str:
         name = f'{surface.family}{surface.variant}'
         if name not in self._textures:
-            made = self.spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
-            made.width, made.height, made.nchannel = SIZE, SIZE, 3
-            made.data = texture(surface.family, surface.variant).tobytes()
+            added = self.spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
+            added.width, added.height, added.nchannel = SIZE, SIZE, 3
+            added.data = texture(surface.family, surface.variant).tobytes()
             self._textures.add(name)
         return name

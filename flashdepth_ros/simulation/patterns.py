@@ -1,4 +1,4 @@
-"""What pictures of materials are made of: seamless noise, blocks with joints, colour ramps."""
+"""Building blocks of textures: seamless noise, blocks with joints, colour ramps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def noise(
     rng: np.random.Generator, roughness: float = 1.0, stretch: float = 1.0, low: float = 1.0
 ) -> Array:
     """
-    Return seamless fractal noise (SIZE, SIZE), mean 0, standard deviation 1.
+    Return seamless fractal noise (SIZE, SIZE) with mean 0 and standard deviation 1.
 
-    :param roughness: exponent of the spectrum's fall; 0 is white, 2 is clouds.
-    :param stretch: above 1 draws the pattern out along the second axis (x).
-    :param low: lowest frequency kept, in waves a picture.
+    :param roughness: exponent of the spectral falloff; 0: white noise, 2: clouds.
+    :param stretch: above 1 stretches the pattern along the second axis (x).
+    :param low: lowest frequency, in periods per image.
     """
     fy = np.fft.fftfreq(SIZE)[:, None] * SIZE
     fx = np.fft.rfftfreq(SIZE)[None, :] * SIZE * stretch
@@ -32,21 +32,21 @@ def noise(
 
 
 def grey(value: NDArray[np.floating]) -> Array:
-    """Return a grey picture (H, W, 3) of brightness (H, W)."""
+    """Return a grey image (H, W, 3) with brightness (H, W)."""
     return np.repeat(value[..., None], 3, axis=2).astype(np.float32)
 
 
 def coloured(
     value: NDArray[np.floating], dark: tuple[float, ...], light: tuple[float, ...]
 ) -> Array:
-    """Return a picture (H, W, 3) that goes from `dark` at 0 to `light` at 1."""
+    """Return an image (H, W, 3) with colours from `dark` at 0 to `light` at 1."""
     mix = np.clip(value, 0.0, 1.0)[..., None]
     blend = (1.0 - mix) * np.asarray(dark, np.float32) + mix * np.asarray(light, np.float32)
     return blend.astype(np.float32)
 
 
 def cells(columns: int, rows: int, joint_px: float, shift: float = 0.0) -> tuple[Array, Array]:
-    """Return the cell index and the joint mask of a wall of blocks, rows shifted in turn."""
+    """Return cell indices and joint mask of a block pattern; each row is shifted by `shift`."""
     y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
     row = np.floor(y * rows / SIZE)
     across = x * columns / SIZE + row * shift
@@ -60,6 +60,6 @@ def cells(columns: int, rows: int, joint_px: float, shift: float = 0.0) -> tuple
 
 
 def per_cell(rng: np.random.Generator, index: Array, spread: float) -> Array:
-    """Return a random offset (H, W), the same all over a cell."""
+    """Return random offsets (H, W), constant within a cell."""
     table = rng.normal(0.0, spread, int(index.max()) + 1).astype(np.float32)
     return table[index.astype(np.int64)]

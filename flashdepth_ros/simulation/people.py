@@ -1,4 +1,4 @@
-"""Figures of people 1.5-1.95 m tall, standing or walking with swinging limbs."""
+"""People 1.5-1.95 m tall, standing or walking with moving limbs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 import numpy as np
 
 from flashdepth_ros.simulation.mesh import Mesh, box, ellipsoid, revolve, rod
-from flashdepth_ros.simulation.scene import Limb, Mover, Part, Thing
-from flashdepth_ros.simulation.surfaces import Palette, Surface, covered
+from flashdepth_ros.simulation.scene import Limb, MovingObject, Part, SceneObject
+from flashdepth_ros.simulation.surfaces import Palette, Surface, random_surface
 
 _SKINS = ((0.95, 0.78, 0.67), (0.85, 0.64, 0.5), (0.6, 0.42, 0.3), (0.38, 0.26, 0.19))
 
 
 def _clothes(rng: np.random.Generator, palette: Palette) -> tuple[Surface, Surface, Surface]:
     skin = Surface(tint=_SKINS[int(rng.integers(len(_SKINS)))])
-    shirt = covered(rng, 'fabric', 0.9) if rng.random() < 0.6 else palette.pick('fabric')
-    return skin, shirt, covered(rng, 'fabric', 0.5)
+    shirt = random_surface(rng, 'fabric', 0.9) if rng.random() < 0.6 else palette.pick('fabric')
+    return skin, shirt, random_surface(rng, 'fabric', 0.5)
 
 
 def _torso(rng: np.random.Generator, tall: float, clothes: tuple[Surface, ...]) -> list[Part]:
@@ -59,8 +59,8 @@ def _arm(tall: float, clothes: tuple[Surface, ...]) -> tuple[Part, ...]:
     )
 
 
-def person(rng: np.random.Generator, palette: Palette) -> Thing:
-    """Return a person standing still."""
+def person(rng: np.random.Generator, palette: Palette) -> SceneObject:
+    """Return a standing person."""
     tall, clothes = float(rng.uniform(1.55, 1.92)), _clothes(rng, palette)
     parts = _torso(rng, tall, clothes)
     for side in (-1, 1):
@@ -68,7 +68,7 @@ def person(rng: np.random.Generator, palette: Palette) -> Thing:
         turn = float(rng.uniform(-0.5, 0.2))
         arm = [(s, m.tilted(turn)) for s, m in _arm(tall, clothes)]
         parts += [(s, m.moved(0, side * 0.235, 0.81 * tall)) for s, m in arm]
-    return Thing(tuple(parts), 0.5, 0.6)
+    return SceneObject(tuple(parts), 0.5, 0.6)
 
 
 def walker(
@@ -76,8 +76,8 @@ def walker(
     palette: Palette,
     start: tuple[float, float],
     end: tuple[float, float],
-) -> Mover:
-    """Return a person who walks to and fro between two points at 0.5-1.6 m/s."""
+) -> MovingObject:
+    """Return a person who walks back and forth between two points at 0.5-1.6 m/s."""
     tall, clothes = float(rng.uniform(1.55, 1.92)), _clothes(rng, palette)
     speed = float(rng.uniform(0.5, 1.6))
     rate, phase = 0.35 + 0.4 * speed, float(rng.uniform(0, 2 * math.pi))
@@ -87,6 +87,6 @@ def walker(
         hip, shoulder = (0.0, side * 0.1, 0.5 * tall), (0.0, side * 0.235, 0.81 * tall)
         limbs.append(Limb(_leg(tall, clothes), hip, 0.42, rate, turn))
         limbs.append(Limb(_arm(tall, clothes), shoulder, 0.35, rate, turn + math.pi))
-    body = Thing(tuple(_torso(rng, tall, clothes)), 0.5, 0.6)
+    body = SceneObject(tuple(_torso(rng, tall, clothes)), 0.5, 0.6)
     offset = float(rng.uniform(0, 10))
-    return Mover(body, start, end, speed, offset, tuple(limbs))
+    return MovingObject(body, start, end, speed, offset, tuple(limbs))

@@ -1,4 +1,4 @@
-"""Colour and depth of a compiled scene from one render pass, without a screen."""
+"""Render colour and depth of a compiled scene in one pass, off-screen."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ _LIBRARIES = {'egl': 'EGL', 'osmesa': 'OSMesa'}
 
 def gl_backend() -> str:
     """
-    Return the off-screen GL to render with: MUJOCO_GL where set, else 'egl', else 'osmesa'.
+    Return the off-screen OpenGL backend: MUJOCO_GL if set, else 'egl', else 'osmesa'.
 
-    :raises SimulationError: neither library is on this machine.
+    :raises SimulationError: neither library is installed.
     """
-    asked = os.environ.get('MUJOCO_GL', '').lower()
-    names = (asked,) if asked in _LIBRARIES else tuple(_LIBRARIES)
+    requested = os.environ.get('MUJOCO_GL', '').lower()
+    names = (requested,) if requested in _LIBRARIES else tuple(_LIBRARIES)
     for name in names:
         if ctypes.util.find_library(_LIBRARIES[name]):
             return name
     raise SimulationError(
-        f'no off-screen OpenGL found (looked for {", ".join(names)}); on Debian or Ubuntu: '
+        f'no off-screen OpenGL found (searched for {", ".join(names)}); on Debian or Ubuntu: '
         'apt install libegl1 libgl1-mesa-dri libosmesa6'
     )
 
 
 def start_gl() -> None:
     """
-    Make this process ready to render; a process forked after this cannot, so spawn workers.
+    Create the GL context of this process. A process forked afterwards cannot render: use spawn.
 
-    :raises SimulationError: no off-screen OpenGL, or it does not start.
+    :raises SimulationError: off-screen OpenGL is not installed or does not start.
     """
     _gl_context(os.getpid()).make_current()
 
 
 @lru_cache(maxsize=1)
 def _gl_context(process_id: int) -> Any:
-    """Make the process's one GL context current: a second one in a process does not render."""
+    """Create the GL context of the process; a second context in a process would not render."""
     if gl_backend() == 'egl':
         from mujoco.egl import GLContext
     else:
         from mujoco.osmesa import GLContext
-    # PyOpenGL makes the symbols of Mesa's LLVM global; Triton, which CUDA builds of PyTorch import
-    # when they first optimise, has another LLVM and crashes on them unless it was loaded before.
+    # PyOpenGL makes the symbols of Mesa's LLVM global. Triton, which CUDA builds of PyTorch import
+    # in the first optimiser step, has its own LLVM and crashes on them unless it is loaded first.
     with suppress(ImportError):
         import triton  # noqa: F401
     try:
@@ -72,24 +72,24 @@ def _gl_context(process_id: int) -> Any:
 
 
 class Renderer:
-    """Renders one model; `pose` is camera-to-world, optical convention (x right, y down)."""
+    """Renders one model; `pose` is camera-to-world, for an optical frame (x right, y down)."""
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         start_gl()
         self._model, self._data = model, data
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        # The buffer is stored reversed (1 near, 0 far): reading it so keeps the far precise.
+        # Read the buffer as it is stored, reversed (1 near, 0 far): this keeps far depth precise.
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 16)
         self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
 
     def cast_shadows(self, on: bool) -> None:
-        """Choose whether lights that can cast shadows do so from now on."""
+        """Switch shadows on or off for the following renderings."""
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = on
 
     def close(self) -> None:
-        """Give the GL memory back."""
+        """Free the GL memory."""
         self._context.free()
 
     def render(
@@ -98,7 +98,7 @@ class Renderer:
         """
         Return rgb (H, W, 3) uint8 and depth Z (H, W) float32 in metres, +Inf for sky.
 
-        Colour is the mean of `sampling` by `sampling` rays a pixel; depth never mixes surfaces.
+        Colour is the mean of sampling x sampling samples per pixel; depth never mixes surfaces.
         """
         width, height = intrinsics.width * sampling, intrinsics.height * sampling
         self._update(pose, intrinsics)
@@ -111,7 +111,7 @@ class Renderer:
         if sampling > 1:
             size = (intrinsics.width, intrinsics.height)
             rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-            buffer = _one_surface(buffer, sampling)
+            buffer = _reduce_depth(buffer, sampling)
         return np.ascontiguousarray(rgb), _metres(buffer)
 
     def _update(self, pose: NDArray[np.float64], camera: Intrinsics) -> None:
@@ -126,21 +126,21 @@ class Renderer:
             view.frustum_bottom = -NEAR_M * (camera.height - 0.5 - camera.cy) / camera.fy
             view.frustum_center = NEAR_M * ((camera.width - 1) / 2.0 - camera.cx) / camera.fx
             view.frustum_width = NEAR_M * camera.width / 2.0 / camera.fx
-        self._follow_with_sun(pose)
+        self._center_shadow_map(pose)
 
-    def _follow_with_sun(self, pose: NDArray[np.float64]) -> None:
-        """Keep the sun's shadow map, which reaches only so far, about what the camera sees."""
+    def _center_shadow_map(self, pose: NDArray[np.float64]) -> None:
+        """Centre the sun's shadow map, which has a limited size, on the view of the camera."""
         middle = pose[:3, 3] + 0.6 * SHADOW_REACH_M * pose[:3, 2] * (1.0, 1.0, 0.0)
         for light in self._scene.lights[: self._scene.nlight]:
             if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL and not light.headlight:
                 light.pos = middle - 30.0 * light.dir
 
 
-def _one_surface(buffer: NDArray[np.float32], sampling: int) -> NDArray[np.float32]:
+def _reduce_depth(buffer: NDArray[np.float32], sampling: int) -> NDArray[np.float32]:
     """
-    Return a pixel's depth: the mean on one surface, one of the samples across an edge.
+    Return one depth per pixel: the mean on one surface, a single sample at an edge.
 
-    The buffer is linear in 1/Z, and 1/Z is linear over a plane: the mean is the plane's centre.
+    The buffer is linear in 1/Z, and 1/Z is linear on a plane: the mean is the value at the centre.
     """
     samples = [buffer[i::sampling, j::sampling] for i in range(sampling) for j in range(sampling)]
     mean = samples[0].copy()
@@ -154,7 +154,7 @@ def _one_surface(buffer: NDArray[np.float32], sampling: int) -> NDArray[np.float
 
 
 def _metres(buffer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return Z of the reversed depth buffer, the sky box at +Inf."""
+    """Return Z of the reversed depth buffer, with +Inf for the sky box."""
     inverse = NEAR_M + buffer * np.float32(FAR_M - NEAR_M)
     depth = np.float32(NEAR_M * FAR_M) / inverse
     return np.where(depth > SKY_M, np.float32(np.inf), depth).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Furnished buildings: rooms, doors, windows, pictures, lamps, furniture along the walls."""
+"""Furnished buildings: rooms, doors, windows, wall pictures, lamps and furniture."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ import math
 import numpy as np
 
 from flashdepth_ros.simulation import furniture
-from flashdepth_ros.simulation.floorplan import Opening, Room, Wall, leaf, split, wall_parts
+from flashdepth_ros.simulation.floorplan import (
+    Opening,
+    Room,
+    Wall,
+    door_leaf,
+    split_into_rooms,
+    wall_parts,
+)
 from flashdepth_ros.simulation.mesh import box, sheet
 from flashdepth_ros.simulation.people import person
 from flashdepth_ros.simulation.scene import Light, Scene
 from flashdepth_ros.simulation.surfaces import Palette, Surface
 
-_LAMPS = 4
+_MAX_LAMPS = 4
 
 
 def add_building(
     rng: np.random.Generator, scene: Scene, palette: Palette, outline: Room, *, shadows: bool
 ) -> None:
-    """Raise a furnished one-storey building on an outline; the sun must cast its shadow."""
+    """Add a furnished one-storey building; with `shadows` its main lamp casts shadows."""
     hall = outline.area > 60 and rng.random() < 0.3
     height = float(rng.uniform(3.5, 6.0) if hall else rng.uniform(2.4, 3.0))
     smallest = 7.0 if hall else float(rng.uniform(1.4, 3.2))
-    rooms, walls = split(rng, outline, smallest)
+    rooms, walls = split_into_rooms(rng, outline, smallest)
     walls += _outer_walls(rng, outline, walls, height)
     for wall in walls:
         _add_wall(rng, scene, palette, wall, height)
     _add_floors(scene, palette, rooms, outline, height)
     for room in rooms:
-        _furnish(rng, scene, palette, room)
+        _add_furniture(rng, scene, palette, room)
     x, y = outline.centre
     scene.free.reserve((x, y, outline.x1 - outline.x0, outline.y1 - outline.y0, 0.0))
     for wall in walls:
-        _hang_pictures(rng, scene, palette, wall)
+        _add_pictures(rng, scene, palette, wall)
     for index, room in enumerate(sorted(rooms, key=lambda r: -r.area)):
         _add_lamp(rng, scene, room, height, index, shadows)
 
@@ -49,25 +56,25 @@ def _outer_walls(
     for side in range(4):
         bare = Wall(corners[side], corners[(side + 1) % 4], True)
         ends = [p for wall in inner for p in (wall.start, wall.end)]
-        joints = [math.dist(bare.start, p) for p in ends if _on(bare, p)]
+        joints = [math.dist(bare.start, p) for p in ends if _is_on(bare, p)]
         openings: list[Opening] = []
         along = float(rng.uniform(0.8, 1.6))
         while along < bare.length - 0.8:
             width = float(rng.choice([0.8, 1.2, 1.6]))
             door = side == entrance and not any(o.door for o in openings)
-            hole = Opening(along, 0.9, 0.0, 2.03, True) if door else _window(rng, along, width)
-            clear = all(abs(along - joint) > hole.width / 2 + 0.25 for joint in joints)
-            inside = along + hole.width / 2 < bare.length - 0.3
-            if clear and inside and hole.top < height - 0.1 and (door or rng.random() < share):
-                openings.append(hole)
-            along += hole.width + float(rng.uniform(0.5, 2.0))
+            opening = Opening(along, 0.9, 0.0, 2.03, True) if door else _window(rng, along, width)
+            clear = all(abs(along - joint) > opening.width / 2 + 0.25 for joint in joints)
+            inside = along + opening.width / 2 < bare.length - 0.3
+            if clear and inside and opening.top < height - 0.1 and (door or rng.random() < share):
+                openings.append(opening)
+            along += opening.width + float(rng.uniform(0.5, 2.0))
         walls.append(replace(bare, openings=tuple(openings)))
     return walls
 
 
-def _on(wall: Wall, point: tuple[float, float]) -> bool:
-    whole = math.dist(wall.start, wall.end)
-    return math.dist(wall.start, point) + math.dist(point, wall.end) < whole + 1e-6
+def _is_on(wall: Wall, point: tuple[float, float]) -> bool:
+    length = math.dist(wall.start, wall.end)
+    return math.dist(wall.start, point) + math.dist(point, wall.end) < length + 1e-6
 
 
 def _window(rng: np.random.Generator, along: float, width: float) -> Opening:
@@ -94,7 +101,7 @@ def _add_wall(
         if opening.door and rng.random() < 0.7:
             closed = rng.random() < (0.7 if wall.outer else 0.25)
             swing = 0.0 if closed else float(rng.uniform(1.0, 1.6))
-            parts = leaf(opening, swing, palette.pick('wood'))
+            parts = door_leaf(opening, swing, palette.pick('wood'))
             scene.add((s, m.moved(*wall.start, 0.0, wall.yaw)) for s, m in parts)
             if closed:
                 _block(scene, wall, left, right)
@@ -122,23 +129,25 @@ def _add_floors(
     scene.add([(palette.pick('paint'), box(size, (x, y, height + 0.16)))])
 
 
-def _furnish(rng: np.random.Generator, scene: Scene, palette: Palette, room: Room) -> None:
+def _add_furniture(rng: np.random.Generator, scene: Scene, palette: Palette, room: Room) -> None:
     density = float(rng.uniform(0.3, 1.5))
     for _ in range(min(30, int(density * room.area))):
-        makers = furniture.WALL_SIDE
-        thing = makers[int(rng.integers(len(makers)))](rng, palette)
-        side, gap = int(rng.integers(4)), 0.16 + thing.length / 2
-        x, y = _within(rng, room, thing.width / 2 + 0.15)
+        factories = furniture.WALL_SIDE
+        item = factories[int(rng.integers(len(factories)))](rng, palette)
+        side, gap = int(rng.integers(4)), 0.16 + item.length / 2
+        x, y = _within(rng, room, item.width / 2 + 0.15)
         if side < 2:
             y = room.y0 + gap if side == 0 else room.y1 - gap
         else:
             x = room.x0 + gap if side == 2 else room.x1 - gap
-        scene.fit(thing, x, y, (math.pi / 2, -math.pi / 2, 0.0, math.pi)[side])
+        scene.try_place(item, x, y, (math.pi / 2, -math.pi / 2, 0.0, math.pi)[side])
     for _ in range(min(20, int(density * room.area * 0.5))):
-        makers = furniture.FREE_STANDING
-        figure = rng.random() < 0.12
-        thing = (person if figure else makers[int(rng.integers(len(makers)))])(rng, palette)
-        scene.fit(thing, *_within(rng, room, 0.4), float(rng.uniform(0, 2 * math.pi)))
+        factories = furniture.FREE_STANDING
+        is_person = rng.random() < 0.12
+        item = (person if is_person else factories[int(rng.integers(len(factories)))])(
+            rng, palette
+        )
+        scene.try_place(item, *_within(rng, room, 0.4), float(rng.uniform(0, 2 * math.pi)))
 
 
 def _within(rng: np.random.Generator, room: Room, margin: float) -> tuple[float, float]:
@@ -147,7 +156,7 @@ def _within(rng: np.random.Generator, room: Room, margin: float) -> tuple[float,
     return x + float(rng.uniform(-1, 1)) * spread_x, y + float(rng.uniform(-1, 1)) * spread_y
 
 
-def _hang_pictures(rng: np.random.Generator, scene: Scene, palette: Palette, wall: Wall) -> None:
+def _add_pictures(rng: np.random.Generator, scene: Scene, palette: Palette, wall: Wall) -> None:
     frame = palette.pick('paint')
     for along in np.arange(0.7, wall.length - 0.7, 1.4):
         at, edge = float(along + rng.uniform(-0.3, 0.3)), float(rng.choice([0.3, 0.5, 0.8]))
@@ -167,7 +176,7 @@ def _add_lamp(
     x, y = room.centre
     glow = Surface(tint=(1.0, 0.97, 0.9), glow=1.0)
     scene.add([(glow, box((0.6, 0.6, 0.05), (x, y, height - 0.03)))])
-    if index >= _LAMPS or rng.random() < 0.15:
+    if index >= _MAX_LAMPS or rng.random() < 0.15:
         return
     warm = rng.uniform(0.75, 1.0)
     power = float(rng.uniform(0.4, 0.75))

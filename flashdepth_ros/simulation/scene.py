@@ -1,4 +1,4 @@
-"""The value that describes a scene: what stands where, what moves, the light, where one can go."""
+"""The description of a scene: static and moving objects, lights, sky and free space."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from flashdepth_ros.simulation.mesh import Mesh, Vector
 from flashdepth_ros.simulation.surfaces import Colour, Surface
 
 Part = tuple[Surface, Mesh]
-Height = Callable[[float, float], float]
-# x, y of the middle, length along yaw, width across, yaw: metres and radians.
+HeightFunction = Callable[[float, float], float]
+# x and y of the centre, length along yaw, width across, yaw; metres and radians.
 Rectangle = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Thing:
+class SceneObject:
     """
-    An object of true size standing on z = 0 about the origin, its front towards +x.
+    An object in real size on the plane z = 0 at the origin, with its front towards +x.
 
-    `length` (x) and `width` (y) are the ground it takes, metres; nothing taken where either is 0.
+    `length` (x) and `width` (y) are the size of its footprint, m; no footprint if one is 0.
     """
 
     parts: tuple[Part, ...]
     length: float
     width: float
 
-    def placed(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> list[Part]:
-        """Return the parts where the thing is to stand."""
+    def parts_at(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> list[Part]:
+        """Return the parts of the object at a position and yaw."""
         return [(surface, mesh.moved(x, y, z, yaw)) for surface, mesh in self.parts]
 
 
 @dataclass(frozen=True)
 class Limb:
-    """Parts that swing about the y axis through `pivot`: sin(2 pi t rate + phase) * swing rad."""
+    """Parts that swing about y at `pivot` by swing * sin(2 pi t rate + phase), radians."""
 
     parts: tuple[Part, ...]
     pivot: Vector
@@ -48,30 +48,30 @@ class Limb:
 
 
 @dataclass(frozen=True)
-class Mover:
-    """A thing that goes to and fro between two ground points at a steady speed."""
+class MovingObject:
+    """An object that moves back and forth between two ground points at a constant speed."""
 
-    thing: Thing
+    body: SceneObject
     start: tuple[float, float]
     end: tuple[float, float]
     speed: float
     offset_m: float = 0.0
     limbs: tuple[Limb, ...] = ()
 
-    def place(self, time_s: float) -> tuple[float, float, float]:
-        """Return x, y in metres and the yaw in radians at a time."""
+    def pose_at(self, time_s: float) -> tuple[float, float, float]:
+        """Return x, y (metres) and yaw (radians) at a time."""
         delta = (self.end[0] - self.start[0], self.end[1] - self.start[1])
         length = max(math.hypot(*delta), 1e-6)
-        way = (self.offset_m + self.speed * time_s) % (2.0 * length)
-        forward = way <= length
-        share = way / length if forward else 2.0 - way / length
+        distance = (self.offset_m + self.speed * time_s) % (2.0 * length)
+        forward = distance <= length
+        share = distance / length if forward else 2.0 - distance / length
         yaw = math.atan2(delta[1], delta[0]) + (0.0 if forward else math.pi)
         return self.start[0] + share * delta[0], self.start[1] + share * delta[1], yaw
 
 
 @dataclass(frozen=True)
 class Light:
-    """A sun (`directional`) or a lamp; colour 0..1; `attenuation` as OpenGL's three terms."""
+    """The sun (`directional`) or a lamp; colour 0..1; `attenuation` is OpenGL's three terms."""
 
     position: Vector
     direction: Vector
@@ -84,7 +84,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Sky:
-    """Colours 0..1 of zenith and horizon, cloud cover 0..1, and the cloud pattern's seed."""
+    """Colours (0..1) of zenith and horizon, cloud cover (0..1) and seed of the cloud pattern."""
 
     zenith: Colour
     horizon: Colour
@@ -93,7 +93,7 @@ class Sky:
 
 
 class FreeSpace:
-    """A ground plan of where a camera can go: distance in metres to what stands around."""
+    """A grid map of free ground, with the distance in metres to the nearest obstacle."""
 
     def __init__(self, half_x: float, half_y: float, cell_m: float) -> None:
         self._cell = cell_m
@@ -114,22 +114,22 @@ class FreeSpace:
         return np.rint(self._pixels(outline)).astype(np.int32)
 
     def block(self, rectangle: Rectangle) -> None:
-        """Take a rectangle of the ground."""
+        """Mark a rectangle as occupied."""
         cv2.fillConvexPoly(self._free, self._outline(rectangle), 0)
         self._clearance = None
 
     def reserve(self, rectangle: Rectangle) -> None:
-        """Keep things out of a rectangle that a camera may pass: a doorway, a lane."""
+        """Keep a rectangle free of objects, such as a doorway; the camera may pass it."""
         cv2.fillConvexPoly(self._reserved, self._outline(rectangle), 1)
 
     def fits(self, rectangle: Rectangle) -> bool:
-        """Tell whether a thing may stand on a rectangle: nothing taken, nothing reserved."""
+        """Return whether a rectangle is neither occupied nor reserved."""
         mask = np.zeros_like(self._free)
         cv2.fillConvexPoly(mask, self._outline(rectangle), 1)
         return not bool((mask & (self._reserved | (1 - self._free))).any())
 
     def clearance(self, x: float, y: float) -> float:
-        """Return the distance in metres from a point to the nearest taken ground or border."""
+        """Return the distance in metres from a point to the nearest obstacle or map border."""
         if self._clearance is None:
             framed = self._free.copy()
             framed[0], framed[-1], framed[:, 0], framed[:, -1] = 0, 0, 0, 0
@@ -141,59 +141,63 @@ class FreeSpace:
             return 0.0
         return float(self._clearance[row, column])
 
-    def draw(
-        self, rng: np.random.Generator, clearance_m: float, reach: float = 1.0, tries: int = 40
+    def draw_point(
+        self, rng: np.random.Generator, clearance_m: float, reach: float = 1.0, attempts: int = 40
     ) -> tuple[float, float] | None:
         """
-        Return a random point with that much room around it, or None.
+        Return a random point with at least this clearance, or None if none was found.
 
-        :param reach: share of the plan, about its middle, to draw from.
+        :param reach: size of the sampled area around the centre, as a share of the map.
         """
-        for _ in range(tries):
+        for _ in range(attempts):
             x, y = (float(rng.uniform(-h, h)) * reach for h in self._half)
             if self.clearance(x, y) >= clearance_m:
                 return x, y
         return None
 
 
-def flat(_x: float, _y: float) -> float:
+def level_ground(_x: float, _y: float) -> float:
     """Return the height of level ground."""
     return 0.0
 
 
 @dataclass
 class Scene:
-    """Everything one world holds; made once by a builder, then only read."""
+    """All contents of a scene; not modified after it is built."""
 
     free: FreeSpace
     sky: Sky
     indoor: bool
-    ground: Height = flat
+    ground: HeightFunction = level_ground
     parts: list[Part] = field(default_factory=list)
-    movers: list[Mover] = field(default_factory=list)
+    moving_objects: list[MovingObject] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
     ambient: Colour = (0.4, 0.4, 0.4)
     haze_per_m: float = 0.0
 
     def add(self, parts: Iterable[Part]) -> None:
-        """Put parts, already in place, into the scene; they take no ground."""
+        """Add parts at their final position; they occupy no ground."""
         self.parts.extend(parts)
 
-    def place(self, thing: Thing, x: float, y: float, yaw: float = 0.0) -> None:
-        """Stand a thing on the ground and take its footprint."""
-        self.parts.extend(thing.placed(x, y, self.ground(x, y), yaw))
-        if thing.length > 0 and thing.width > 0:
-            self.free.block((x, y, thing.length, thing.width, yaw))
+    def place(self, item: SceneObject, x: float, y: float, yaw: float = 0.0) -> None:
+        """Put an object on the ground and mark its footprint as occupied."""
+        self.parts.extend(item.parts_at(x, y, self.ground(x, y), yaw))
+        if item.length > 0 and item.width > 0:
+            self.free.block((x, y, item.length, item.width, yaw))
 
-    def fit(self, thing: Thing, x: float, y: float, yaw: float = 0.0) -> bool:
-        """Stand a thing where it fits; False where it does not."""
-        fits = self.free.fits((x, y, thing.length + 0.06, thing.width + 0.06, yaw))
+    def try_place(self, item: SceneObject, x: float, y: float, yaw: float = 0.0) -> bool:
+        """Place an object if its footprint is free; return whether it was placed."""
+        fits = self.free.fits((x, y, item.length + 0.06, item.width + 0.06, yaw))
         if fits:
-            self.place(thing, x, y, yaw)
+            self.place(item, x, y, yaw)
         return fits
 
-    def scatter(self, rng: np.random.Generator, thing: Thing, reach: float = 1.0) -> bool:
-        """Stand a thing anywhere there is room for it; False where there was none."""
-        radius = math.hypot(thing.length, thing.width) / 2
-        spot = self.free.draw(rng, min(radius, 1.5) + 0.15, reach)
-        return spot is not None and self.fit(thing, *spot, yaw=float(rng.uniform(0, 2 * math.pi)))
+    def place_randomly(
+        self, rng: np.random.Generator, item: SceneObject, reach: float = 1.0
+    ) -> bool:
+        """Place an object at a random free position; return whether one was found."""
+        radius = math.hypot(item.length, item.width) / 2
+        point = self.free.draw_point(rng, min(radius, 1.5) + 0.15, reach)
+        return point is not None and self.try_place(
+            item, *point, yaw=float(rng.uniform(0, 2 * math.pi))
+        )

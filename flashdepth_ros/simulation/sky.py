@@ -1,4 +1,4 @@
-"""Cube-map pictures of a sky with clouds, for the renderer's sky box."""
+"""Cube maps of a sky with clouds, for the sky box of the renderer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _directions() -> NDArray[np.float32]:
     line = (np.arange(FACE, dtype=np.float32) + 0.5) / FACE * 2.0 - 1.0
     s, t = np.meshgrid(line, line)
     one = np.ones_like(s)
-    # OpenGL's cube faces, whose +y is the world's up once the sky box is turned upright.
+    # The faces of OpenGL's cube map; its +y is up in the world frame.
     faces = [
         (one, -t, -s),
         (-one, -t, s),
@@ -45,13 +45,13 @@ def cube_map(sky: Sky) -> NDArray[np.uint8]:
     up = direction[..., 2:]
     zenith, horizon = (np.asarray(c, np.float32) for c in (sky.zenith, sky.horizon))
     blend = np.clip(up, 0.0, 1.0) ** 0.6
-    picture = horizon * (1.0 - blend) + zenith * blend
-    # A flat layer of cloud overhead, seen in perspective, fading towards the horizon.
+    image = horizon * (1.0 - blend) + zenith * blend
+    # A flat layer of clouds in perspective, fading out towards the horizon.
     plane = direction[..., :2] / np.maximum(up, 0.05) * SIZE / 6.0
     pattern = cv2.remap(
         _clouds(sky.seed), plane[..., 0], plane[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_WRAP
     )
     cover = np.clip(pattern + 2.5 * sky.clouds - 1.5, 0.0, 1.0) * np.clip(up[..., 0] * 4.0, 0, 1)
     white = 0.55 + 0.45 * horizon
-    picture += cover[..., None] * (white - picture) * 0.85
-    return np.ascontiguousarray((np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+    image += cover[..., None] * (white - image) * 0.85
+    return np.ascontiguousarray((np.clip(image, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))

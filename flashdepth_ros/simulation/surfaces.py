@@ -1,4 +1,4 @@
-"""What a thing is covered with: a texture of a true size, tinted; and a scene's choice of them."""
+"""Surfaces: tinted textures in real size, and the set of surfaces of a scene."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flashdepth_ros.simulation.textures import VARIANTS
 
 Colour = tuple[float, float, float]
 
-# Edge of one texture tile in metres: bricks are 225 x 75 mm, storeys 3.2 m, whatever the scene.
+# Edge of one texture tile in metres, in real size: bricks are 225 x 75 mm, storeys 3.2 m.
 TILE_M = {
     'plaster': 2.0,
     'concrete': 2.5,
@@ -44,9 +44,9 @@ WHITE: Colour = (1.0, 1.0, 1.0)
 @dataclass(frozen=True)
 class Surface:
     """
-    A texture family and variant ('' is plain paint), a tint, the tile's edge in metres, gloss.
+    Texture family ('': plain paint) and variant, tint, tile edge in metres, gloss and glow.
 
-    `glow` in 0..1 is the light it gives off by itself: lamps, screens.
+    `glow` (0..1) is emitted light, for lamps and screens.
     """
 
     family: str = ''
@@ -61,21 +61,21 @@ _CARTON = Surface('plaster', 0, (0.78, 0.6, 0.42), 1.3, 0.02)
 
 
 def paint(rng: np.random.Generator, gloss: float = 0.2) -> Surface:
-    """Return a plain colour: greys, whites and blacks more often than bright ones."""
+    """Return plain paint; grey, white and black are more frequent than bright colours."""
     return Surface(tint=colour(rng, 0.9 if rng.random() < 0.4 else 0.25), gloss=gloss)
 
 
 def colour(rng: np.random.Generator, saturation: float = 0.5, low: float = 0.15) -> Colour:
-    """Return a random RGB colour in 0..1, not more saturated than asked, not darker than `low`."""
+    """Return a random RGB colour (0..1) with at most this saturation and at least value `low`."""
     hue, sat, value = rng.random(), saturation * rng.random() ** 2, rng.uniform(low, 1.0)
     red, green, blue = colorsys.hsv_to_rgb(hue, sat, value)
     return (round(red, 3), round(green, 3), round(blue, 3))
 
 
-def covered(
+def random_surface(
     rng: np.random.Generator, family: str, saturation: float = 0.25, gloss: float = 0.05
 ) -> Surface:
-    """Return a surface of one family in a random variant, tint and slightly varied scale."""
+    """Return a surface of a family with random variant, tint and slightly random scale."""
     tile = TILE_M[family] * float(rng.uniform(0.85, 1.2))
     if family == 'facade':
         tile = TILE_M[family]
@@ -85,9 +85,9 @@ def covered(
 
 class Palette:
     """
-    The few surfaces one scene is made of: a street or a flat repeats its materials.
+    A small set of surfaces for one scene, because real streets and flats repeat materials.
 
-    Each method draws from a small fixed choice, which also bounds the textures to upload.
+    It also limits the number of textures to upload.
     """
 
     _CHOICES: ClassVar[dict[str, tuple[int, tuple[str, ...], float, float]]] = {
@@ -114,7 +114,7 @@ class Palette:
         self._drawn: dict[str, tuple[Surface, ...]] = {}
 
     def pick(self, use: str) -> Surface:
-        """Return one of the scene's surfaces for a use ('wood', 'wall', 'paint', ...)."""
+        """Return a random surface of the scene for a use ('wood', 'wall', 'paint', ...)."""
         if use == 'paint':
             return self._paints[int(self._rng.integers(len(self._paints)))]
         if use == 'carton':
@@ -122,7 +122,7 @@ class Palette:
         if use not in self._drawn:
             count, families, saturation, gloss = self._CHOICES[use]
             self._drawn[use] = tuple(
-                covered(self._rng, str(self._rng.choice(families)), saturation, gloss)
+                random_surface(self._rng, str(self._rng.choice(families)), saturation, gloss)
                 for _ in range(count)
             )
         choice = self._drawn[use]

@@ -1,4 +1,4 @@
-"""Procedural textures: seamless (H, W, 3) uint8 pictures of materials, drawn by numpy."""
+"""Procedural textures: seamless (H, W, 3) uint8 images of materials."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ VARIANTS = 6
 
 @lru_cache(maxsize=256)
 def texture(family: str, variant: int) -> NDArray[np.uint8]:
-    """Return picture `variant` of a family named in FAMILIES, (SIZE, SIZE, 3) uint8, tileable."""
+    """Return a variant of a family in FAMILIES, (SIZE, SIZE, 3) uint8, tileable."""
     rng = np.random.default_rng([zlib.crc32(family.encode()), variant])
-    picture = np.clip(FAMILIES[family](rng), 0.0, 1.0)
-    return np.ascontiguousarray((picture * 255.0 + 0.5).astype(np.uint8))
+    image = np.clip(FAMILIES[family](rng), 0.0, 1.0)
+    return np.ascontiguousarray((image * 255.0 + 0.5).astype(np.uint8))
 
 
 def _plaster(rng: np.random.Generator) -> Array:
@@ -161,23 +161,21 @@ def _bark(rng: np.random.Generator) -> Array:
 
 
 def _facade(rng: np.random.Generator) -> Array:
-    """Two storeys by two bays; a tile is 6.4 m, so a storey is 3.2 m."""
-    picture = grey(0.78 + noise(rng, 1.4) * 0.04)
+    """Return two storeys with two windows each; a tile is 6.4 m, so a storey is 3.2 m."""
+    image = grey(0.78 + noise(rng, 1.4) * 0.04)
     width, height = int(rng.integers(36, 84)), int(rng.integers(52, 84))
     for top in (0, 128):
         for left in (0, 128):
             y, x = top + (128 - height) // 2, left + (128 - width) // 2
             glass = rng.uniform(0.08, 0.35) * np.array([0.8, 0.95, 1.1])
-            cv2.rectangle(
-                picture, (x - 4, y - 4), (x + width + 4, y + height + 4), (0.95,) * 3, -1
-            )
-            cv2.rectangle(picture, (x, y), (x + width, y + height), glass.tolist(), -1)
-            cv2.line(picture, (x + width // 2, y), (x + width // 2, y + height), (0.9,) * 3, 3)
-    return picture
+            cv2.rectangle(image, (x - 4, y - 4), (x + width + 4, y + height + 4), (0.95,) * 3, -1)
+            cv2.rectangle(image, (x, y), (x + width, y + height), glass.tolist(), -1)
+            cv2.line(image, (x + width // 2, y), (x + width // 2, y + height), (0.9,) * 3, 3)
+    return image
 
 
 def _books(rng: np.random.Generator) -> Array:
-    picture = np.zeros((SIZE, SIZE, 3), np.float32)
+    image = np.zeros((SIZE, SIZE, 3), np.float32)
     for top in (0, SIZE // 2):
         x = 0
         while x < SIZE:
@@ -185,27 +183,27 @@ def _books(rng: np.random.Generator) -> Array:
             tall = int(rng.integers(80, 122))
             colour = rng.uniform(0.1, 0.9, 3)
             left, bottom = min(x, SIZE), top + SIZE // 2
-            picture[bottom - tall : bottom, left : x + width - 1] = colour
-            picture[bottom - tall + 14 : bottom - tall + 22, left : x + width - 1] = 0.85
+            image[bottom - tall : bottom, left : x + width - 1] = colour
+            image[bottom - tall + 14 : bottom - tall + 22, left : x + width - 1] = 0.85
             x += width
-    return picture
+    return image
 
 
 def _poster(rng: np.random.Generator) -> Array:
-    """Return a made-up print: a ground, shapes, lines of writing, a pale margin."""
-    ground = noise(rng, 2.0)
+    """Return a random poster: background, shapes, lines of text and a border."""
+    background = noise(rng, 2.0)
     tones = rng.uniform(0.1, 1.0, (2, 3))
-    picture = coloured(0.5 + 0.3 * ground, tuple(tones[0]), tuple(tones[1]))
+    image = coloured(0.5 + 0.3 * background, tuple(tones[0]), tuple(tones[1]))
     for _ in range(int(rng.integers(3, 12))):
         centre = tuple(int(v) for v in rng.integers(20, SIZE - 20, 2))
         axes = tuple(int(v) for v in rng.integers(6, 80, 2))
         colour = rng.uniform(0.0, 1.0, 3).tolist()
-        cv2.ellipse(picture, centre, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1)
+        cv2.ellipse(image, centre, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1)
     for line in range(int(rng.integers(0, 7))):
         y, length = 150 + 14 * line, int(rng.integers(60, 200))
-        cv2.line(picture, (24, y), (24 + length, y), (0.05,) * 3, 4)
-    cv2.rectangle(picture, (0, 0), (SIZE - 1, SIZE - 1), rng.uniform(0.0, 1.0, 3).tolist(), 14)
-    return picture
+        cv2.line(image, (24, y), (24 + length, y), (0.05,) * 3, 4)
+    cv2.rectangle(image, (0, 0), (SIZE - 1, SIZE - 1), rng.uniform(0.0, 1.0, 3).tolist(), 14)
+    return image
 
 
 FAMILIES: dict[str, Painter] = {

@@ -1,4 +1,4 @@
-"""Which scenes there are: indoor, outdoor, mixed; one made from a seed."""
+"""Generate an indoor, outdoor or mixed scene from a seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation import outdoors, street
 from flashdepth_ros.simulation.floorplan import Room
 from flashdepth_ros.simulation.rooms import add_building
-from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky, flat
+from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky, level_ground
 from flashdepth_ros.simulation.surfaces import Palette, colour
 
 KINDS = ('indoor', 'outdoor', 'mixed')
@@ -21,23 +21,25 @@ def make_scene(seed: int, kind: str, shadow_share: float) -> Scene:
     Return the scene of a seed.
 
     :param kind: 'indoor', 'outdoor', 'mixed', or 'any' of them.
-    :param shadow_share: chance that the main light casts shadows, which cost render time.
-    :raises SimulationError: the kind is none of these.
+    :param shadow_share: probability that the main light casts shadows, which cost render time.
+    :raises SimulationError: the kind is unknown.
     """
     rng = np.random.default_rng([0x5CE9E, seed])
     if kind == 'any':
         kind = str(rng.choice(KINDS, p=(0.5, 0.3, 0.2)))
     shadows = bool(rng.random() < shadow_share)
-    makers = {'indoor': _indoor, 'outdoor': _outdoor, 'mixed': _mixed}
-    if kind not in makers:
-        raise SimulationError(f"scene kind '{kind}'; one of any, {', '.join(KINDS)}")
-    return makers[kind](rng, shadows)
+    builders = {'indoor': _indoor, 'outdoor': _outdoor, 'mixed': _mixed}
+    if kind not in builders:
+        raise SimulationError(
+            f"unknown scene kind '{kind}'; expected one of any, {', '.join(KINDS)}"
+        )
+    return builders[kind](rng, shadows)
 
 
 def _sky(rng: np.random.Generator) -> Sky:
-    dull, dusk = rng.random() < 0.35, rng.random() < 0.15
+    overcast, dusk = rng.random() < 0.35, rng.random() < 0.15
     grey = float(rng.uniform(0.55, 0.95))
-    if dull:
+    if overcast:
         return Sky((grey * 0.9, grey * 0.93, grey), (grey,) * 3, float(rng.random()), 0)
     zenith = (
         float(rng.uniform(0.15, 0.4)),
@@ -61,20 +63,20 @@ def _indoor(rng: np.random.Generator, shadows: bool) -> Scene:
     outline = Room(-half_x, -half_y, half_x, half_y)
     add_building(rng, scene, palette, outline, shadows=shadows)
     outdoors.add_level_ground(scene, palette.pick('natural'))
-    outdoors.add_traffic(rng, scene, palette, 4.0)
-    _view_outside(rng, scene, palette, math.hypot(half_x, half_y))
+    outdoors.add_walkers(rng, scene, palette, 4.0)
+    _add_surroundings(rng, scene, palette, math.hypot(half_x, half_y))
     return scene
 
 
-def _view_outside(
+def _add_surroundings(
     rng: np.random.Generator, scene: Scene, palette: Palette, inner_m: float
 ) -> None:
-    makers = (street.building, street.tree, street.tree, street.car, street.fence)
+    factories = (street.building, street.tree, street.tree, street.car, street.fence)
     for _ in range(int(rng.integers(4, 18))):
         angle, distance = rng.uniform(0, 2 * math.pi), inner_m + rng.uniform(8.0, 50.0)
-        thing = makers[int(rng.integers(len(makers)))](rng, palette)
+        item = factories[int(rng.integers(len(factories)))](rng, palette)
         place = distance * math.cos(angle), distance * math.sin(angle), 0.0
-        scene.add(thing.placed(*place, float(rng.uniform(0, 2 * math.pi))))
+        scene.add(item.parts_at(*place, float(rng.uniform(0, 2 * math.pi))))
 
 
 def _open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
@@ -82,7 +84,7 @@ def _open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
         FreeSpace(half_m, half_m, 0.12),
         _sky(rng),
         False,
-        ground=flat if level else outdoors.hills(rng),
+        ground=level_ground if level else outdoors.hills(rng),
         ambient=_ambient(rng, 0.6, 0.9),
     )
     if rng.random() < 0.35:
@@ -106,12 +108,12 @@ def _outdoor(rng: np.random.Generator, shadows: bool) -> Scene:
         outdoors.add_street(rng, scene, palette)
         if rng.random() < 0.4:
             outdoors.add_moving_car(rng, scene, palette)
-        outdoors.scatter(rng, scene, palette, street.SMALL, int(rng.integers(4, 20)))
+        outdoors.add_objects(rng, scene, palette, street.SMALL, int(rng.integers(4, 20)))
     else:
-        makers = outdoors.PARK if theme == 'park' else outdoors.YARD
-        outdoors.scatter(rng, scene, palette, makers, int(rng.integers(25, 110)))
-    outdoors.add_far_ring(rng, scene, palette)
-    outdoors.add_traffic(rng, scene, palette, 10.0)
+        factories = outdoors.PARK if theme == 'park' else outdoors.YARD
+        outdoors.add_objects(rng, scene, palette, factories, int(rng.integers(25, 110)))
+    outdoors.add_background(rng, scene, palette)
+    outdoors.add_walkers(rng, scene, palette, 10.0)
     return scene
 
 
@@ -122,8 +124,8 @@ def _mixed(rng: np.random.Generator, shadows: bool) -> Scene:
     outdoors.add_patches(rng, scene, palette, math.hypot(half_x, half_y))
     add_building(rng, scene, palette, Room(-half_x, -half_y, half_x, half_y), shadows=False)
     outdoors.add_sun(rng, scene, shadows=shadows)
-    makers = street.SMALL + outdoors.PARK + outdoors.YARD
-    outdoors.scatter(rng, scene, palette, makers, int(rng.integers(25, 80)))
-    outdoors.add_far_ring(rng, scene, palette)
-    outdoors.add_traffic(rng, scene, palette, 6.0)
+    factories = street.SMALL + outdoors.PARK + outdoors.YARD
+    outdoors.add_objects(rng, scene, palette, factories, int(rng.integers(25, 80)))
+    outdoors.add_background(rng, scene, palette)
+    outdoors.add_walkers(rng, scene, palette, 6.0)
     return scene

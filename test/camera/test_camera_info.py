@@ -36,16 +36,16 @@ class CameraInfo:
     roi: SimpleNamespace = field(default_factory=region)
 
 
-def test_the_full_image_has_the_calibrated_intrinsics():
+def test_full_image_has_the_calibrated_intrinsics():
     intrinsics = read_intrinsics(CameraInfo())
     assert (intrinsics.width, intrinsics.height) == (640, 480)
     np.testing.assert_array_equal(intrinsics.matrix.ravel(), K)
     assert (intrinsics.distortion_model, intrinsics.distortion) == ('plumb_bob', D)
 
 
-def test_messages_of_ros_1_are_read_alike():
+def test_ros_1_message_is_read_like_a_ros_2_message():
     upper = {name.upper(): np.array(getattr(CameraInfo(), name)) for name in 'dkrp'}
-    old = SimpleNamespace(
+    ros_1_info = SimpleNamespace(
         width=640,
         height=480,
         distortion_model='plumb_bob',
@@ -54,14 +54,16 @@ def test_messages_of_ros_1_are_read_alike():
         roi=region(),
         **upper,
     )
-    intrinsics = read_intrinsics(old)
+    intrinsics = read_intrinsics(ros_1_info)
     assert intrinsics == read_intrinsics(CameraInfo())
-    assert camera_info_fields(intrinsics, old) == camera_info_fields(intrinsics, CameraInfo())
+    assert camera_info_fields(intrinsics, ros_1_info) == camera_info_fields(
+        intrinsics, CameraInfo()
+    )
 
 
 @pytest.mark.parametrize('binning', [1, 2, 3])
 @pytest.mark.parametrize('window', [(0, 0, 640, 480), (101, 40, 302, 200), (7, 9, 13, 20)])
-def test_a_binned_region_shows_the_pixels_it_is_made_of(window, binning):
+def test_binned_pixel_is_centred_on_its_pixels(window, binning):
     x, y, width, height = window
     delivered = read_intrinsics(
         CameraInfo(binning_x=binning, binning_y=binning, roi=region(*window))
@@ -74,7 +76,7 @@ def test_a_binned_region_shows_the_pixels_it_is_made_of(window, binning):
     np.testing.assert_allclose(project(point, delivered), expected)
 
 
-def test_rectification_of_the_region_is_another_images_matter():
+def test_do_rectify_of_the_region_is_ignored():
     window = (10, 20, 300, 200)
     assert read_intrinsics(CameraInfo(roi=region(*window, do_rectify=True))) == read_intrinsics(
         CameraInfo(roi=region(*window))
@@ -88,14 +90,14 @@ def test_zero_coefficients_mean_no_distortion(model, d):
     assert (intrinsics.distortion_model, intrinsics.distortion) == ('', ())
 
 
-def test_zeros_beyond_the_models_terms_are_dropped():
+def test_zeros_after_the_coefficients_of_the_model_are_dropped():
     eight = (0.1, 0.2, 0.0, 0.0, 0.3, 0.4, 0.5, 0.6)
     info = CameraInfo(distortion_model='rational_polynomial', d=(*eight, *(0.0,) * 6))
     assert read_intrinsics(info).distortion == eight
 
 
 @pytest.mark.parametrize(
-    ('change', 'complaint'),
+    ('change', 'message'),
     [
         ({'k': (0.0,) * 9}, 'not calibrated'),
         ({'k': (*K[:4], 0.0, *K[5:])}, 'not calibrated'),
@@ -107,16 +109,16 @@ def test_zeros_beyond_the_models_terms_are_dropped():
         ({'d': (math.nan, 0.0, 0.0, 0.0, 0.0)}, 'finite'),
         ({'d': (0.1,) * 8}, 'got 8 coefficients, expected 4 to 5'),
         ({'d': (0.1, 0.2)}, 'got 2 coefficients'),
-        ({'roi': region(600, 0, 100, 100)}, 'does not lie inside'),
+        ({'roi': region(600, 0, 100, 100)}, 'is not inside'),
         ({'binning_x': 641}, 'must be positive'),
     ],
 )
-def test_camera_infos_that_make_no_sense_are_refused(change, complaint):
-    with pytest.raises(InputError, match=complaint):
+def test_invalid_camera_info_is_rejected(change, message):
+    with pytest.raises(InputError, match=message):
         read_intrinsics(CameraInfo(**change))
 
 
-def test_the_same_image_gets_the_same_fields():
+def test_unchanged_image_has_the_fields_of_the_source():
     fields = camera_info_fields(read_intrinsics(CameraInfo()), CameraInfo())
     assert (fields['width'], fields['height']) == (640, 480)
     assert (fields['distortion_model'], fields['d'], fields['r']) == ('plumb_bob', D, R)
@@ -126,13 +128,13 @@ def test_the_same_image_gets_the_same_fields():
 
 @pytest.mark.parametrize('size', [(320, 240), (644, 364), (1280, 960)])
 @pytest.mark.parametrize('window', [(0, 0, 0, 0), (100, 40, 300, 200)])
-def test_fields_of_a_new_size_describe_that_image_alone(window, size):
+def test_fields_of_a_resized_image_describe_that_image(window, size):
     source = CameraInfo(binning_x=2, binning_y=2, roi=region(*window))
     delivered = read_intrinsics(source)
     published = delivered.resized(*size)
     fields = camera_info_fields(published, source)
     assert read_intrinsics(CameraInfo(**fields)) == published
-    # P sees what it saw, moved as the picture was.
+    # P projects to the same image content, cropped and scaled like the image.
     point = np.array([0.3, -0.2, 2.0, 1.0])
     u, v, w = np.reshape(P, (3, 4)) @ point
     x, y = window[:2]
@@ -145,13 +147,13 @@ def test_fields_of_a_new_size_describe_that_image_alone(window, size):
     np.testing.assert_allclose((u / w, v / w), expected)
 
 
-def test_p_scales_with_its_baseline():
+def test_last_column_of_p_is_scaled():
     fields = camera_info_fields(read_intrinsics(CameraInfo()).resized(320, 240), CameraInfo())
     expected = (225.0, 0, 157.25, -27.0, 0, 227.5, 118.75, 0, 0, 0, 1, 0)
     np.testing.assert_allclose(fields['p'], expected)
 
 
-def test_a_source_without_p_and_r_gets_the_plain_ones():
+def test_missing_p_and_r_are_replaced_by_k_and_identity():
     source = CameraInfo(p=(0.0,) * 12, r=(0.0,) * 9)
     published = read_intrinsics(source).resized(320, 240)
     fields = camera_info_fields(published, source)
@@ -161,6 +163,6 @@ def test_a_source_without_p_and_r_gets_the_plain_ones():
     assert fields['r'] == IDENTITY
 
 
-def test_an_uncalibrated_source_has_no_fields():
+def test_uncalibrated_source_is_rejected():
     with pytest.raises(InputError, match='not calibrated'):
         camera_info_fields(read_intrinsics(CameraInfo()), CameraInfo(k=(0.0,) * 9))

@@ -1,4 +1,4 @@
-"""Every engine is the network in eager float32, over a stream, at any size."""
+"""Every engine gives the results of eager float32, over a stream, at any size."""
 
 import os
 from pathlib import Path
@@ -17,32 +17,32 @@ from flashdepth_ros.runtime.engines import choice as choosing
 from flashdepth_ros.runtime.engines.processor import container_cores, usable_cores
 from support import golden_models
 
-# torch.compile imports parts of PyTorch that say of others that they are old.
+# torch.compile imports parts of PyTorch that use deprecated ones.
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit:DeprecationWarning')
 
 PRESET = 'flashdepth-tiny-s'
 SIZE = (70, 98)
 FRAMES = 50
-INT8 = ('torch', 'int8')  # there is none
+UNSUPPORTED = ('torch', 'int8')
 LIMITS = {'fp32': 1e-4, 'bf16': 0.01, 'int8': 0.02}
 
 
 @pytest.fixture(scope='module', autouse=True)
 def cache(tmp_path_factory):
-    """A cache of this module's own: what is compiled once serves all its tests."""
+    """A cache folder for this module, so that its tests share compiled networks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
         yield Path(os.environ['XDG_CACHE_HOME']) / 'flashdepth_ros' / 'compiled'
 
 
 @pytest.fixture(scope='module')
-def exact():
-    model, clip, state, maps = golden_models.golden_model(PRESET), clip_of(), None, []
+def expected():
+    model, clip, state, predictions = golden_models.golden_model(PRESET), clip_of(), None, []
     with torch.inference_mode():
         for frame in clip:
             inverse_depth, state = model(frame, state)
-            maps.append(inverse_depth)
-    return maps
+            predictions.append(inverse_depth)
+    return predictions
 
 
 def clip_of(count=FRAMES, size=SIZE):
@@ -54,11 +54,11 @@ def engine_of(name, precision='fp32'):
 
 
 def stream(engine, clip, state=None):
-    maps = []
+    predictions = []
     for frame in clip:
         inverse_depth, state = engine.run(frame, state)
-        maps.append(inverse_depth)
-    return maps, state
+        predictions.append(inverse_depth)
+    return predictions, state
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def stream(engine, clip, state=None):
             (name, each)
             for name in ('torch', 'openvino')
             for each in LIMITS
-            if (name, each) != INT8
+            if (name, each) != UNSUPPORTED
         ),
         ('torch_compile', 'fp32'),
     ],
 )
-def test_a_stream_is_that_of_eager_float32_and_does_not_drift(exact, name, precision):
+def test_stream_matches_eager_float32_without_drift(expected, name, precision):
     pytest.importorskip(name.removesuffix('_compile'))
     if name == 'torch_compile' and not shutil.which('g++'):
         pytest.skip('torch.compile needs a C++ compiler')
@@ -81,41 +81,45 @@ def test_a_stream_is_that_of_eager_float32_and_does_not_drift(exact, name, preci
     if precision == 'int8':
         pytest.importorskip('nncf')
         engine.prepare(torch.cat(clip_of(8)))
-    maps, state = stream(engine, clip_of())
-    errors = [float(((a - b).abs() / b).mean()) for a, b in zip(maps, exact, strict=True)]
+    predictions, state = stream(engine, clip_of())
+    errors = [
+        float(((a - b).abs() / b).mean()) for a, b in zip(predictions, expected, strict=True)
+    ]
     assert max(errors) < LIMITS[precision]
     assert np.mean(errors[-20:]) < 2.0 * np.mean(errors[:20]) + 1e-6
-    assert state.ssm.dtype == maps[-1].dtype == torch.float32
-    # In steps of bf16 there would be some hundred values.
-    assert len(maps[-1].unique()) > 0.9 * len(exact[-1].unique())
+    assert state.ssm.dtype == predictions[-1].dtype == torch.float32
+    # An output in bf16 would have only a few hundred values.
+    assert len(predictions[-1].unique()) > 0.9 * len(expected[-1].unique())
 
 
 @pytest.mark.parametrize('name', ['torch', 'openvino'])
-def test_state_is_a_value(name):
+def test_state_and_results_do_not_change_later(name):
     pytest.importorskip(name)
     engine, (first, second, third) = engine_of(name), clip_of(3)
-    maps, state = stream(engine, [first, second])
-    kept, shown = state.ssm.clone(), maps[-1].clone()
+    predictions, state = stream(engine, [first, second])
+    ssm, prediction = state.ssm.clone(), predictions[-1].clone()
     once = engine.run(third, state)
-    again = engine.run(third, StreamState(kept.clone()))
+    again = engine.run(third, StreamState(ssm.clone()))
     torch.testing.assert_close(again[0], once[0], rtol=0, atol=0)
     torch.testing.assert_close(again[1].ssm, once[1].ssm, rtol=0, atol=0)
-    torch.testing.assert_close(state.ssm, kept, rtol=0, atol=0)
-    torch.testing.assert_close(maps[-1], shown, rtol=0, atol=0)
+    torch.testing.assert_close(state.ssm, ssm, rtol=0, atol=0)
+    torch.testing.assert_close(predictions[-1], prediction, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('name', ['torch', 'openvino'])
-def test_frames_may_lie_in_memory_as_images_do(name):
+def test_frames_in_channels_last_memory_give_the_same_result(name):
     pytest.importorskip(name)
     engine, clip = engine_of(name), clip_of(8)
-    maps, _ = stream(engine, clip)
-    rows = (frame.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) for frame in clip)
-    for ours, theirs in zip(stream(engine, rows)[0], maps, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    expected, _ = stream(engine, clip)
+    channels_last = (
+        frame.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) for frame in clip
+    )
+    for one, other in zip(stream(engine, channels_last)[0], expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', ['torch', 'openvino'])
-def test_what_does_not_fit_is_refused(name):
+def test_frames_and_states_that_do_not_fit_are_rejected(name):
     pytest.importorskip(name)
     engine = engine_of(name)
     with pytest.raises(InputError, match='multiples of 14'):
@@ -124,30 +128,30 @@ def test_what_does_not_fit_is_refused(name):
         engine.run(clip_of(1)[0], StreamState(torch.zeros(1, 2, 3, 4, 5)))
 
 
-def test_another_size_is_compiled_beside_the_frames():
+def test_new_size_runs_while_it_is_compiled():
     pytest.importorskip('openvino')
     engine, clip = engine_of('openvino'), clip_of(2, (56, 70))
     engine.prepare(clip_of(1)[0])
     before, state = stream(engine, clip)
-    assert engine.loaded == ((1, 1, 3, *SIZE),)
+    assert engine.loaded_shapes == ((1, 1, 3, *SIZE),)
     engine.prepare(clip[0])
-    assert engine.loaded[-1] == (1, 1, 3, 56, 70)
+    assert engine.loaded_shapes[-1] == (1, 1, 3, 56, 70)
     after, _ = stream(engine, clip)
-    for ours, theirs in zip(before, after, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-4)
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
     assert stream(engine, clip, state)[1].ssm.shape == state.ssm.shape
 
 
-def test_compiled_networks_are_let_go(monkeypatch):
+def test_least_recently_used_network_is_dropped(monkeypatch):
     pytest.importorskip('openvino')
-    monkeypatch.setattr('flashdepth_ros.runtime.engines.openvino_engine.LOADED', 1)
+    monkeypatch.setattr('flashdepth_ros.runtime.engines.openvino_engine.MAX_LOADED', 1)
     engine = engine_of('openvino')
     for size in (SIZE, (56, 70), SIZE):
         engine.prepare(clip_of(1, size)[0])
-        assert engine.loaded == ((1, 1, 3, *size),)
+        assert engine.loaded_shapes == ((1, 1, 3, *size),)
 
 
-def test_a_damaged_file_is_compiled_again(cache):
+def test_damaged_file_is_compiled_again(cache):
     pytest.importorskip('openvino')
     engine_of('openvino').prepare(clip_of(1, (56, 70))[0])
     (path,) = cache.glob('*-70x56-fp32-*.blob')
@@ -156,29 +160,31 @@ def test_a_damaged_file_is_compiled_again(cache):
     engine.prepare(clip_of(1)[0])
     inverse_depth, _ = engine.run(frame, None)
     assert not path.exists()
-    assert engine.loaded == ((1, 1, 3, *SIZE),)
+    assert engine.loaded_shapes == ((1, 1, 3, *SIZE),)
     assert (inverse_depth > 0).all()
-    del engine  # and with it the process that compiles
+    del engine  # kills the compiler process
     assert not list(cache.glob('*.safetensors'))
     assert not list(cache.glob('*.partial'))
 
 
-def test_without_a_cpp_compiler_the_module_runs_on(exact, monkeypatch, tmp_path, caplog):
+def test_torch_compile_without_a_cpp_compiler_falls_back_to_eager_mode(
+    expected, monkeypatch, tmp_path, caplog
+):
     monkeypatch.setattr('torch._inductor.config.cpp.cxx', ('/no/such/compiler',))
     monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path))
     torch.compiler.reset()
-    maps, _ = stream(engine_of('torch_compile'), clip_of()[:2])
-    assert all(torch.equal(one, other) for one, other in zip(maps, exact, strict=False))
-    assert 'without torch.compile' in caplog.text
+    predictions, _ = stream(engine_of('torch_compile'), clip_of()[:2])
+    assert all(torch.equal(a, b) for a, b in zip(predictions, expected, strict=False))
+    assert 'torch.compile failed' in caplog.text
 
 
-def test_engines_let_go_in_any_order_leave_signals_working():
-    """Let OpenVINO go in the order that leaves the signal stack on memory given back."""
+def test_signals_work_after_engines_are_deleted_in_any_order():
+    """In this order, separate OpenVINO cores would leave a freed signal stack."""
     program = """
 import os, signal, torch
 from flashdepth_ros.network import create_model
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine
-signal.signal(signal.SIGUSR1, lambda *_: print('heard'))
+signal.signal(signal.SIGUSR1, lambda *_: print('received'))
 choice = EngineChoice(device='cpu', engine='openvino', precision='fp32')
 engines = [create_engine(create_model('flashdepth-tiny-s'), choice) for _ in range(2)]
 prepared = [engine.prepare(torch.zeros(1, 1, 3, 28, 28)) for engine in engines]
@@ -187,49 +193,49 @@ while engines:
 os.kill(os.getpid(), signal.SIGUSR1)
 """
     ran = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
-    assert (ran.returncode, ran.stdout) == (0, 'heard\n'), ran.stderr
+    assert (ran.returncode, ran.stdout) == (0, 'received\n'), ran.stderr
 
 
-def test_where_nothing_can_be_compiled_torch_goes_on(tmp_path, monkeypatch, caplog):
+def test_openvino_falls_back_to_torch_without_a_cache_folder(tmp_path, monkeypatch, caplog):
     pytest.importorskip('openvino')
-    (tmp_path / 'flashdepth_ros').write_text('in the way of a folder')
+    (tmp_path / 'flashdepth_ros').write_text('a file instead of the folder')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     frame = clip_of(1)[0]
     inverse_depth, _ = engine_of('openvino').run(frame, None)
     assert inverse_depth.shape == (1, 1, *SIZE)
-    assert 'torch runs frames of 98x70' in caplog.text
+    assert 'using torch for inference at 98x70' in caplog.text
 
 
-def test_auto_says_what_it_took_and_why(monkeypatch):
-    monkeypatch.setattr(choosing, 'find_spec', {'openvino': 'there'}.get)
+def test_auto_gives_the_reason_for_its_engine(monkeypatch):
+    monkeypatch.setattr(choosing, 'find_spec', {'openvino': 'installed'}.get)
     resolved = resolve(EngineChoice('cpu', 'fp32'))
-    assert (resolved.engine, resolved.why) == ('openvino', 'the fastest on a CPU')
+    assert (resolved.engine, resolved.reason) == ('openvino', 'the fastest engine on a CPU')
     monkeypatch.setattr(choosing, 'find_spec', {}.get)
     resolved = resolve(EngineChoice('cpu', 'fp32'))
-    assert (resolved.engine, resolved.why) == (
+    assert (resolved.engine, resolved.reason) == (
         'torch',
-        'openvino, faster on a CPU, is not installed',
+        'openvino is not installed; it is faster on a CPU',
     )
     with pytest.raises(ConfigError, match='pip install openvino'):
         resolve(EngineChoice('cpu', engine='openvino'))
 
 
 @pytest.mark.parametrize('bf16', [False, True])
-def test_auto_takes_bf16_where_the_cpu_multiplies_it(monkeypatch, bf16):
+def test_auto_chooses_bf16_on_a_cpu_with_bf16_multiplication(monkeypatch, bf16):
     monkeypatch.setattr(choosing, 'cpu_precision', lambda: 'bf16' if bf16 else 'fp32')
     assert resolve(EngineChoice('cpu')).precision == ('bf16' if bf16 else 'fp32')
 
 
 @pytest.mark.parametrize(
-    ('choice', 'complaint'),
+    ('choice', 'message'),
     [
-        (EngineChoice('cpu', 'int8', 'torch'), "'int8' is there with engine openvino alone"),
-        (EngineChoice('cpu', 'fp16', 'openvino'), "not in 'fp16'"),
+        (EngineChoice('cpu', 'int8', 'torch'), "'int8' requires engine openvino"),
+        (EngineChoice('cpu', 'fp16', 'openvino'), "not 'fp16'"),
     ],
 )
-def test_names_that_do_not_go_together_are_refused(monkeypatch, choice, complaint):
-    monkeypatch.setattr(choosing, 'find_spec', {'openvino': 'there'}.get)
-    with pytest.raises(ConfigError, match=complaint):
+def test_unsupported_combinations_are_rejected(monkeypatch, choice, message):
+    monkeypatch.setattr(choosing, 'find_spec', {'openvino': 'installed'}.get)
+    with pytest.raises(ConfigError, match=message):
         resolve(choice)
 
 
@@ -243,7 +249,7 @@ def test_names_that_do_not_go_together_are_refused(monkeypatch, choice, complain
         ({}, float('inf')),
     ],
 )
-def test_a_container_limits_the_cores(tmp_path, files, cores):
+def test_container_quota_limits_the_cores(tmp_path, files, cores):
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ def weights():
     return golden_models.golden_model(PRESET).state_dict()
 
 
-def make(weights, **options):
+def create(weights, **options):
     return DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', **options)
 
 
@@ -30,8 +30,8 @@ def images(count, height=112, width=140):
     return [golden_recipe.frame_uint8(index, height, width) for index in range(count)]
 
 
-def test_estimate_is_the_network_on_the_normalised_image(weights):
-    estimator, state = make(weights), None
+def test_estimate_equals_the_network_on_the_normalised_image(weights):
+    estimator, state = create(weights), None
     model = golden_models.golden_model(PRESET)
     for index, image in enumerate(images(3)):
         frame = estimator.estimate(image, index * PERIOD_NS)
@@ -48,11 +48,11 @@ def matrix(focal_px):
     return (focal_px, 0.0, 70.0, 0.0, focal_px, 56.0, 0.0, 0.0, 1.0)
 
 
-def test_metres_grow_with_the_focal_length(weights):
-    """As a lens twice as long shows the same from twice as far; unknown, it is the canonical."""
+def test_depth_is_proportional_to_the_focal_length(weights):
+    """Without a camera matrix the focal length is that of the canonical camera."""
     image = images(1)[0]
-    unknown, canonical, longer, other = (
-        make(weights).estimate(each, 0, camera_matrix=camera).depth
+    unknown, canonical, doubled, portrait = (
+        create(weights).estimate(each, 0, camera_matrix=camera).depth
         for each, camera in (
             (image, None),
             (image, matrix(0.8 * 112)),
@@ -61,80 +61,80 @@ def test_metres_grow_with_the_focal_length(weights):
         )
     )
     np.testing.assert_allclose(canonical, unknown, 1e-6)
-    np.testing.assert_allclose(longer, 2 * unknown, 1e-6)
-    upright = make(weights).estimate(image.transpose(1, 0, 2), 0).depth
-    np.testing.assert_allclose(other, 2 * upright, 1e-6)
+    np.testing.assert_allclose(doubled, 2 * unknown, 1e-6)
+    portrait_unknown = create(weights).estimate(image.transpose(1, 0, 2), 0).depth
+    np.testing.assert_allclose(portrait, 2 * portrait_unknown, 1e-6)
 
 
-def test_a_camera_that_comes_late_or_pauses_is_remembered(weights):
-    with_camera, without = make(weights), make(weights)
+def test_camera_matrix_is_kept_for_frames_without_one(weights):
+    with_camera, without = create(weights), create(weights)
     ratios = []
     for index, (image, camera) in enumerate(
         zip(images(3), (None, matrix(179.2), None), strict=True)
     ):
         stamp = index * PERIOD_NS
-        ours = with_camera.estimate(image, stamp, camera_matrix=camera)
-        ratios.append(np.median(ours.depth / without.estimate(image, stamp).depth))
-        assert ours.frames_since_reset == index
+        frame = with_camera.estimate(image, stamp, camera_matrix=camera)
+        ratios.append(np.median(frame.depth / without.estimate(image, stamp).depth))
+        assert frame.frames_since_reset == index
     np.testing.assert_allclose(ratios, [1.0, 2.0, 2.0], 1e-5)
 
 
-def test_a_camera_that_is_not_calibrated_is_none(weights):
-    uncalibrated = make(weights).estimate(images(1)[0], 0, camera_matrix=matrix(0.0))
+def test_uncalibrated_camera_matrix_is_ignored(weights):
+    uncalibrated = create(weights).estimate(images(1)[0], 0, camera_matrix=matrix(0.0))
     np.testing.assert_array_equal(
-        uncalibrated.depth, make(weights).estimate(images(1)[0], 0).depth
+        uncalibrated.depth, create(weights).estimate(images(1)[0], 0).depth
     )
 
 
-def test_the_camera_of_another_view_is_not_taken(weights):
-    estimator, image = make(weights), images(1)[0]
+def test_camera_matrix_of_another_frame_id_is_not_used(weights):
+    estimator, image = create(weights), images(1)[0]
     estimator.estimate(image, 0, 'left', matrix(179.2))
     other = estimator.estimate(image, PERIOD_NS, 'right')
     assert other.reset_reason == 'geometry_changed'
-    np.testing.assert_array_equal(other.depth, make(weights).estimate(image, 0).depth)
+    np.testing.assert_array_equal(other.depth, create(weights).estimate(image, 0).depth)
 
 
-def test_a_model_without_a_canonical_camera_heeds_none(weights):
-    estimator, image = make(weights), images(1)[0]
+def test_model_without_canonical_camera_ignores_the_camera_matrix(weights):
+    estimator, image = create(weights), images(1)[0]
     estimator.config = replace(estimator.config, canonical_focal=0.0)
-    plain = make(weights).estimate(image, 0).depth
-    ours = estimator.estimate(image, 0, camera_matrix=matrix(500.0)).depth
-    np.testing.assert_array_equal(ours, plain)
+    expected = create(weights).estimate(image, 0).depth
+    depth = estimator.estimate(image, 0, camera_matrix=matrix(500.0)).depth
+    np.testing.assert_array_equal(depth, expected)
 
 
-def test_reset_forgets_and_says_so(weights):
-    estimator = make(weights)
-    first, again = images(1)[0], []
+def test_reset_drops_the_state_and_reports_the_reason(weights):
+    estimator = create(weights)
+    image, frames = images(1)[0], []
     for index in range(3):
         if index == 2:
             estimator.reset()
-        again.append(estimator.estimate(first, index * PERIOD_NS))
-    assert [frame.reset_reason for frame in again] == ['first_frame', '', 'requested']
-    assert [frame.sequence_id for frame in again] == [0, 0, 1]
-    assert [frame.frames_since_reset for frame in again] == [0, 1, 0]
-    assert np.abs(again[1].inverse_depth - again[0].inverse_depth).max() > 1e-4
-    np.testing.assert_array_equal(again[2].inverse_depth, again[0].inverse_depth)
+        frames.append(estimator.estimate(image, index * PERIOD_NS))
+    assert [frame.reset_reason for frame in frames] == ['first_frame', '', 'requested']
+    assert [frame.sequence_id for frame in frames] == [0, 0, 1]
+    assert [frame.frames_since_reset for frame in frames] == [0, 1, 0]
+    assert np.abs(frames[1].inverse_depth - frames[0].inverse_depth).max() > 1e-4
+    np.testing.assert_array_equal(frames[2].inverse_depth, frames[0].inverse_depth)
 
 
-def test_without_time_every_frame_stands_alone(weights):
-    estimator = make(weights, temporal=False)
+def test_without_temporal_state_every_frame_is_independent(weights):
+    estimator = create(weights, temporal=False)
     frames = [estimator.estimate(images(1)[0], index * PERIOD_NS) for index in range(2)]
     np.testing.assert_array_equal(frames[0].inverse_depth, frames[1].inverse_depth)
     assert frames[1].frames_since_reset == 1
 
 
-def test_warm_up_leaves_no_trace(weights):
-    cold, warm = make(weights), make(weights)
+def test_warm_up_does_not_change_the_state(weights):
+    cold, warm = create(weights), create(weights)
     for index, image in enumerate(images(2)):
         warm.warm_up(112, 140)
-        ours, theirs = (e.estimate(image, index * PERIOD_NS) for e in (cold, warm))
-        np.testing.assert_array_equal(ours.inverse_depth, theirs.inverse_depth)
-        assert theirs.place == ours.place
+        expected, frame = (e.estimate(image, index * PERIOD_NS) for e in (cold, warm))
+        np.testing.assert_array_equal(frame.inverse_depth, expected.inverse_depth)
+        assert frame.position == expected.position
 
 
 @pytest.mark.parametrize(('output', 'shape'), [('input', (100, 150)), ('inference', (70, 98))])
 def test_output_size(weights, output, shape):
-    frame = make(weights, short_side=64, output_size=output).estimate(images(1, 100, 150)[0], 0)
+    frame = create(weights, short_side=64, output_size=output).estimate(images(1, 100, 150)[0], 0)
     assert frame.inverse_depth.shape == frame.depth.shape == shape
 
 
@@ -154,11 +154,11 @@ def test_output_size(weights, output, shape):
     ],
 )
 def test_inference_size(options, image, expected):
-    assert InferenceSize(*options).of(*image, preset_short_side=518) == expected
+    assert InferenceSize(*options).for_image(*image, preset_short_side=518) == expected
 
 
 @pytest.mark.parametrize('size', [(490, 644), (448, 602), (480, 640), (240, 320)])
-def test_both_ways_of_resizing_agree(size):
+def test_resizing_on_cpu_and_device_agrees(size):
     image = images(1, 480, 640)[0]
     by_torch = resize_on_device(torch.from_numpy(image), size)
     np.testing.assert_allclose(
@@ -166,35 +166,35 @@ def test_both_ways_of_resizing_agree(size):
     )
 
 
-def test_strong_shrinking_averages():
+def test_strong_downscaling_averages():
     stripes = np.zeros((448, 448, 3), np.uint8)
     stripes[:, ::2] = 255
     small = CpuTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(small * STD + MEAN, 0.5, atol=1e-5)
 
 
-def test_read_only_and_strided_images_are_taken(weights):
+def test_read_only_and_strided_images_are_accepted(weights):
     image = images(1)[0]
-    frozen = np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape)
+    read_only = np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape)
     mirrored = image[:, ::-1, ::-1]
-    estimator = make(weights, temporal=False)
+    estimator = create(weights, temporal=False)
     plain = estimator.estimate(image, 0).depth
-    np.testing.assert_array_equal(estimator.estimate(frozen, 1).depth, plain)
+    np.testing.assert_array_equal(estimator.estimate(read_only, 1).depth, plain)
     copied = estimator.estimate(mirrored.copy(), 2).depth
     np.testing.assert_array_equal(estimator.estimate(mirrored, 3).depth, copied)
 
 
-def test_bad_images_are_refused_and_change_nothing(weights):
-    estimator, image = make(weights), images(1)[0]
+def test_invalid_images_are_rejected_without_effect(weights):
+    estimator, image = create(weights), images(1)[0]
     estimator.estimate(image, 0)
-    for bad in (image[..., :2], image.astype(np.float32), image[:0], image[0]):
+    for invalid in (image[..., :2], image.astype(np.float32), image[:0], image[0]):
         with pytest.raises(InputError, match=r'\(H, W, 3\) uint8 RGB expected'):
-            estimator.estimate(bad, PERIOD_NS)
+            estimator.estimate(invalid, PERIOD_NS)
     assert estimator.estimate(image, PERIOD_NS).frames_since_reset == 1
 
 
-def test_spoiled_state_is_dropped_and_the_frame_saved(weights):
-    estimator, image = make(weights), images(1)[0]
+def test_non_finite_state_is_dropped_and_the_frame_repeated(weights):
+    estimator, image = create(weights), images(1)[0]
     fresh = estimator.estimate(image, 0)
     estimator._state = StreamState(estimator._state.ssm * torch.inf)
     frame = estimator.estimate(image, PERIOD_NS)
@@ -203,49 +203,52 @@ def test_spoiled_state_is_dropped_and_the_frame_saved(weights):
     assert estimator.estimate(image, 2 * PERIOD_NS).reset_reason == ''
 
 
-def test_output_that_is_never_finite_is_unknown(weights):
-    spoiled = dict(weights, **{'decoder.head.conv3.bias': torch.tensor([torch.nan])})
-    estimator = make(spoiled)
+def test_output_that_stays_non_finite_is_nan(weights):
+    invalid = dict(weights, **{'decoder.head.conv3.bias': torch.tensor([torch.nan])})
+    estimator = create(invalid)
     frames = [estimator.estimate(images(1)[0], index * PERIOD_NS) for index in range(3)]
     assert [frame.reset_reason for frame in frames] == ['first_frame', 'non_finite', 'non_finite']
     assert all(np.isnan(frame.depth).all() for frame in frames)
 
 
-def test_requested_reset_is_told_once(weights):
-    estimator = make(weights)
+def test_reset_before_the_first_frame_is_reported_once(weights):
+    estimator = create(weights)
     estimator.reset(ResetReason.CLOCK_JUMP)
     reasons = [estimator.estimate(images(1)[0], i * PERIOD_NS).reset_reason for i in range(2)]
     assert reasons == ['first_frame', '']
 
 
 @pytest.mark.parametrize(
-    ('options', 'complaint'),
+    ('options', 'message'),
     [
         (
             {'device': 'tpu'},
-            "device 'tpu' is not known; one of auto, cpu, cuda, cuda:N, intel_gpu",
+            "unknown device 'tpu'; expected one of auto, cpu, cuda, cuda:N, intel_gpu",
         ),
         ({'device': 'cuda:99'}, 'install a CUDA build of torch'),
-        ({'precision': 'int3'}, "precision 'int3' is not known; one of auto, fp32, bf16, fp16"),
-        ({'engine': 'steam'}, "engine 'steam' is not known; one of auto"),
-        ({'output_size': 'huge'}, "output size 'huge'; one of input, inference"),
+        (
+            {'precision': 'int3'},
+            "unknown precision 'int3'; expected one of auto, fp32, bf16, fp16",
+        ),
+        ({'engine': 'steam'}, "unknown engine 'steam'; expected one of auto"),
+        ({'output_size': 'huge'}, "unknown output size 'huge'; expected one of input, inference"),
         ({'model': 'flashdepth-xl'}, 'flashdepth-tiny'),
     ],
 )
-def test_unknown_choices_are_refused_with_the_known_ones(weights, options, complaint):
-    with pytest.raises(ConfigError, match=complaint):
+def test_unknown_options_are_rejected_with_the_valid_ones(weights, options, message):
+    with pytest.raises(ConfigError, match=message):
         DepthEstimator(**({'model': PRESET, 'weights': weights} | options))
 
 
 def test_bf16_is_close_to_fp32(weights):
-    exact, rounded = make(weights), DepthEstimator(PRESET, weights, 'cpu', 'bf16', 'torch')
+    fp32, bf16 = create(weights), DepthEstimator(PRESET, weights, 'cpu', 'bf16', 'torch')
     for index, image in enumerate(images(3)):
-        ours, theirs = (e.estimate(image, index * PERIOD_NS) for e in (rounded, exact))
-        error = np.abs(ours.inverse_depth - theirs.inverse_depth) / theirs.inverse_depth
+        frame, expected = (e.estimate(image, index * PERIOD_NS) for e in (bf16, fp32))
+        error = np.abs(frame.inverse_depth - expected.inverse_depth) / expected.inverse_depth
         assert error.mean() < 0.01
 
 
-def test_missing_weights_say_where_to_get_them(tmp_path, monkeypatch):
+def test_missing_weights_message_says_where_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     config = create_model('depth-anything-v2-b').config
     with pytest.raises(CheckpointError, match=r'vitb\.pth; license CC-BY-NC-4\.0'):

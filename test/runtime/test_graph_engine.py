@@ -1,4 +1,4 @@
-"""What surrounds a captured graph, tried on a CPU: a recorder there repeats the run itself."""
+"""The code around a captured graph, tested on a CPU with a recorder that repeats the run."""
 
 import pytest
 import torch
@@ -28,40 +28,40 @@ def clip_of(count, size=SIZE):
     return golden_models.golden_clip(count, *size).split(1, dim=1)
 
 
-def test_a_stream_is_that_of_the_module_and_captured_once(engine, recorder):
-    model, ours, theirs = golden_models.golden_model(PRESET), None, None
+def test_stream_matches_the_module_with_a_single_capture(engine, recorder):
+    model, state, expected_state = golden_models.golden_model(PRESET), None, None
     for frame in clip_of(4):
-        maps, ours = engine.run(frame, ours)
+        prediction, state = engine.run(frame, state)
         with torch.inference_mode():
-            expected, theirs = model(frame, theirs)
-        torch.testing.assert_close(maps, expected, rtol=1e-5, atol=1e-7)
-        torch.testing.assert_close(ours.ssm, theirs.ssm, rtol=1e-5, atol=1e-6)
+            expected, expected_state = model(frame, expected_state)
+        torch.testing.assert_close(prediction, expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(state.ssm, expected_state.ssm, rtol=1e-5, atol=1e-6)
     assert recorder.captures == 1
 
 
-def test_results_are_values(engine):
+def test_results_do_not_change_later(engine):
     first, second, third = clip_of(3)
     _, state = engine.run(first, None)
-    kept = state.ssm.clone()
-    maps, _ = engine.run(second, state)
-    shown = maps.clone()
+    ssm = state.ssm.clone()
+    prediction, _ = engine.run(second, state)
+    expected = prediction.clone()
     engine.run(third, None)
-    assert torch.equal(state.ssm, kept)
-    assert torch.equal(maps, shown)
-    assert torch.equal(engine.run(second, StreamState(kept))[0], shown)
+    assert torch.equal(state.ssm, ssm)
+    assert torch.equal(prediction, expected)
+    assert torch.equal(engine.run(second, StreamState(ssm))[0], expected)
 
 
-def test_a_stream_starts_anew_from_a_graph_that_has_run(engine):
+def test_used_graph_can_start_a_new_stream(engine):
     first, second, _ = clip_of(3)
     fresh, state = engine.run(first, None)
     engine.run(second, state)
     assert torch.equal(engine.run(first, None)[0], fresh)
 
 
-def test_graphs_are_let_go(engine, recorder, monkeypatch):
-    monkeypatch.setattr(graph_engine, 'CAPTURED', 2)
+def test_least_recently_used_graph_is_dropped(engine, recorder, monkeypatch):
+    monkeypatch.setattr(graph_engine, 'MAX_GRAPHS', 2)
     for size in (SIZE, (56, 70), (42, 56), (56, 70), SIZE):
         engine.run(clip_of(1, size)[0], None)
-        assert len(engine.captured) <= 2
-    assert engine.captured == ((1, 1, 3, 56, 70), (1, 1, 3, *SIZE))
+        assert len(engine.captured_shapes) <= 2
+    assert engine.captured_shapes == ((1, 1, 3, 56, 70), (1, 1, 3, *SIZE))
     assert recorder.captures == 4

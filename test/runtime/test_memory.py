@@ -9,27 +9,27 @@ CODE = f"""
 import resource, sys
 import torch
 from flashdepth_ros.runtime.memory import keep_freed_memory
-if sys.argv[1] == 'kept':
+if sys.argv[1] == 'keep':
     keep_freed_memory()
-def faults():
+def page_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-def take():
+def allocate():
     for _ in range(10):
         torch.full(({BLOCK},), 1, dtype=torch.uint8)
-take()
-before = faults()
-take()
-print(faults() - before)
+allocate()
+before = page_faults()
+allocate()
+print(page_faults() - before)
 """
 
 
-def faults(how):
-    """Return how often a process had to be given a page, while it took large blocks in turn."""
-    done = subprocess.run([sys.executable, '-c', CODE, how], capture_output=True, check=True)
+def page_faults(mode):
+    """Return the page faults of a process that allocates and frees large blocks repeatedly."""
+    done = subprocess.run([sys.executable, '-c', CODE, mode], capture_output=True, check=True)
     return int(done.stdout)
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason="it sets up glibc's allocator")
-def test_the_system_is_asked_for_memory_once():
-    assert faults('kept') < BLOCK / PAGE
-    assert faults('given back') > 5 * BLOCK / PAGE
+@pytest.mark.skipif(sys.platform != 'linux', reason='it configures the allocator of glibc')
+def test_freed_memory_is_reused():
+    assert page_faults('keep') < BLOCK / PAGE
+    assert page_faults('default') > 5 * BLOCK / PAGE

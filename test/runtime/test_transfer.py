@@ -1,4 +1,4 @@
-"""Frames that a GPU would carry and infer side by side come out as one by one."""
+"""Frames in flight at the same time on an emulated GPU give the same results as one by one."""
 
 from collections import deque
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from flashdepth_ros.bags.frames import estimated
+from flashdepth_ros.bags.frames import estimate_frames
 from flashdepth_ros.errors import BagError, FlashDepthError
 from flashdepth_ros.runtime import DepthEstimator, StaleFrameError
 from support import golden_models, golden_recipe
-from support.gpu_on_cpu import like_a_gpu
+from support.gpu_on_cpu import emulate_gpu
 
 PRESET = 'flashdepth-tiny-s'
 PERIOD_NS = 33_000_000
@@ -23,69 +23,71 @@ def weights():
 
 
 @pytest.fixture
-def make(weights):
-    """Make an estimator on the CPU that runs as on a GPU."""
+def create(weights):
+    """Return a function that creates an estimator on the CPU that runs as on a GPU."""
 
-    def estimator(**options):
-        made = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', **options)
-        made.log = like_a_gpu(made, PRESET)
-        return made
+    def create_estimator(**options):
+        estimator = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', **options)
+        estimator.log = emulate_gpu(estimator, PRESET)
+        return estimator
 
-    return estimator
+    return create_estimator
 
 
 def images(count, height=70, width=98):
     return [golden_recipe.frame_uint8(index, height, width) for index in range(count)]
 
 
-def one_by_one(estimator, pictures, camera=CAMERA):
+def one_by_one(estimator, rgb_images, camera=CAMERA):
     return [
         estimator.estimate(rgb, index * PERIOD_NS, 'camera', camera)
-        for index, rgb in enumerate(pictures)
+        for index, rgb in enumerate(rgb_images)
     ]
 
 
-def side_by_side(estimator, pictures, ahead=1, camera=CAMERA):
-    """Ask for each result when so many further frames are submitted."""
-    frames, under_way = [], deque()
-    for index, rgb in enumerate(pictures):
-        under_way.append(estimator.submit(rgb, index * PERIOD_NS, 'camera', camera))
-        if len(under_way) > ahead:
-            frames.append(under_way.popleft().result())
-    return frames + [pending.result() for pending in under_way]
+def in_flight(estimator, rgb_images, ahead=1, camera=CAMERA):
+    """Request each result after `ahead` further frames are submitted."""
+    frames, pending_frames = [], deque()
+    for index, rgb in enumerate(rgb_images):
+        pending_frames.append(estimator.submit(rgb, index * PERIOD_NS, 'camera', camera))
+        if len(pending_frames) > ahead:
+            frames.append(pending_frames.popleft().result())
+    return frames + [pending.result() for pending in pending_frames]
 
 
-def assert_same(ours, theirs):
-    assert [frame.place for frame in ours] == [frame.place for frame in theirs]
-    for one, other in zip(ours, theirs, strict=True):
+def assert_same(frames, expected):
+    assert [each.position for each in frames] == [each.position for each in expected]
+    for one, other in zip(frames, expected, strict=True):
         np.testing.assert_array_equal(one.inverse_depth, other.inverse_depth)
 
 
-def test_it_is_what_a_cpu_makes_of_it(make, weights):
-    plain = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch')
-    pictures = images(3)
-    for ours, theirs in zip(
-        one_by_one(make(), pictures), one_by_one(plain, pictures), strict=True
+def test_results_equal_those_of_a_cpu_estimator(create, weights):
+    on_cpu = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch')
+    rgb_images = images(3)
+    for frame, expected in zip(
+        one_by_one(create(), rgb_images), one_by_one(on_cpu, rgb_images), strict=True
     ):
-        np.testing.assert_allclose(ours.inverse_depth, theirs.inverse_depth, 1e-4, 1e-6)
+        np.testing.assert_allclose(frame.inverse_depth, expected.inverse_depth, 1e-4, 1e-6)
 
 
 @pytest.mark.parametrize(('ahead', 'temporal'), [(1, True), (4, True), (1, False)])
-def test_results_wait_for_nobody(make, ahead, temporal):
-    pictures = images(5)
-    ours = side_by_side(make(temporal=temporal), pictures, ahead, camera=None)
-    assert_same(ours, one_by_one(make(temporal=temporal), pictures, camera=None))
+def test_later_requests_give_the_same_results(create, ahead, temporal):
+    rgb_images = images(5)
+    frames = in_flight(create(temporal=temporal), rgb_images, ahead, camera=None)
+    assert_same(frames, one_by_one(create(temporal=temporal), rgb_images, camera=None))
 
 
 @pytest.mark.parametrize('options', [{}, {'short_side': 56}, {'output_size': 'inference'}])
-def test_sizes_may_change_on_the_way(make, options):
+def test_size_may_change_between_frames_in_flight(create, options):
     small, large = images(3), images(3, 98, 70)
-    pictures = [small[0], small[1], large[0], small[2], large[1], large[2]]
-    assert_same(side_by_side(make(**options), pictures), one_by_one(make(**options), pictures))
+    rgb_images = [small[0], small[1], large[0], small[2], large[1], large[2]]
+    assert_same(
+        in_flight(create(**options), rgb_images), one_by_one(create(**options), rgb_images)
+    )
 
 
-def test_copies_run_beside_the_network(make):
-    estimator = make()
+def test_copies_overlap_with_the_network(create):
+    estimator = create()
     run = estimator.engine.run
 
     def logged(frames, state):
@@ -93,75 +95,75 @@ def test_copies_run_beside_the_network(make):
         return run(frames, state)
 
     estimator.engine.run = logged
-    side_by_side(estimator, images(3), estimator.ahead)
+    in_flight(estimator, images(3), estimator.ahead)
     assert estimator.log == [
-        *('there 0', 'there 0 done', 'run'),
-        # The next image is on its way before the first depth is waited for,
-        *('there 1', 'there 1 done', 'back 0', 'run', 'back 0 done'),
-        # and depth comes back when the next frame is at the network.
-        *('there 2', 'there 2 done', 'back 1', 'run', 'back 1 done'),
-        *('back 2', 'back 2 done'),
+        *('upload 0', 'upload 0 done', 'run'),
+        # The next image is uploaded before anything waits for the first depth,
+        *('upload 1', 'upload 1 done', 'download 0', 'run', 'download 0 done'),
+        # and depth is downloaded while the network processes the next frame.
+        *('upload 2', 'upload 2 done', 'download 1', 'run', 'download 1 done'),
+        *('download 2', 'download 2 done'),
     ]
 
 
-def test_images_lie_in_two_places_in_turn(make):
-    estimator = make()
-    side_by_side(estimator, images(5))
-    places = estimator.transfer._there.targets
-    assert len(set(places)) == 2
-    assert places[:2] * 2 == places[:4]
+def test_two_upload_buffers_alternate(create):
+    estimator = create()
+    in_flight(estimator, images(5))
+    buffers = estimator.transfer._upload_stream.targets
+    assert len(set(buffers)) == 2
+    assert buffers[:2] * 2 == buffers[:4]
 
 
-def spoil(estimator, spoilt):
-    """Let the state that these runs leave be of no use."""
+def make_states_non_finite(estimator, runs):
+    """Make the state after the given runs non-finite."""
     run, count = estimator.engine.run, iter(range(100))
 
-    def spoiling(frames, state):
-        maps, after = run(frames, state)
-        if next(count) in spoilt:
-            after = type(after)(after.ssm * torch.nan)
-        return maps, after
+    def run_and_invalidate(frames, state):
+        inverse_depth, new_state = run(frames, state)
+        if next(count) in runs:
+            new_state = type(new_state)(new_state.ssm * torch.nan)
+        return inverse_depth, new_state
 
-    estimator.engine.run = spoiling
-
-
-@pytest.mark.parametrize('spoilt', [(0,), (2,), (4,), (2, 3), (1, 3)])
-def test_what_is_not_finite_does_not_reach_the_next(make, spoilt):
-    ours, theirs = make(), make()
-    spoil(ours, spoilt)
-    spoil(theirs, spoilt)
-    frames = side_by_side(ours, images(5))
-    assert_same(frames, one_by_one(theirs, images(5)))
-    assert 'non_finite' in {frame.reset_reason for frame in frames} or spoilt == (4,)
+    estimator.engine.run = run_and_invalidate
 
 
-def test_a_frame_refused_in_between_changes_nothing(make):
-    estimator, pictures = make(), images(3)
+@pytest.mark.parametrize('runs', [(0,), (2,), (4,), (2, 3), (1, 3)])
+def test_non_finite_state_does_not_affect_later_frames(create, runs):
+    estimator, expected = create(), create()
+    make_states_non_finite(estimator, runs)
+    make_states_non_finite(expected, runs)
+    frames = in_flight(estimator, images(5))
+    assert_same(frames, one_by_one(expected, images(5)))
+    assert 'non_finite' in {frame.reset_reason for frame in frames} or runs == (4,)
+
+
+def test_rejected_frame_in_between_has_no_effect(create):
+    estimator, rgb_images = create(), images(3)
     estimator.sequence.policy = type(estimator.sequence.policy)(backward_tolerance_s=1.0)
-    first = estimator.submit(pictures[0], PERIOD_NS, 'camera', CAMERA)
+    first = estimator.submit(rgb_images[0], PERIOD_NS, 'camera', CAMERA)
     for _ in range(3):
         with pytest.raises(StaleFrameError):
-            estimator.submit(pictures[2], 0, 'camera', CAMERA)
-    second = estimator.submit(pictures[1], 2 * PERIOD_NS, 'camera', CAMERA)
-    assert_same([first.result(), second.result()], one_by_one(make(), pictures[:2]))
+            estimator.submit(rgb_images[2], 0, 'camera', CAMERA)
+    second = estimator.submit(rgb_images[1], 2 * PERIOD_NS, 'camera', CAMERA)
+    assert_same([first.result(), second.result()], one_by_one(create(), rgb_images[:2]))
 
 
-def fail(estimator, number):
-    """Let the download of a frame fail, as for want of memory."""
+def fail_download(estimator, number):
+    """Make the download of a frame fail as if memory ran out."""
     download, count = estimator.transfer.download, iter(range(100))
 
-    def failing(maps, size):
+    def download_or_fail(inverse_depth, size):
         if next(count) == number:
             raise RuntimeError('out of memory')
-        return download(maps, size)
+        return download(inverse_depth, size)
 
-    estimator.transfer.download = failing
+    estimator.transfer.download = download_or_fail
 
 
-def test_a_failure_is_told_with_its_own_frame(make):
-    estimator, pictures = make(), images(4)
-    fail(estimator, 1)
-    pending = [estimator.submit(rgb, n * PERIOD_NS) for n, rgb in enumerate(pictures)]
+def test_failure_is_raised_for_its_own_frame(create):
+    estimator, rgb_images = create(), images(4)
+    fail_download(estimator, 1)
+    pending = [estimator.submit(rgb, n * PERIOD_NS) for n, rgb in enumerate(rgb_images)]
     with pytest.raises(RuntimeError, match='out of memory'):
         pending[1].result()
     reasons = [pending[n].result().reset_reason for n in (0, 2, 3)]
@@ -169,10 +171,10 @@ def test_a_failure_is_told_with_its_own_frame(make):
 
 
 class Recording(list):
-    """Frames of a recording that end with an error."""
+    """The frames of a recording, followed by an error if one is given."""
 
-    def __init__(self, pictures, error=None):
-        super().__init__(Picture(index, rgb) for index, rgb in enumerate(pictures))
+    def __init__(self, rgb_images, error=None):
+        super().__init__(Frame(index, rgb) for index, rgb in enumerate(rgb_images))
         self.error, self.skipped = error, []
 
     def __iter__(self):
@@ -184,44 +186,44 @@ class Recording(list):
         self.skipped.append(error)
 
 
-class Picture:
+class Frame:
     frame_id = 'camera'
 
     def __init__(self, index, rgb):
         self.stamp_ns, self.rgb, self.camera = index * PERIOD_NS, rgb, None
 
 
-def outcome_of(recording, estimator):
-    """Return what comes of a recording, and what it ends with."""
-    found = []
+def process(recording, estimator):
+    """Return the depth frames of a recording, and the message of the error at its end."""
+    frames = []
     try:
-        found.extend(depth for _, depth in estimated(recording, estimator))
+        frames.extend(depth for _, depth in estimate_frames(recording, estimator))
     except FlashDepthError as error:
-        return found, str(error)
-    return found, ''
+        return frames, str(error)
+    return frames, ''
 
 
-def test_a_recording_ends_behind_its_last_good_frame(make):
-    pictures = images(4)
-    ours, end = outcome_of(Recording(pictures, BagError('damaged')), make())
-    theirs, _ = outcome_of(Recording(pictures), make())
-    assert end == 'damaged'
-    assert len(ours) == 4
-    assert_same(ours, theirs)
+def test_damaged_recording_gives_all_frames_before_the_error(create):
+    rgb_images = images(4)
+    frames, error = process(Recording(rgb_images, BagError('damaged')), create())
+    expected, _ = process(Recording(rgb_images), create())
+    assert error == 'damaged'
+    assert len(frames) == 4
+    assert_same(frames, expected)
 
 
-def test_broken_frames_of_a_recording_are_passed_over(make):
+def test_invalid_frames_of_a_recording_are_skipped(create):
     first, second, third = images(3)
     recording = Recording([first, second[..., :2], third])
-    frames, end = outcome_of(recording, make())
+    frames, error = process(recording, create())
     assert [frame.frames_since_reset for frame in frames] == [0, 1]
     assert len(recording.skipped) == 1
-    assert not end
+    assert not error
 
 
-def test_a_recording_ends_where_the_engine_fails(make):
-    estimator = make()
-    fail(estimator, 2)
-    frames, end = outcome_of(Recording(images(5)), estimator)
+def test_failure_of_the_engine_ends_the_recording(create):
+    estimator = create()
+    fail_download(estimator, 2)
+    frames, error = process(Recording(images(5)), estimator)
     assert len(frames) == 2
-    assert end == 'inference failed: out of memory'
+    assert error == 'inference failed: out of memory'

@@ -12,7 +12,7 @@ from flashdepth_ros.simulation.clip import ClipSettings, plan_clip, simulate_cli
 from flashdepth_ros.simulation.mesh import sheet
 from flashdepth_ros.simulation.renderer import gl_backend, start_gl
 from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
-from flashdepth_ros.simulation.stage import Stage
+from flashdepth_ros.simulation.scene_renderer import SceneRenderer
 from flashdepth_ros.simulation.surfaces import Surface
 from flashdepth_ros.simulation.world import KINDS, make_scene
 
@@ -30,19 +30,19 @@ def gl() -> None:
 
 
 @pytest.fixture
-def walled() -> Iterator[Stage]:
-    """A floor at z = 0, a wall at y = 6 left of x = 0, another at y = 60 right of it, and sky."""
+def walls() -> Iterator[SceneRenderer]:
+    """A floor at z = 0, a wall at y = 6 for x < 0, another at y = 60 for x > 0, and sky."""
     scene = Scene(FreeSpace(1, 1, 0.1), Sky((0.2, 0.4, 0.9), (0.8, 0.9, 1.0), 0.5, 0), False)
     scene.add([(BRICK, sheet((-90, -90, 0), (180, 0, 0), (0, 180, 0)))])
     scene.add([(BRICK, sheet((-90, 6, 0), (90, 0, 0), (0, 0, 30)))])
     scene.add([(BRICK, sheet((0, 60, 0), (90, 0, 0), (0, 0, 40)))])
-    stage = Stage(scene, 3 * CAMERA.width, 3 * CAMERA.height)
-    yield stage
-    stage.close()
+    renderer = SceneRenderer(scene, 3 * CAMERA.width, 3 * CAMERA.height)
+    yield renderer
+    renderer.close()
 
 
-def looking(yaw: float, pitch: float, height: float) -> np.ndarray:
-    """Return the pose of a camera that looks along +y, turned left and down."""
+def camera_pose(yaw: float, pitch: float, height: float) -> np.ndarray:
+    """Return the pose of a camera that looks along +y, rotated by yaw (left) and pitch (down)."""
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     forward, right = np.array([-sy * cp, cy * cp, -sp]), np.array([cy, sy, 0.0])
     pose = np.eye(4)
@@ -59,7 +59,7 @@ def rays(camera: Intrinsics, pose: np.ndarray) -> np.ndarray:
 
 
 def true_depth(camera: Intrinsics, pose: np.ndarray) -> np.ndarray:
-    """Return Z (H, W) of the walled scene by geometry."""
+    """Return the exact Z (H, W) of the scene with walls."""
     direction, centre = rays(camera, pose), pose[:3, 3]
     with np.errstate(divide='ignore', invalid='ignore'):
         floor = -centre[2] / direction[..., 2]
@@ -77,53 +77,53 @@ def true_depth(camera: Intrinsics, pose: np.ndarray) -> np.ndarray:
     ('yaw', 'pitch', 'height'), [(0, 0, 1.5), (0.4, 0.3, 2.0), (-0.3, -0.1, 9)]
 )
 def test_depth_is_metres_along_the_optical_axis(
-    walled: Stage, sampling: int, yaw: float, pitch: float, height: float
+    walls: SceneRenderer, sampling: int, yaw: float, pitch: float, height: float
 ) -> None:
-    pose = looking(yaw, pitch, height)
-    _, depth = walled.film(0.0, pose, CAMERA, sampling)
-    truth = true_depth(CAMERA, pose)
-    both = np.isfinite(depth) & np.isfinite(truth)
-    error = np.abs(depth[both] / truth[both] - 1.0)
+    pose = camera_pose(yaw, pitch, height)
+    _, depth = walls.render(0.0, pose, CAMERA, sampling)
+    expected = true_depth(CAMERA, pose)
+    both = np.isfinite(depth) & np.isfinite(expected)
+    error = np.abs(depth[both] / expected[both] - 1.0)
     assert depth.dtype == np.float32
-    assert (np.isfinite(depth) == np.isfinite(truth)).mean() > 0.97
+    assert (np.isfinite(depth) == np.isfinite(expected)).mean() > 0.97
     assert np.median(error) < 2e-5
     assert np.quantile(error, 0.95) < (1e-3 if sampling % 2 else 3e-2)
 
 
-def test_depth_is_exact_to_a_millimetre_at_sixty_metres(walled: Stage) -> None:
-    _, depth = walled.film(0.0, looking(0.0, 0.0, 9.0), CAMERA)
+def test_depth_is_accurate_to_a_millimetre_at_60_metres(walls: SceneRenderer) -> None:
+    _, depth = walls.render(0.0, camera_pose(0.0, 0.0, 9.0), CAMERA)
     wall = depth[CAMERA.height // 2, CAMERA.width * 3 // 4 :]
     np.testing.assert_allclose(wall, 60.0, atol=1e-3)
 
 
-def test_sky_is_infinite_wherever_the_camera_looks(walled: Stage) -> None:
+def test_sky_has_infinite_depth(walls: SceneRenderer) -> None:
     for yaw in (2.5, 3.1, 3.8):
-        _, depth = walled.film(0.0, looking(yaw, -0.7, 1.0), CAMERA)
+        _, depth = walls.render(0.0, camera_pose(yaw, -0.7, 1.0), CAMERA)
         assert np.isinf(depth).all()
 
 
-def test_depth_never_mixes_two_surfaces(walled: Stage) -> None:
-    pose = looking(0.0, 0.0, 9.0)
+def test_supersampled_depth_does_not_mix_surfaces(walls: SceneRenderer) -> None:
+    pose = camera_pose(0.0, 0.0, 9.0)
     for sampling in (2, 3):
-        _, depth = walled.film(0.0, pose, CAMERA, sampling)
+        _, depth = walls.render(0.0, pose, CAMERA, sampling)
         row = depth[CAMERA.height // 2]
         on_wall = (np.abs(row - 6.0) < 0.01) | (np.abs(row - 60.0) < 0.01)
         assert on_wall.all()
 
 
-def test_supersampling_shows_the_same_picture(walled: Stage) -> None:
-    pose = looking(0.3, 0.2, 2.0)
-    plain, smooth = (walled.film(0.0, pose, CAMERA, n)[0].astype(float) for n in (1, 3))
+def test_supersampling_gives_the_same_image(walls: SceneRenderer) -> None:
+    pose = camera_pose(0.3, 0.2, 2.0)
+    plain, smooth = (walls.render(0.0, pose, CAMERA, n)[0].astype(float) for n in (1, 3))
     shifted = np.roll(plain, 2, axis=1)
     assert smooth.shape == plain.shape
     assert np.abs(smooth - plain).mean() < 0.6 * np.abs(smooth - shifted).mean()
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_a_seed_gives_the_same_bytes(kind: str) -> None:
+def test_same_seed_gives_the_same_bytes(kind: str) -> None:
     settings = replace(SMALL, kind=kind, clips_per_scene=1, frames=3)
     first = list(simulate_clip(4, settings))
-    between = next(simulate_clip(5, settings))
+    other_clip = next(simulate_clip(5, settings))
     plan_clip(6, settings)
     again = list(simulate_clip(4, settings))
     for one, two in zip(first, again, strict=True):
@@ -131,10 +131,10 @@ def test_a_seed_gives_the_same_bytes(kind: str) -> None:
         assert one.depth.tobytes() == two.depth.tobytes()
         assert one.pose.tobytes() == two.pose.tobytes()
         assert one.stamp_ns == two.stamp_ns
-    assert between.rgb.tobytes() != first[0].rgb.tobytes()
+    assert other_clip.rgb.tobytes() != first[0].rgb.tobytes()
 
 
-def test_frames_are_what_they_say() -> None:
+def test_frames_have_the_documented_format() -> None:
     clip = plan_clip(11, SMALL)
     frames = list(clip.frames())
     assert len(frames) == SMALL.frames
@@ -150,13 +150,13 @@ def test_frames_are_what_they_say() -> None:
         assert np.linalg.det(rotation) == pytest.approx(1.0)
 
 
-def seen_again(camera: Intrinsics, before, after) -> np.ndarray:
-    """Return the relative errors of a frame's depth carried into the next frame."""
+def reprojection_errors(camera: Intrinsics, before, after) -> np.ndarray:
+    """Return the relative errors of a frame's depth after reprojection to the next frame."""
     z = np.where(np.isfinite(before.depth), before.depth, 0.0)[..., None]
     points = before.pose[:3, 3] + z * rays(camera, before.pose)
     local = (points - after.pose[:3, 3]) @ after.pose[:3, :3]
-    seen = (z[..., 0] > 0) & (local[..., 2] > 0.1)
-    x, y, depth = local[seen].T
+    valid = (z[..., 0] > 0) & (local[..., 2] > 0.1)
+    x, y, depth = local[valid].T
     column = np.rint(x / depth * camera.fx + camera.cx).astype(int)
     row = np.rint(y / depth * camera.fy + camera.cy).astype(int)
     inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
@@ -164,28 +164,28 @@ def seen_again(camera: Intrinsics, before, after) -> np.ndarray:
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_depth_of_a_frame_is_found_again_in_the_next(kind: str) -> None:
+def test_depth_is_consistent_between_frames(kind: str) -> None:
     settings = replace(SMALL, kind=kind, width=160, height=120)
     clip = plan_clip(21, settings)
     frames = list(clip.frames())
     for before, after in pairwise(frames):
-        errors = seen_again(clip.intrinsics, before, after)
+        errors = reprojection_errors(clip.intrinsics, before, after)
         assert len(errors) > 0.4 * np.isfinite(before.depth).sum()
         assert np.median(errors) < 0.01
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_camera_stays_out_of_things(kind: str) -> None:
+def test_camera_does_not_enter_objects(kind: str) -> None:
     for seed in range(40, 46):
         for frame in simulate_clip(seed, replace(SMALL, kind=kind, frames=16)):
             assert (frame.depth < 0.2).mean() < 0.3
             assert np.isfinite(frame.depth).any()
 
 
-def test_effects_change_the_picture_and_not_the_depth() -> None:
-    bare = list(simulate_clip(3, replace(SMALL, effects=False)))
-    full = list(simulate_clip(3, SMALL))
-    for one, two in zip(bare, full, strict=True):
+def test_effects_change_the_image_but_not_the_depth() -> None:
+    plain = list(simulate_clip(3, replace(SMALL, effects=False)))
+    with_effects = list(simulate_clip(3, SMALL))
+    for one, two in zip(plain, with_effects, strict=True):
         np.testing.assert_array_equal(one.depth, two.depth)
         assert np.abs(one.rgb.astype(int) - two.rgb).mean() > 0.5
 
@@ -197,12 +197,14 @@ def test_clips_of_one_scene_differ_in_camera_and_path() -> None:
     assert not np.allclose(one.poses[0], two.poses[0])
 
 
-def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SimulationError, match="'lunar'; one of any, indoor, outdoor, mixed"):
+def test_unknown_kind_is_rejected_with_the_valid_ones() -> None:
+    with pytest.raises(
+        SimulationError, match="'lunar'; expected one of any, indoor, outdoor, mixed"
+    ):
         make_scene(0, 'lunar', 0.0)
 
 
-def test_a_machine_without_off_screen_gl_is_told_what_to_install(
+def test_missing_off_screen_gl_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ctypes.util, 'find_library', lambda _: None)
@@ -210,7 +212,7 @@ def test_a_machine_without_off_screen_gl_is_told_what_to_install(
         gl_backend()
 
 
-def test_the_backend_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requested_backend_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes.util, 'find_library', lambda name: name)
     monkeypatch.setenv('MUJOCO_GL', 'osmesa')
     assert gl_backend() == 'osmesa'

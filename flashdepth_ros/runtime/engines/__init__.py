@@ -1,10 +1,10 @@
-"""What runs the network: one interface, chosen by device, precision and name."""
+"""Inference engines with one interface, chosen by device, precision and name."""
 
 from flashdepth_ros.runtime.engines.choice import (
     ENGINES,
     PRECISIONS,
     EngineChoice,
-    Resolved,
+    ResolvedChoice,
     create_engine,
     resolve,
 )
@@ -15,7 +15,7 @@ __all__ = [
     'PRECISIONS',
     'Engine',
     'EngineChoice',
-    'Resolved',
+    'ResolvedChoice',
     'create_engine',
     'resolve',
 ]

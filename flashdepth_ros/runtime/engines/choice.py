@@ -1,4 +1,4 @@
-"""Which engine, on which device, in which precision: every 'auto' resolved, with the reason."""
+"""Choose engine, device and precision: resolve every 'auto' and give the reason."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ PRECISIONS = (*DTYPES, 'int8')
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """What was asked for: each 'auto' or a name."""
+    """The requested device, precision and engine; each is 'auto' or a name."""
 
     device: str = 'auto'
     precision: str = 'auto'
@@ -30,23 +30,23 @@ class EngineChoice:
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """What a choice comes to on this machine."""
+class ResolvedChoice:
+    """An engine choice without 'auto', valid on this computer."""
 
     device: torch.device
     precision: str
     engine: str
-    why: str
-    """Why this engine, in a few words; '' where it was asked for by name."""
+    reason: str
+    """Why this engine was chosen; '' if it was requested by name."""
     intel_gpu: bool = False
 
 
 def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:
     """
-    Return the engine for a choice, resolving every 'auto'.
+    Resolve a choice and create its engine.
 
-    :raises ConfigError: a name that is not known, names that do not go together, or a device
-        that this machine does not have.
+    :raises ConfigError: a name is unknown, the names cannot be combined, or the device is not
+        available on this computer.
     """
     resolved = resolve(choice)
     engine: Engine
@@ -58,31 +58,31 @@ def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:
         engine = GraphEngine(model, resolved.device, resolved.precision)
     else:
         engine = TorchEngine(model, resolved.device, resolved.precision)
-    engine.why = resolved.why
+    engine.reason = resolved.reason
     return engine
 
 
-def resolve(choice: EngineChoice) -> Resolved:
+def resolve(choice: EngineChoice) -> ResolvedChoice:
     """
-    Return what a choice comes to here.
+    Replace every 'auto' of a choice by the best option on this computer.
 
-    :raises ConfigError: as `create_engine`.
+    :raises ConfigError: as for `create_engine`.
     """
-    _check('engine', choice.engine, ENGINES)
-    _check('precision', choice.precision, ('auto', *PRECISIONS))
+    _check_name('engine', choice.engine, ENGINES)
+    _check_name('precision', choice.precision, ('auto', *PRECISIONS))
     intel_gpu = choice.device == 'intel_gpu'
     device = choose_device(choice.device)
-    engine, why = _engine(choice, device)
-    _check_pair(engine, device, choice.precision)
+    engine, reason = _choose_engine(choice, device)
+    _check_combination(engine, device, choice.precision)
     precision = choose_precision(choice.precision, device)
-    return Resolved(device, precision, engine, why, intel_gpu)
+    return ResolvedChoice(device, precision, engine, reason, intel_gpu)
 
 
 def choose_device(name: str) -> torch.device:
     """
-    Return where frames and state lie for the device `name`; 'auto' is the GPU where there is one.
+    Return the torch device of frames and state; 'auto' is the CUDA GPU if there is one.
 
-    :raises ConfigError: no such device, or not on this machine.
+    :raises ConfigError: the device is unknown or not available on this computer.
     """
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -91,24 +91,24 @@ def choose_device(name: str) -> torch.device:
     if name == 'intel_gpu':
         if not intel_gpus():
             raise ConfigError(
-                "device 'intel_gpu' asked for, but OpenVINO sees none here: install openvino and "
-                "Intel's compute runtime, or use cpu"
+                "device 'intel_gpu' was requested, but OpenVINO finds no Intel GPU: install "
+                "openvino and Intel's compute runtime, or use cpu"
             )
         return torch.device('cpu')
     kind, _, index = name.partition(':')
     if kind != 'cuda' or (index and not index.isdigit()):
         known = 'auto, cpu, cuda, cuda:N, intel_gpu'
-        raise ConfigError(f'device {name!r} is not known; one of {known}')
+        raise ConfigError(f'unknown device {name!r}; expected one of {known}')
     if int(index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f'device {name!r} asked for, but torch {torch.__version__} sees '
-            f'{torch.cuda.device_count()} GPUs here: install a CUDA build of torch, or use cpu'
+            f'device {name!r} was requested, but torch {torch.__version__} finds '
+            f'{torch.cuda.device_count()} GPUs: install a CUDA build of torch, or use cpu'
         )
     return torch.device(name)
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Return the precision that goes by `name`; 'auto' is the fastest that is all but exact."""
+    """Return the precision; 'auto' is the fastest one with nearly the accuracy of float32."""
     if name != 'auto':
         return name
     if device.type == 'cpu':
@@ -116,33 +116,33 @@ def choose_precision(name: str, device: torch.device) -> str:
     return 'bf16' if torch.cuda.is_bf16_supported() else 'fp16'
 
 
-def _engine(choice: EngineChoice, device: torch.device) -> tuple[str, str]:
-    """Return the engine's name and why it was taken."""
+def _choose_engine(choice: EngineChoice, device: torch.device) -> tuple[str, str]:
+    """Return the name of the engine and the reason for it."""
     installed = find_spec('openvino') is not None
     if choice.engine == 'openvino' and not installed:
-        raise ConfigError("engine 'openvino' needs a package: pip install openvino")
+        raise ConfigError("engine 'openvino' needs the package openvino: pip install openvino")
     if choice.engine != 'auto':
         return choice.engine, ''
     if device.type != 'cpu':
-        return 'torch', f'it runs on {device.type}'
+        return 'torch', f'the device is {device.type}'
     if choice.precision == 'fp16':
         return 'torch', 'openvino has no fp16 on a CPU'
     if not installed:
-        return 'torch', 'openvino, faster on a CPU, is not installed'
-    return 'openvino', 'the fastest on a CPU'
+        return 'torch', 'openvino is not installed; it is faster on a CPU'
+    return 'openvino', 'the fastest engine on a CPU'
 
 
-def _check(what: str, name: str, known: tuple[str, ...]) -> None:
+def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
     if name not in known:
-        raise ConfigError(f'{what} {name!r} is not known; one of {", ".join(known)}')
+        raise ConfigError(f'unknown {kind} {name!r}; expected one of {", ".join(known)}')
 
 
-def _check_pair(engine: str, device: torch.device, precision: str) -> None:
+def _check_combination(engine: str, device: torch.device, precision: str) -> None:
     if engine == 'openvino' and device.type != 'cpu':
         raise ConfigError("engine 'openvino' runs on cpu and intel_gpu; on cuda use torch")
     if engine != 'openvino' and precision == 'int8':
-        raise ConfigError("precision 'int8' is there with engine openvino alone, and on a CPU")
+        raise ConfigError("precision 'int8' requires engine openvino on a CPU")
     if precision == 'int8' and find_spec('nncf') is None:
-        raise ConfigError("precision 'int8' needs a package: pip install nncf")
+        raise ConfigError("precision 'int8' needs the package nncf: pip install nncf")
     if engine == 'openvino' and precision == 'fp16':
-        raise ConfigError("engine 'openvino' runs in fp32, bf16 or int8 here, not in 'fp16'")
+        raise ConfigError("engine 'openvino' supports fp32, bf16 and int8, not 'fp16'")

@@ -1,8 +1,8 @@
 """
-A process that turns a network into OpenVINO's compiled form and ends.
+The program that compiles a network with OpenVINO, run as a separate process.
 
-It is apart from the node because it takes seconds and ten times the memory of what it makes, and
-because torch.export patches what other threads run.
+It is separate because it takes seconds and ten times the memory of its result, and because
+torch.export patches functions that other threads use.
 """
 
 import os
@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from flashdepth_ros.network import FlashDepth, StreamState, create_model, load_weights
 from flashdepth_ros.network.checkpoint import read_weights
-from flashdepth_ros.runtime.engines.model_store import FRAMES
-from flashdepth_ros.runtime.engines.openvino_engine import core, settings
+from flashdepth_ros.runtime.engines.model_store import FRAMES_KEY
+from flashdepth_ros.runtime.engines.openvino_engine import core, openvino_config
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 _NICENESS = 10
 
 
-class _Flat(nn.Module):
-    """The network with its state as one tensor, as an exported program takes it."""
+class _WithStateTensor(nn.Module):
+    """The network with its state as a plain tensor, as torch.export requires."""
 
     def __init__(self, model: FlashDepth) -> None:
         super().__init__()
@@ -46,16 +46,16 @@ class _Stateless(nn.Module):
         return self.model(frames)[0]
 
 
-def exported(model: FlashDepth, shape: tuple[int, ...]) -> Any:
-    """Return OpenVINO's model of the network for frames of one shape: state in, state out."""
+def to_openvino(model: FlashDepth, shape: tuple[int, ...]) -> Any:
+    """Return the OpenVINO model of the network for frames of one shape, with state in and out."""
     frames = torch.zeros(shape)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # torch's own, on its way to its next release
+        warnings.simplefilter('ignore')  # deprecation warnings inside torch itself
         if model.temporal is None:
             program = torch.export.export(_Stateless(model), (frames,))
         else:
-            state = model.temporal.start(len(frames), frames.device)
-            program = torch.export.export(_Flat(model), (frames, state.ssm))
+            state = model.temporal.initial_state(len(frames), frames.device)
+            program = torch.export.export(_WithStateTensor(model), (frames, state.ssm))
         return openvino.convert_model(program)
 
 
@@ -66,30 +66,30 @@ def compile_to(
     frames: Tensor | None = None,
 ) -> None:
     """
-    Compile for a device, precision and shape; the file appears whole or not at all.
+    Compile for a device, precision and shape; write the file atomically.
 
-    :param frames: a stream (B, T, 3, H, W) to calibrate by, None where it is not int8.
+    :param frames: a stream (B, T, 3, H, W) for int8 calibration; None for other precisions.
     """
     device, precision, shape = kind
-    network = exported(model, shape)
+    network = to_openvino(model, shape)
     if frames is not None:
-        from flashdepth_ros.runtime.engines.quantisation import quantised
+        from flashdepth_ros.runtime.engines.quantisation import quantise
 
-        network = quantised(network, model, frames)
-    compiled = core().compile_model(network, device, settings(device, precision))
+        network = quantise(network, model, frames)
+    compiled = core().compile_model(network, device, openvino_config(device, precision))
     partial = path.with_suffix(f'.{os.getpid()}.partial')
     partial.write_bytes(compiled.export_model().getvalue())
     partial.replace(path)
 
 
 def main() -> None:
-    """Read the command line that `ModelStore.start` writes."""
+    """Run with the arguments that `ModelStore.start` passes."""
     name, weights, path, device, precision, *shape = sys.argv[1:]
     os.nice(_NICENESS)
     torch.set_num_threads(usable_cores())
     model = create_model(name)
     entries = read_weights(weights)
-    frames = entries.pop(FRAMES, None)
+    frames = entries.pop(FRAMES_KEY, None)
     load_weights(model, entries)
     kind = device, precision, tuple(int(side) for side in shape)
     compile_to(Path(path), model, kind, frames)

@@ -1,4 +1,4 @@
-"""The one interface of what runs the network."""
+"""The interface of all inference engines."""
 
 from typing import Protocol
 
@@ -8,24 +8,24 @@ from torch import Tensor
 from flashdepth_ros.network import StreamState
 
 Result = tuple[Tensor, StreamState | None]
-"""Inverse depth (B, T, H, W) in 1/m, and the state behind its last frame."""
+"""Inverse depth (B, T, H, W) in 1/m, and the state after the last frame."""
 
 
 class Engine(Protocol):
-    """Runs one model; the state goes in and comes out as a value."""
+    """Runs one model; takes the state as an argument and returns the new state."""
 
     device: torch.device
-    """Where frames and state lie."""
+    """Device of frames and state."""
     precision: str
     name: str
-    why: str
-    """Why this one was taken; '' where it was asked for by name."""
+    reason: str
+    """Why this engine was chosen; '' if it was requested by name."""
 
     def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
+        """Run `FlashDepth.forward` on frames that are on the engine's device."""
 
     def prepare(self, frames: Tensor) -> None:
-        """Make ready for frames of a size, however long that takes; (N, 1, 3, H, W) are such."""
+        """Prepare for frames of this size, (N, 1, 3, H, W); return when the engine is ready."""
 
     def device_memory_bytes(self) -> int:
-        """Return how much of the device's own memory is taken; 0 on the CPU."""
+        """Return the used memory of the device; 0 on the CPU."""

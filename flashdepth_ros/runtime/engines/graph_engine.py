@@ -1,4 +1,4 @@
-"""The network on a GPU as a captured CUDA graph: one launch a frame instead of a thousand."""
+"""Run the network as a captured CUDA graph: one launch per frame instead of a thousand."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from flashdepth_ros.network import FlashDepth, StreamState
 from flashdepth_ros.runtime.engines.engine import Result
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
-CAPTURED = 4
-"""Graphs held, one for each shape; the one used longest ago goes first."""
-_WARM_UP = 3
-"""Runs before the capture, in which libraries choose their algorithms and caches fill."""
+MAX_GRAPHS = 4
+"""Maximum number of graphs in memory, one per shape; the least recently used is dropped."""
+_WARM_UP_RUNS = 3
+"""Runs before the capture, in which libraries choose their algorithms and fill caches."""
 
 _Recorder = Callable[[Callable[[], Result]], tuple[Callable[[], None], Result]]
-"""Takes what is to be repeated; returns what repeats it, and where its results then lie."""
+"""Captures a function; returns a function that replays it, and the outputs it writes to."""
 
 
 class GraphEngine(TorchEngine):
     """
-    Runs the module by graphs on memory of their own, the state's included.
+    Runs the module as graphs that read and write fixed memory, including the state.
 
-    :param recorder: what captures; another one lets a CPU try what a GPU does.
+    :param recorder: captures a graph; tests replace it to run on a CPU.
     """
 
     def __init__(
@@ -39,25 +39,25 @@ class GraphEngine(TorchEngine):
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
 
     @property
-    def captured(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes whose graphs are held; the one used last stands last."""
+    def captured_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the graphs in memory; the most recently used is last."""
         return tuple(self._graphs)
 
     @torch.inference_mode()
     def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Do what `FlashDepth.forward` does, on frames that lie on the engine's device."""
-        state = self._model.checked(frames, state)
+        """Run `FlashDepth.forward` on frames that are on the engine's device."""
+        state = self._model.check_inputs(frames, state)
         shape = tuple(frames.shape)
         if shape not in self._graphs:
             self._graphs[shape] = _Graph(super().run, self._record, (frames, state))
-            while len(self._graphs) > CAPTURED:
+            while len(self._graphs) > MAX_GRAPHS:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(shape)
         return self._graphs[shape](frames, state)
 
 
 class _Graph:
-    """One captured shape: what goes in is copied to where the graph reads it."""
+    """A captured graph of one shape; inputs are copied to the memory that it reads."""
 
     def __init__(
         self,
@@ -68,31 +68,32 @@ class _Graph:
         frames, state = example
         self._frames = frames.clone()
         self._state = None if state is None else StreamState(state.ssm.clone())
-        self._repeat, self._made = record(lambda: run(self._frames, self._state))
+        self._replay, self._outputs = record(lambda: run(self._frames, self._state))
 
     def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
         self._frames.copy_(frames, non_blocking=True)
         if self._state is not None and state is not None:
             self._state.ssm.copy_(state.ssm, non_blocking=True)
-        self._repeat()
-        maps, after = self._made
-        # Copies, for results are values: the next frame writes where these lie.
-        return maps.clone(), None if after is None else StreamState(after.ssm.clone())
+        self._replay()
+        inverse_depth, new_state = self._outputs
+        # Copies, because the next frame overwrites the outputs.
+        copied_state = None if new_state is None else StreamState(new_state.ssm.clone())
+        return inverse_depth.clone(), copied_state
 
 
 def record_cuda(
     device: torch.device, run: Callable[[], Result]
 ) -> tuple[Callable[[], None], Result]:
-    """Capture what `run` launches; run it a few times before, on a stream beside."""
+    """Capture the kernels that `run` launches, after warm-up runs on a side stream."""
     with torch.cuda.device(device):
-        here, beside = torch.cuda.current_stream(), torch.cuda.Stream()
-        beside.wait_stream(here)
-        with torch.cuda.stream(beside):
-            for _ in range(_WARM_UP):
+        main_stream, side_stream = torch.cuda.current_stream(), torch.cuda.Stream()
+        side_stream.wait_stream(main_stream)
+        with torch.cuda.stream(side_stream):
+            for _ in range(_WARM_UP_RUNS):
                 run()
-        here.wait_stream(beside)
+        main_stream.wait_stream(side_stream)
         graph = torch.cuda.CUDAGraph()
-        # Other threads, such as another camera's, may allocate meanwhile.
+        # thread_local: other threads, such as that of another camera, may allocate meanwhile.
         with torch.cuda.graph(graph, capture_error_mode='thread_local'):
-            made = run()
-    return graph.replay, made
+            outputs = run()
+    return graph.replay, outputs

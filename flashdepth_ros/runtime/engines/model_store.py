@@ -1,4 +1,4 @@
-"""Compiled networks on disk: each compiled once on a machine, by a process of its own."""
+"""The cache of compiled networks on disk; each is compiled once, in a separate process."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,129 +17,132 @@ from torch import Tensor
 from flashdepth_ros import __version__
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import FlashDepth
-from flashdepth_ros.runtime.engines.processor import description
+from flashdepth_ros.runtime.engines.processor import cpu_description
 from flashdepth_ros.runtime.weights import cache_folder
 
-KEPT = 16
-"""Files that stay on disk; the one used longest ago goes first."""
+MAX_FILES = 16
+"""Maximum number of files in the cache; the least recently used is deleted."""
 
-FRAMES = 'frames'
-"""Name, beside those of the weights, of the frames (B, T, 3, H, W) to calibrate by."""
+FRAMES_KEY = 'frames'
+"""Key of the calibration frames (B, T, 3, H, W) in the file with the weights."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What one compiled network is for, beside its weights."""
+class CompilationTarget:
+    """The shape, precision and device that a network is compiled for."""
 
     shape: tuple[int, ...]
-    """Of the frames, (B, T, 3, H, W)."""
+    """Shape of the frames, (B, T, 3, H, W)."""
     precision: str
     device: str
-    """As OpenVINO names it: 'CPU' or 'GPU'."""
+    """OpenVINO's name: 'CPU' or 'GPU'."""
 
 
 class ModelStore:
     """
-    Compiled forms of one model, in the user's cache.
+    The compiled networks of one model in the user's cache.
 
-    :param model: left as it is; its weights are not to change.
-    :param compiler: name and version of what compiles.
+    :param model: is not modified; its weights must not change.
+    :param compiler: name and version of the compiler.
     """
 
     def __init__(self, model: FlashDepth, compiler: str) -> None:
         self.folder = cache_folder() / 'compiled'
         self._name = model.config.name
         self._weights = {name: entry.contiguous() for name, entry in model.state_dict().items()}
-        self._key = f'{compiler}, flashdepth_ros {__version__}, {description()}, '
+        self._key = f'{compiler}, flashdepth_ros {__version__}, {cpu_description()}, '
         self._key += fingerprint(self._weights)
 
-    def path(self, kind: Kind) -> Path:
-        """Return where the compiled network lies, or will; all that decides is in its name."""
-        digest = hashlib.sha256(f'{kind}, {self._key}'.encode()).hexdigest()[:16]
-        size = 'x'.join(str(side) for side in (kind.shape[4], kind.shape[3]))
-        return self.folder / f'{self._name}-{size}-{kind.precision}-{digest}.blob'
+    def path(self, target: CompilationTarget) -> Path:
+        """Return the path of a compiled network, which contains a hash of all its inputs."""
+        digest = hashlib.sha256(f'{target}, {self._key}'.encode()).hexdigest()[:16]
+        size = 'x'.join(str(side) for side in (target.shape[4], target.shape[3]))
+        return self.folder / f'{self._name}-{size}-{target.precision}-{digest}.blob'
 
-    def start(self, kind: Kind, frames: list[Tensor]) -> 'Compilation':
+    def start(self, target: CompilationTarget, frames: list[Tensor]) -> 'Compilation':
         """
-        Start to compile, beside whatever runs; `frames` to calibrate by, where it is int8.
+        Start to compile in the background; `frames` calibrate int8.
 
-        :raises OSError: the cache cannot be written.
+        :raises OSError: the cache is not writable.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(kind)
+        path = self.path(target)
         weights = path.with_suffix(f'.{os.getpid()}.safetensors')
-        given = {FRAMES: torch.cat(frames, dim=1)} if kind.precision == 'int8' else {}
+        calibration = {}
+        if target.precision == 'int8':
+            calibration = {FRAMES_KEY: torch.cat(frames, dim=1)}
         try:
-            save_file(self._weights | given, weights)
-        except SafetensorError as error:  # a full disk, say
+            save_file(self._weights | calibration, weights)
+        except SafetensorError as error:  # such as a full disk
             weights.unlink(missing_ok=True)
-            raise OSError(f'{weights} cannot be written: {error}') from error
+            raise OSError(f'cannot write {weights}: {error}') from error
         _LOG.info('compiling %s', path.name)
-        words = (self._name, str(weights), str(path), kind.device, kind.precision)
+        options = (self._name, str(weights), str(path), target.device, target.precision)
         module = 'flashdepth_ros.runtime.engines.compiler'
-        shape = (str(side) for side in kind.shape)
-        said = weights.with_suffix('.log')  # a pipe that nobody reads would fill up and hold it
-        with said.open('wb') as log:
+        shape = (str(side) for side in target.shape)
+        # A file, because an unread pipe could fill up and block the process.
+        log_path = weights.with_suffix('.log')
+        with log_path.open('wb') as log:
             process = subprocess.Popen(
-                [sys.executable, '-m', module, *words, *shape],
+                [sys.executable, '-m', module, *options, *shape],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        return Compilation(process, path, weights, said)
+        return Compilation(process, path, weights, log_path)
 
-    def used(self, path: Path) -> None:
-        """Note that a file is of use, and let go of those that have not been for longest."""
-        with suppress(OSError):  # a cache may be there to be read only
+    def mark_used(self, path: Path) -> None:
+        """Mark a file as recently used, and delete the least recently used beyond the maximum."""
+        with suppress(OSError):  # the cache may be read-only
             path.touch()
-            files = sorted(self.folder.glob('*.blob'), key=_age)
-            for each in files[: max(0, len(files) - KEPT)]:
+            files = sorted(self.folder.glob('*.blob'), key=_modified_s)
+            for each in files[: max(0, len(files) - MAX_FILES)]:
                 each.unlink(missing_ok=True)
 
 
 @dataclass
 class Compilation:
-    """A network that is being compiled; killed with `end`."""
+    """A running compilation."""
 
     process: 'subprocess.Popen[bytes]'
     path: Path
     weights: Path
-    said: Path
+    log_path: Path
 
     @property
     def done(self) -> bool:
-        """Whether it came to an end, good or bad."""
+        """Whether the process has ended, with or without success."""
         return self.process.poll() is not None
 
     def finish(self) -> None:
         """
-        Wait for the end.
+        Wait for the process to end.
 
-        :raises FlashDepthError: nothing came of it; the message is the compiler's own.
+        :raises FlashDepthError: it failed; the message contains that of the compiler.
         """
         status = self.process.wait()
-        said = self.said.read_text(errors='replace').strip().splitlines()
+        log = self.log_path.read_text(errors='replace').strip().splitlines()
         self._clean_up()
         if status:
-            last = said[-1] if said else f'status {status}'
-            raise FlashDepthError(f'{self.path.stem} could not be compiled: {last}')
+            message = log[-1] if log else f'exit status {status}'
+            raise FlashDepthError(f'compilation of {self.path.stem} failed: {message}')
 
-    def end(self) -> None:
-        """Stop it where it still runs."""
+    def kill(self) -> None:
+        """Kill the process if it still runs, and delete its files."""
         self.process.kill()
         self.process.wait()
         self._clean_up()
 
     def _clean_up(self) -> None:
         partial = self.path.with_suffix(f'.{self.process.pid}.partial')
-        for path in (self.weights, self.said, partial):
+        for path in (self.weights, self.log_path, partial):
             path.unlink(missing_ok=True)
 
 
 def fingerprint(weights: dict[str, Tensor]) -> str:
-    """Return a digest of names and numbers."""
+    """Return a digest of names and values."""
     digest = hashlib.sha256()
     for name, entry in sorted(weights.items()):
         digest.update(name.encode())
@@ -147,8 +150,8 @@ def fingerprint(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _age(path: Path) -> float:
+def _modified_s(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:  # another process let go of it
+    except FileNotFoundError:  # another process deleted it
         return 0.0

@@ -1,4 +1,4 @@
-"""The network by OpenVINO: compiled once for each shape of frames."""
+"""Run the network with OpenVINO, compiled once for each shape of frames."""
 
 from collections import OrderedDict
 from functools import cache
@@ -13,15 +13,15 @@ from torch import Tensor
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import FlashDepth, StreamState
 from flashdepth_ros.runtime.engines.engine import Result
-from flashdepth_ros.runtime.engines.model_store import Compilation, Kind, ModelStore
+from flashdepth_ros.runtime.engines.model_store import Compilation, CompilationTarget, ModelStore
 from flashdepth_ros.runtime.engines.processor import has_bf16, usable_cores
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
-LOADED = 4
-"""Compiled networks held in memory, one for each shape; the one used longest ago goes first."""
+MAX_LOADED = 4
+"""Maximum number of networks in memory, one per shape; the least recently used is dropped."""
 
-CALIBRATING = 8
-"""Frames by which the network in int8 is calibrated."""
+CALIBRATION_FRAMES = 8
+"""Number of frames for int8 calibration."""
 
 _LOG = logging.getLogger(__name__)
 _Shape = tuple[int, ...]
@@ -29,159 +29,162 @@ _Shape = tuple[int, ...]
 
 class OpenVinoEngine:
     """
-    Runs compiled forms of one model.
+    Runs the compiled networks of one model.
 
-    The first shape is waited for. A later one is compiled beside: until it is there PyTorch runs
-    the frames of that shape, and goes on to where it cannot be compiled. In int8 no shape is
-    waited for: PyTorch runs its first frames, which tell the ranges that 8 bits must hold.
+    The engine waits for the compilation of the first shape. Later shapes are compiled in the
+    background; meanwhile, or if the compilation fails, PyTorch runs their frames. In int8 the
+    engine waits for no shape: PyTorch runs the first frames, which calibrate the value ranges.
 
-    :param model: left as it is; its weights are not to change.
-    :param target: 'CPU' or 'GPU', as OpenVINO names devices.
+    :param model: is not modified; its weights must not change.
+    :param device: OpenVINO's name of the device, 'CPU' or 'GPU'.
     """
 
     name = 'openvino'
-    why = ''
+    reason = ''
 
-    def __init__(self, model: FlashDepth, precision: str, target: str = 'CPU') -> None:
+    def __init__(self, model: FlashDepth, precision: str, device: str = 'CPU') -> None:
         import openvino
 
         self.device = torch.device('cpu')
         self.precision = precision
-        self._target = target
+        self._openvino_device = device
         self._core = core()
         self._store = ModelStore(model, f'openvino {openvino.__version__}')
         self._model = model
-        self._meanwhile = TorchEngine(model, self.device, cpu_precision(), keep=True)
+        self._fallback = TorchEngine(model, self.device, cpu_precision(), keep_weights=True)
         self._loaded: OrderedDict[_Shape, _Request] = OrderedDict()
         self._failed: set[_Shape] = set()
-        self._spoiled: set[_Shape] = set()
-        """Those whose file could not be used once; twice, and they have failed."""
-        self._seen: dict[_Shape, list[Tensor]] = {}
-        """Frames to calibrate by, until there are enough."""
-        self._awaited: dict[_Shape, Compilation] = {}
-        """At most one: two would take the cores from the frames."""
-        weakref.finalize(self, _end, self._awaited)
+        self._unreadable: set[_Shape] = set()
+        """Shapes whose file could not be loaded once; after the second time they have failed."""
+        self._calibration: dict[_Shape, list[Tensor]] = {}
+        """Calibration frames collected so far."""
+        self._compilations: dict[_Shape, Compilation] = {}
+        """At most one, because two would take CPU time from inference."""
+        weakref.finalize(self, _kill_all, self._compilations)
 
     @property
-    def loaded(self) -> tuple[_Shape, ...]:
-        """Shapes whose networks are in memory; the one used last stands last."""
+    def loaded_shapes(self) -> tuple[_Shape, ...]:
+        """Shapes of the networks in memory; the most recently used is last."""
         return tuple(self._loaded)
 
     def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Do what `FlashDepth.forward` does."""
-        state = self._model.checked(frames, state)
+        """Run `FlashDepth.forward`."""
+        state = self._model.check_inputs(frames, state)
         shape = tuple(frames.shape)
         if not self._loaded and self.precision != 'int8':
             self._wait_for(shape)
-        if self._ready(shape):
+        if self._make_ready(shape):
             self._loaded.move_to_end(shape)
             return self._loaded[shape](frames, state)
-        self._see(shape, [frames])
-        return self._meanwhile.run(frames, state)
+        self._add_calibration_frames(shape, [frames])
+        return self._fallback.run(frames, state)
 
     def prepare(self, frames: Tensor) -> None:
-        """Have the network of this size in memory; compile it first where that must be."""
+        """Load the network of this size; compile it first if necessary."""
         shape = (1, *frames.shape[1:])
         while not self._is_calibrated(shape):
-            self._see(shape, list(frames.split(1)))
+            self._add_calibration_frames(shape, list(frames.split(1)))
         self._wait_for(shape)
 
     def device_memory_bytes(self) -> int:
-        """Return 0: what a CPU takes is the process's own, and an integrated GPU's as well."""
+        """Return 0: a CPU and an integrated GPU use the memory of the process."""
         return 0
 
-    def _ready(self, shape: _Shape) -> bool:
-        """Tell whether the network of a shape can run; see to it that it will."""
+    def _make_ready(self, shape: _Shape) -> bool:
+        """Return whether the network of a shape is loaded; if not, load or start to compile it."""
         if shape in self._loaded:
             return True
-        self._collect()
+        self._finish_compilations()
         if shape in self._failed:
             return False
-        if self._store.path(self._kind(shape)).exists():
+        if self._store.path(self._compilation_target(shape)).exists():
             return self._load(shape)
-        if not self._awaited and self._is_calibrated(shape):
+        if not self._compilations and self._is_calibrated(shape):
             self._start(shape)
         return False
 
     def _is_calibrated(self, shape: _Shape) -> bool:
-        return self.precision != 'int8' or len(self._seen.get(shape, ())) >= CALIBRATING
+        return (
+            self.precision != 'int8' or len(self._calibration.get(shape, ())) >= CALIBRATION_FRAMES
+        )
 
-    def _see(self, shape: _Shape, frames: list[Tensor]) -> None:
-        """Keep frames to calibrate by, where more are needed."""
-        if self.precision == 'int8' and shape not in self._awaited:
-            seen = self._seen.setdefault(shape, [])
-            seen.extend(frame.clone() for frame in frames[: CALIBRATING - len(seen)])
+    def _add_calibration_frames(self, shape: _Shape, frames: list[Tensor]) -> None:
+        """Store frames for int8 calibration while more are needed."""
+        if self.precision == 'int8' and shape not in self._compilations:
+            stored = self._calibration.setdefault(shape, [])
+            stored.extend(frame.clone() for frame in frames[: CALIBRATION_FRAMES - len(stored)])
 
     def _wait_for(self, shape: _Shape) -> None:
-        """Wait until a shape is loaded, or has failed."""
-        while not self._ready(shape) and shape not in self._failed:
-            for compilation in self._awaited.values():
+        """Wait until a shape is loaded or has failed."""
+        while not self._make_ready(shape) and shape not in self._failed:
+            for compilation in self._compilations.values():
                 compilation.process.wait()
 
     def _start(self, shape: _Shape) -> None:
         try:
-            self._awaited[shape] = self._store.start(self._kind(shape), self._seen.pop(shape, []))
+            frames = self._calibration.pop(shape, [])
+            target = self._compilation_target(shape)
+            self._compilations[shape] = self._store.start(target, frames)
         except OSError as error:
-            self._give_up(shape, error)
+            self._mark_failed(shape, error)
 
-    def _collect(self) -> None:
-        """Take note of a compilation that has ended."""
-        for shape, compilation in list(self._awaited.items()):
+    def _finish_compilations(self) -> None:
+        """Remove the compilations that have ended; mark the shapes that failed."""
+        for shape, compilation in list(self._compilations.items()):
             if compilation.done:
-                del self._awaited[shape]
+                del self._compilations[shape]
                 try:
                     compilation.finish()
                 except FlashDepthError as error:
-                    self._give_up(shape, error)
+                    self._mark_failed(shape, error)
 
     def _load(self, shape: _Shape) -> bool:
-        path = self._store.path(self._kind(shape))
+        path = self._store.path(self._compilation_target(shape))
+        config = openvino_config(self._openvino_device, self.precision)
         try:
-            compiled = self._core.import_model(
-                path.read_bytes(), self._target, settings(self._target, self.precision)
-            )
-        except (OSError, RuntimeError) as error:  # cut off, or let go by another process
-            if shape in self._spoiled:
-                self._give_up(shape, error)
+            compiled = self._core.import_model(path.read_bytes(), self._openvino_device, config)
+        except (OSError, RuntimeError) as error:  # truncated, or deleted by another process
+            if shape in self._unreadable:
+                self._mark_failed(shape, error)
                 return False
-            self._spoiled.add(shape)
-            _LOG.warning('%s cannot be used, it is compiled again', path.name)
+            self._unreadable.add(shape)
+            _LOG.warning('cannot load %s; compiling it again', path.name)
             path.unlink(missing_ok=True)
             return False
-        self._store.used(path)
-        self._seen.pop(shape, None)
+        self._store.mark_used(path)
+        self._calibration.pop(shape, None)
         self._loaded[shape] = _Request(compiled)
-        while len(self._loaded) > LOADED:
+        while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
         return True
 
-    def _give_up(self, shape: _Shape, error: Exception) -> None:
+    def _mark_failed(self, shape: _Shape, error: Exception) -> None:
         self._failed.add(shape)
-        _LOG.warning('torch runs frames of %dx%d: %s', shape[-1], shape[-2], error)
+        _LOG.warning('using torch for inference at %dx%d: %s', shape[-1], shape[-2], error)
 
-    def _kind(self, shape: _Shape) -> Kind:
-        return Kind(shape, self.precision, self._target)
+    def _compilation_target(self, shape: _Shape) -> CompilationTarget:
+        return CompilationTarget(shape, self.precision, self._openvino_device)
 
 
 class _Request:
-    """One compiled network, run on memory that torch owns: nothing is copied."""
+    """A compiled network that runs on memory of torch tensors, without copies."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
         self._shapes = [tuple(output.shape) for output in compiled.outputs]
 
     def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
-        # Held until it has run: OpenVINO does not hold what `contiguous` had to copy.
-        given = [frames.contiguous()]
+        # Keep references: OpenVINO holds none to the copies that `contiguous` may make.
+        inputs = [frames.contiguous()]
         if state is not None:
-            given.append(state.ssm.contiguous())
-        made = [torch.empty(shape) for shape in self._shapes]
-        for index, tensor in enumerate(given):
+            inputs.append(state.ssm.contiguous())
+        outputs = [torch.empty(shape) for shape in self._shapes]
+        for index, tensor in enumerate(inputs):
             self._request.set_input_tensor(index, _shared(tensor))
-        for index, tensor in enumerate(made):
+        for index, tensor in enumerate(outputs):
             self._request.set_output_tensor(index, _shared(tensor))
         self._request.infer()
-        return made[0], None if state is None else StreamState(made[1])
+        return outputs[0], None if state is None else StreamState(outputs[1])
 
 
 def _shared(tensor: Tensor) -> Any:
@@ -190,23 +193,23 @@ def _shared(tensor: Tensor) -> Any:
     return openvino.Tensor(tensor.detach().numpy(), shared_memory=True)
 
 
-def settings(target: str, precision: str) -> dict[str, Any]:
-    """Return what OpenVINO is to be told to compile, or to load what it compiled."""
-    chosen: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY'}
+def openvino_config(device: str, precision: str) -> dict[str, Any]:
+    """Return the properties for compiling a network and for loading a compiled one."""
+    config: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY'}
     hint = cpu_precision() if precision == 'int8' else precision
-    chosen['INFERENCE_PRECISION_HINT'] = {'fp32': 'f32', 'bf16': 'bf16'}[hint]
-    if target == 'CPU':
-        chosen['INFERENCE_NUM_THREADS'] = usable_cores()
-    return chosen
+    config['INFERENCE_PRECISION_HINT'] = {'fp32': 'f32', 'bf16': 'bf16'}[hint]
+    if device == 'CPU':
+        config['INFERENCE_NUM_THREADS'] = usable_cores()
+    return config
 
 
 def cpu_precision() -> str:
-    """Return the precision in which this CPU is fastest while all but exact."""
+    """Return the fastest precision of this CPU with nearly the accuracy of float32."""
     return 'bf16' if has_bf16() else 'fp32'
 
 
 def intel_gpus() -> list[str]:
-    """Return the GPUs that OpenVINO can use here, by its names."""
+    """Return OpenVINO's names of the Intel GPUs that it can use."""
     if find_spec('openvino') is None:
         return []
     return [name for name in core().available_devices if name.startswith('GPU')]
@@ -215,16 +218,17 @@ def intel_gpus() -> list[str]:
 @cache
 def core() -> Any:
     """
-    Return this process's one way into OpenVINO, which is never let go.
+    Return the only OpenVINO core of this process; it is never deleted.
 
-    Each one sets the stack on which signals are handled, and puts back what was there before when
-    it ends; where another has ended meanwhile, that memory is gone, and the next signal kills.
+    Each core installs a signal stack and restores the previous one when it is deleted. If two
+    cores are not deleted in reverse order, the restored stack is freed memory, and the next signal
+    crashes the process.
     """
     import openvino
 
     return openvino.Core()
 
 
-def _end(awaited: dict[_Shape, Compilation]) -> None:
-    for compilation in awaited.values():
-        compilation.end()
+def _kill_all(compilations: dict[_Shape, Compilation]) -> None:
+    for compilation in compilations.values():
+        compilation.kill()

@@ -1,4 +1,4 @@
-"""What the CPU of this machine offers, and how much of it this process may use."""
+"""Features of the CPU, and the number of cores that this process may use."""
 
 from functools import cache
 import os
@@ -8,25 +8,25 @@ import platform
 _CPUINFO = Path('/proc/cpuinfo')
 _CGROUP = Path('/sys/fs/cgroup')
 _BF16 = {'avx512_bf16', 'amx_bf16', 'bf16'}
-"""Names of the instructions that multiply bf16, of x86 and of Arm."""
+"""Feature names of the bf16 multiplication instructions of x86 and Arm."""
 
 
 @cache
 def has_bf16() -> bool:
-    """Tell whether the CPU multiplies bf16 numbers itself; where it does not, bf16 is slower."""
-    return bool(_BF16 & features())
+    """Return whether the CPU has bf16 multiplication; without it, bf16 is slower than fp32."""
+    return bool(_BF16 & cpu_features())
 
 
 @cache
-def features() -> frozenset[str]:
-    """Return the CPU's features by the kernel's names; none where there is no Linux to ask."""
+def cpu_features() -> frozenset[str]:
+    """Return the Linux kernel's names of the CPU features; empty on other systems."""
     return frozenset(_field('flags') + _field('Features'))
 
 
 @cache
-def description() -> str:
-    """Return what tells this kind of CPU from another: code compiled here may not run there."""
-    return ' '.join((platform.machine(), *_field('model name'), *sorted(features())))
+def cpu_description() -> str:
+    """Return a text that identifies the CPU type, because compiled code may need its features."""
+    return ' '.join((platform.machine(), *_field('model name'), *sorted(cpu_features())))
 
 
 def _field(name: str) -> list[str]:
@@ -40,7 +40,7 @@ def _field(name: str) -> list[str]:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may keep busy: its affinity, within its container."""
+    """Return the number of usable cores: CPU affinity, limited by the container's quota."""
     if hasattr(os, 'sched_getaffinity'):
         allowed = len(os.sched_getaffinity(0))
     else:
@@ -49,7 +49,7 @@ def usable_cores() -> int:
 
 
 def container_cores(root: Path) -> float:
-    """Return the cores that the control groups at `root` grant; infinite without a limit."""
+    """Return the core limit of the control groups at `root`; infinite without a limit."""
     try:  # version 2: 'max 100000' or '150000 100000', in microseconds
         quota, period = (root / 'cpu.max').read_text().split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How much a network has to compute, and how fast this machine multiplies at best."""
+"""Work of a network in FLOP, peak rate of this computer, and time measurement."""
 
 from functools import cache
 from itertools import pairwise
@@ -15,7 +15,7 @@ _TRIES = 10
 
 
 def count_flops(model: nn.Module, frame: Tensor) -> int:
-    """Return the multiplications and additions of one frame, those of attention included."""
+    """Return the number of multiplications and additions of one frame, including attention."""
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     counter = FlopCounterMode(display=False, custom_mapping={attention: _attention_flops})
     with torch.inference_mode(), counter:
@@ -33,9 +33,9 @@ def _attention_flops(
 @cache
 def peak_flops(device: torch.device, precision: str) -> float:
     """
-    Return the rate of one large matrix product in a precision, FLOP/s: the best of some.
+    Return the best rate of a large matrix product in a precision, FLOP/s.
 
-    In int8 only a CPU is asked, and what is multiplied is counted as if it were float.
+    int8 is measured on the CPU only; its operations count like floating-point operations.
     """
     if precision == 'int8':
         left, right = (torch.randint(-9, 9, (_SIDE, _SIDE), dtype=torch.int8) for _ in range(2))
@@ -57,31 +57,31 @@ def _seconds(multiply: object, left: Tensor, right: Tensor) -> float:
 
 
 class Stopwatch:
-    """Takes the time between moments of a device's work, without waiting for them."""
+    """Measures the time between points in a device's work without synchronising."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._events: list[torch.cuda.Event] = []
-        self._moments_s: list[float] = []
+        self._times_s: list[float] = []
 
     def lap(self) -> None:
-        """Note the moment when all work given so far is done."""
+        """Record the time when all work submitted so far is done."""
         if self._device.type == 'cuda':
             event = torch.cuda.Event(enable_timing=True)
             event.record(torch.cuda.current_stream(self._device))
             self._events.append(event)
         else:
-            self._moments_s.append(time.perf_counter())
+            self._times_s.append(time.perf_counter())
 
     def laps_ms(self) -> list[float]:
-        """Return the times from moment to moment, ms; wait for the last one."""
+        """Wait for the device; return the times between the recorded points, ms."""
         synchronise(self._device)
         return [start.elapsed_time(end) for start, end in pairwise(self._events)] or [
-            1e3 * (end - start) for start, end in pairwise(self._moments_s)
+            1e3 * (end - start) for start, end in pairwise(self._times_s)
         ]
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done all it was given."""
+    """Wait until a GPU has finished all submitted work."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)

@@ -1,10 +1,10 @@
 """
-How fast this package is beside the published code: `python test/released_speed.py CHECKOUT`.
+Compare the speed with the published code: `python test/runtime/released_speed.py CHECKOUT`.
 
-CHECKOUT is a copy of FlashDepth's repository. FlashDepth-S's encoder and decoder run from there as
-they are, in eager float32, on packages that stand empty where CUDA's would be; its temporal module
-needs CUDA, this package's takes its place. The published attention is measured twice: by plain
-products, which is what that code does without xFormers, and by PyTorch's fused attention.
+CHECKOUT is a clone of the FlashDepth repository. The encoder and decoder of FlashDepth-S run from
+there without changes, in eager float32; packages that need CUDA are replaced by empty modules. The
+temporal module needs CUDA, so that of this package is used. The published attention is measured
+twice: as matrix products, which that code uses without xFormers, and as PyTorch's fused attention.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from flashdepth_ros.runtime.engines import EngineChoice, create_engine
 HEIGHT, WIDTH = 364, 644
 TAPS, WIDTHS = [2, 5, 8, 11], [48, 96, 192, 384]
 ROUNDS, FRAMES, WARM_UP = 6, 3, 9
-"""All take turns, so that the machine's moods fall on all; int8 calibrates while it warms up."""
+"""The candidates alternate to share timing noise; int8 calibrates during the warm-up."""
 CUDA_ONLY = ('flash_attn', 'fla', 'fla.modules', 'fla.ops', 'fla.ops.linear_attn', 'fla.layers')
 
 
-class Empty(ModuleType):
-    """A package that has whatever is imported from it, none of it of use."""
+class EmptyModule(ModuleType):
+    """A placeholder for a package; every name can be imported from it."""
 
     __path__: ClassVar[list[str]] = []
 
@@ -42,24 +42,24 @@ class Empty(ModuleType):
         return object
 
 
-def released(checkout: Path, frame: Tensor) -> dict[str, Callable[[], object]]:
-    """Return what estimates a frame with the published code, by the attention it uses."""
+def published_candidates(checkout: Path, frame: Tensor) -> dict[str, Callable[[], object]]:
+    """Return functions that process a frame with the published code, by kind of attention."""
     sys.path.insert(0, str(checkout))
-    sys.modules.update({name: Empty(name) for name in CUDA_ONLY})
+    sys.modules.update({name: EmptyModule(name) for name in CUDA_ONLY})
     from flashdepth.dinov2 import DINOv2
     from flashdepth.dinov2_layers.attention import MemEffAttention
     from flashdepth.original_dpt import DPTHead
 
     encoder = DINOv2(model_name='vits', patch_size=PATCH).eval()
     decoder = DPTHead(encoder.embed_dim, dpt_dim=64, out_channels=WIDTHS).eval()
-    plain = MemEffAttention.forward
+    unfused = MemEffAttention.forward
     temporal = create_model('flashdepth-s').temporal
     assert temporal is not None
-    state = [temporal.start(1, frame.device)]
+    state = [temporal.initial_state(1, frame.device)]
 
     def aligned(_: None, path: Tensor, in_dpt_layer: int) -> Tensor:
-        tokens, state[0] = temporal(temporal.pooled(path, 1), state[0])
-        return temporal.added(path, tokens[0])
+        tokens, state[0] = temporal(temporal.pool(path, 1), state[0])
+        return temporal.add_to(path, tokens[0])
 
     def estimate(attention: Callable[..., Tensor]) -> Tensor:
         MemEffAttention.forward = attention
@@ -71,19 +71,19 @@ def released(checkout: Path, frame: Tensor) -> dict[str, Callable[[], object]]:
         return F.relu(decoder.scratch.output_conv2(whole))
 
     return {
-        'published, plain attention': lambda: estimate(plain),
-        'published, fused attention': lambda: estimate(fused),
+        'published, unfused attention': lambda: estimate(unfused),
+        'published, fused attention': lambda: estimate(fused_attention),
     }
 
 
-def fused(layer: Any, tokens: Tensor, attn_bias: None = None) -> Tensor:
-    """Do what the published attention does, by PyTorch's own kernel."""
+def fused_attention(layer: Any, tokens: Tensor, attn_bias: None = None) -> Tensor:
+    """Compute the published attention with PyTorch's fused kernel."""
     heads = layer.qkv(tokens).unflatten(-1, (3, layer.num_heads, -1)).permute(2, 0, 3, 1, 4)
     return layer.proj(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
 
 
-def ours(engine_name: str, precision: str, frame: Tensor) -> Callable[[], object]:
-    """Return what estimates the next frame of a stream with this package."""
+def package_candidate(engine_name: str, precision: str, frame: Tensor) -> Callable[[], object]:
+    """Return a function that processes the next frame of a stream with this package."""
     engine = create_engine(
         create_model('flashdepth-s'), EngineChoice('cpu', precision, engine_name)
     )
@@ -102,8 +102,8 @@ def main() -> int:
     parser.add_argument('checkout', type=Path)
     torch.manual_seed(0)
     frame = torch.rand(1, 3, HEIGHT, WIDTH)
-    candidates = released(parser.parse_args().checkout, frame) | {
-        f'this package, {name} {precision}': ours(name, precision, frame)
+    candidates = published_candidates(parser.parse_args().checkout, frame) | {
+        f'this package, {name} {precision}': package_candidate(name, precision, frame)
         for name, precision in (
             ('torch', 'fp32'),
             ('openvino', 'fp32'),
@@ -124,7 +124,9 @@ def main() -> int:
                     estimate()
                     times_ms[name].append(1e3 * (time.perf_counter() - start_s))
     medians = {name: statistics.median(each) for name, each in times_ms.items()}
-    lines = [f'flashdepth-s at {WIDTH}x{HEIGHT}: ms a frame, times as fast as the published']
+    lines = [
+        f'flashdepth-s at {WIDTH}x{HEIGHT}: ms per frame, speed relative to the two published'
+    ]
     for name, median in medians.items():
         ratios = [f'{medians[each] / median:6.2f}' for each in list(medians)[:2]]
         lines.append(f'{name:32} {median:8.1f} {"".join(ratios)}')
