@@ -55,8 +55,8 @@ setup(
     extras_require={
         # On a machine with ROS 2 installed, these come from its own packages.
         **{distro: [f'ros-{distro}-{name}' for name in ROS] for distro in ('jazzy', 'kilted')},
-        'bags': ['rosbags'],
-        'evaluation': ['jinja2', 'matplotlib', 'rosbags'],
+        'bags': ['mcap', 'rosbags'],
+        'evaluation': ['jinja2', 'matplotlib', 'mcap', 'rosbags'],
         # The fastest engine on a CPU; nncf makes the networks of precision int8.
         'openvino': ['openvino'],
         'int8': ['nncf', 'openvino'],

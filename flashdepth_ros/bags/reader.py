@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+import sqlite3
 import struct
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import apsw
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, ConnectionExtRosbag1, Nodetype, QosDurability
-from rosbags.rosbag1 import ReaderError as Reader1Error
-from rosbags.rosbag2 import Reader as Reader2
-from rosbags.rosbag2 import ReaderError as Reader2Error
+from rosbags.interfaces import Nodetype
+from rosbags.rosbag1 import ReaderError as Ros1Error
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
-from flashdepth_ros.bags.build import jazzy
+from flashdepth_ros.bags.definitions import Definitions
 from flashdepth_ros.bags.ros1 import Ros1Converter, ros2_name
+from flashdepth_ros.bags.storage import Channel, Definition, Recording
 from flashdepth_ros.errors import BagError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,12 +29,10 @@ if TYPE_CHECKING:
 
 #: The exceptions that rosbags and the libraries it uses raise for invalid data.
 _READ_ERRORS = (
-    AnyReaderError,
-    Reader1Error,
-    Reader2Error,
+    Ros1Error,
     SerdeError,
     TypesysError,
-    apsw.Error,
+    sqlite3.Error,
     OSError,
     ArithmeticError,
     AssertionError,
@@ -52,7 +44,6 @@ _READ_ERRORS = (
     TypeError,
     ValueError,
     struct.error,
-    zstd.ZstdError,
 )
 
 
@@ -63,14 +54,14 @@ class Topic:
     name: str
     type: str
     count: int
-    latched: bool
+    latched: bool = False
 
     def __str__(self) -> str:
         return f'{self.name} ({self.type}, {self.count} messages)'
 
 
 class Record(NamedTuple):
-    """One recorded message: CDR bytes, for every bag format, and the time of recording."""
+    """One recorded message: its bytes (CDR if it can be decoded) and the time of recording."""
 
     topic: str
     type: str
@@ -82,28 +73,26 @@ class BagReader:
     """
     Reads rosbag2 folders, single .mcap and .db3 files, and ROS 1 .bag files.
 
-    A context manager. A problem with the recording raises BagError, when the bag is opened or
-    when the damaged record is reached; the records before it are yielded first.
+    A context manager. What is readable is read, with or without index and metadata.yaml. Then a
+    problem with the recording raises BagError: when it is opened if nothing can be read, else
+    after the last record.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.topics: tuple[Topic, ...] = ()
-        self._bag: AnyReader | None = None
-        self._ros1: Ros1Converter | None = None
-        self._closing = ExitStack()
+        self._recording: Recording | None = None
 
     def __enter__(self) -> BagReader:
-        self._check_path()
-        with ExitStack() as stack, self._bag_errors('cannot be opened'):
-            bag = stack.enter_context(AnyReader([self.path], default_typestore=jazzy()))
-            self.topics = tuple(_topics(bag.connections))
-            if not sum(topic.count for topic in self.topics):
-                raise BagError(
-                    f'{self.path}: holds no messages; check that its topics had publishers'
-                )
-            self._ros1 = None if bag.is2 else Ros1Converter(bag.typestore)
-            self._bag, self._closing = bag, stack.pop_all()
+        if not self.path.exists():
+            raise BagError(f'{self.path}: no such bag; give a rosbag2 folder, .mcap, .db3 or .bag')
+        with self._bag_errors('cannot be opened'):
+            self._recording = Recording(self.path)
+        self.topics = tuple(self._topics())
+        if not sum(topic.count for topic in self.topics):
+            problem = '; '.join(self._recording.damage) or 'check that its topics had publishers'
+            self._recording.close()
+            raise BagError(f'{self.path}: holds no messages; {problem}')
         return self
 
     def __exit__(
@@ -112,20 +101,29 @@ class BagReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bag = None
-        self._closing.close()
+        self._open_recording.close()
+        self._recording = None
 
     @property
     def duration_ns(self) -> int:
         """Return the time from the first record to the last."""
-        # rosbags counts up to the nanosecond after the last message.
-        return self._open_bag.duration - 1
+        first_ns, last_ns = self._open_recording.span_ns
+        return last_ns - first_ns
 
     @property
     def custom_data(self) -> dict[str, str]:
         """Return the custom data in the metadata of a rosbag2 folder; empty for other formats."""
-        reader = self._open_bag.readers[0]
-        return dict(reader.storage.metadata.custom or {}) if isinstance(reader, Reader2) else {}
+        return self._open_recording.metadata.custom_data
+
+    @property
+    def undecodable(self) -> tuple[Topic, ...]:
+        """Return the topics of whose messages only the bytes can be had."""
+        types = {
+            each.type
+            for each in self._open_recording.channels
+            if not self._definitions.can_decode(each)
+        }
+        return tuple(topic for topic in self.topics if topic.type in types)
 
     def typestore(self, type_name: str) -> Typestore:
         """
@@ -133,14 +131,17 @@ class BagReader:
 
         :raises BagError: neither defines the type.
         """
-        bag = self._open_bag.typestore if self._ros1 is None else self._ros1.typestore
-        for store in (bag, jazzy()):
-            if type_name in store.fielddefs:
-                return store
-        raise BagError(
-            f'{self.path}: message type {type_name!r} is defined neither in the bag nor in '
-            'ROS 2 Jazzy; record to MCAP, which stores message definitions'
-        )
+        try:
+            if self._is_ros1:
+                return self._ros1.typestore(type_name)
+            return self._definitions.store(type_name)
+        except BagError as error:
+            raise BagError(f'{self.path}: {error}') from error
+
+    def definition(self, type_name: str) -> Definition | None:
+        """Return the definition of a type as the bag stores it; None if it stores none."""
+        found = (each for each in self._open_recording.channels if each.type == type_name)
+        return next((each.definition for each in found if each.encoding != 'ros1'), None)
 
     def topic(self, name: str) -> Topic:
         """
@@ -158,16 +159,21 @@ class BagReader:
         """
         Yield the records of these topics, of all topics if none is given, by time of recording.
 
-        :raises BagError: a topic does not exist, or the recording is damaged; raised after the
-            records before the damage.
+        :raises BagError: a topic does not exist; or, after the last record, the recording is
+            damaged or holds fewer messages of these topics than it states.
         """
+        recording = self._open_recording
         names = {self.topic(name).name for name in topics}
-        chosen = [c for c in self._open_bag.connections if not names or c.topic in names]
+        chosen = {each for each in recording.channels if not names or each.topic in names}
+        read: Counter[str] = Counter()
         with self._bag_errors('is damaged'):
-            for connection, stamp_ns, data in self._open_bag.messages(chosen):
-                if self._ros1 is not None:
-                    data = self._ros1.to_cdr(data, connection.msgtype)
-                yield Record(connection.topic, ros2_name(connection.msgtype), stamp_ns, data)
+            for channel, stamp_ns, data in recording.messages(chosen):
+                read[channel.topic] += 1
+                if channel.encoding == 'ros1':
+                    data = self._ros1.to_cdr(data, channel.type)
+                yield Record(channel.topic, ros2_name(channel.type), stamp_ns, data)
+        if problems := [*recording.damage, *self._missing(chosen, read)]:
+            raise BagError(f'{self.path}: is damaged: {"; ".join(problems)}')
 
     def message(self, record: Record) -> Any:
         """
@@ -189,19 +195,43 @@ class BagReader:
         return int(sec) * 10**9 + int(nanosec)
 
     @property
-    def _open_bag(self) -> AnyReader:
-        if self._bag is None:
+    def _open_recording(self) -> Recording:
+        if self._recording is None:
             raise BagError(f"{self.path}: is not open; open it by 'with BagReader(path) as bag'")
-        return self._bag
+        return self._recording
 
-    def _check_path(self) -> None:
-        if not self.path.exists():
-            raise BagError(f'{self.path}: no such bag; give a rosbag2 folder, .mcap, .db3 or .bag')
-        if self.path.is_dir() and not (self.path / 'metadata.yaml').exists():
-            raise BagError(
-                f'{self.path}: no metadata.yaml: the recorder was killed or this is not a bag; '
-                f"try 'ros2 bag reindex {self.path}', or give the .mcap or .db3 file inside"
-            )
+    @cached_property
+    def _definitions(self) -> Definitions:
+        return Definitions(self._open_recording.channels)
+
+    @cached_property
+    def _ros1(self) -> Ros1Converter:
+        return Ros1Converter(self._definitions)
+
+    @property
+    def _is_ros1(self) -> bool:
+        return any(channel.encoding == 'ros1' for channel in self._open_recording.channels)
+
+    def _topics(self) -> Iterator[Topic]:
+        """Yield one topic for each name and type, in the order of their first channels."""
+        counts = self._open_recording.counts
+        groups: dict[tuple[str, str], list[Channel]] = {}
+        for channel in self._open_recording.channels:
+            groups.setdefault((channel.topic, ros2_name(channel.type)), []).append(channel)
+        for (name, type_name), group in groups.items():
+            count = sum(counts[channel] for channel in group)
+            yield Topic(name, type_name, count, any(channel.latched for channel in group))
+
+    def _missing(self, chosen: set[Channel], read: Counter[str]) -> Iterator[str]:
+        """Yield one text for each topic with fewer messages than the recording states."""
+        recording = self._open_recording
+        stated: Counter[str] = Counter()
+        for channel in chosen:
+            stated[channel.topic] += recording.counts[channel]
+        for name, count in stated.items():
+            count = max(count, recording.metadata.counts[name])
+            if read[name] < count:
+                yield f'{read[name]} of the {count} messages on {name} can be read'
 
     @contextmanager
     def _bag_errors(self, problem: str) -> Iterator[None]:
@@ -211,23 +241,3 @@ class BagReader:
         except _READ_ERRORS as error:
             reason = ' '.join(str(error).split()) or type(error).__name__
             raise BagError(f'{self.path}: {problem}: {reason}') from error
-
-
-def _topics(connections: list[Connection]) -> Iterator[Topic]:
-    """Yield one topic for each name and type, in the order of their first connections."""
-    groups: dict[tuple[str, str], list[Connection]] = {}
-    for connection in connections:
-        key = (connection.topic, ros2_name(connection.msgtype))
-        groups.setdefault(key, []).append(connection)
-    for (name, type_name), group in groups.items():
-        count = sum(connection.msgcount for connection in group)
-        yield Topic(name, type_name, count, latched=any(map(_is_latched, group)))
-
-
-def _is_latched(connection: Connection) -> bool:
-    if isinstance(connection.ext, ConnectionExtRosbag1):
-        return bool(connection.ext.latching)
-    return any(
-        qos.durability == QosDurability.TRANSIENT_LOCAL
-        for qos in connection.ext.offered_qos_profiles
-    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from rosbags.interfaces import (
     Connection,
@@ -44,6 +45,21 @@ _LATCHED = Qos(
     _UNLIMITED,
     False,
 )
+
+
+_RosbagsSqlite = Writer.STORAGE_PLUGINS[StoragePlugin.SQLITE3]
+
+
+class _SqliteStorage(_RosbagsSqlite):  # type: ignore[misc,valid-type]
+    """The SQLite storage of rosbags, which puts a path into a URI without quoting it."""
+
+    def __init__(self, path: Path, compression: CompressionMode) -> None:
+        super().__init__(Path(quote(str(path))), compression)
+        self.path = path / f'{path.name}.db3'
+
+
+class _RosbagsWriter(Writer):
+    STORAGE_PLUGINS = {**Writer.STORAGE_PLUGINS, StoragePlugin.SQLITE3: _SqliteStorage}  # noqa: RUF012
 
 
 class BagWriter:
@@ -87,7 +103,7 @@ class BagWriter:
         plugin = StoragePlugin[self._storage.upper()]
         # The files in a bag are named after its folder, so the folder has its final name already.
         inner = self._unfinished / self.path.name
-        self._writer = Writer(inner, version=_METADATA_VERSION, storage_plugin=plugin)
+        self._writer = _RosbagsWriter(inner, version=_METADATA_VERSION, storage_plugin=plugin)
         if self._compress:
             by_storage = plugin == StoragePlugin.MCAP
             mode = CompressionMode.STORAGE if by_storage else CompressionMode.MESSAGE

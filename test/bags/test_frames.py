@@ -79,7 +79,7 @@ def test_frames_use_the_last_valid_camera_info(tmp_path):
         read(path, camera_info='/cam/image_raw')
 
 
-def test_frames_before_damage_are_read(tmp_path):
+def test_frames_around_damage_are_read(tmp_path):
     noise = np.random.default_rng(1).integers(0, 256, (30, 200, 200, 3), np.uint8)
     messages = [('/cam', image(index, rgb)) for index, rgb in enumerate(noise)]
     path = write(tmp_path / 'bag', *messages, compress=True)
@@ -90,7 +90,8 @@ def test_frames_before_damage_are_read(tmp_path):
     stamps = []
     with BagReader(path) as bag, pytest.raises(BagError, match='is damaged'):
         stamps.extend(frame.stamp_ns for frame in Frames(bag))
-    assert stamps == [stamp_of(index) for index in range(len(stamps))]
+    assert stamps == sorted(set(stamps))
+    assert {stamps[0], stamps[-1]} == {stamp_of(0), stamp_of(29)}
     assert 5 < len(stamps) < 30
 
 

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     outcome = infer(options)
-    kept = f'the first {outcome.done} of {outcome.frames} frames are kept in {options.output}'
+    kept = f'{outcome.done} of {outcome.frames} frames are kept in {options.output}'
     if outcome.stopped == INTERRUPTED:
         sys.stderr.write(f'flashdepth infer: interrupted; {kept}\n')
         return INTERRUPTED_STATUS

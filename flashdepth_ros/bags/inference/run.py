@@ -120,7 +120,7 @@ class _Run:
         if options.copy_topics is not None:
             source = stack.enter_context(BagReader(options.bag))
             self._check_topic_names(source, options.copy_topics)
-            self._copier = TopicCopier(source, target, options.copy_topics)
+            self._copier = TopicCopier(source, target, options.copy_topics, _warn)
         if options.outputs.points and frames.camera_info is None:
             _warn(f'{options.bag}: no camera_info: depth/camera_info and points are not written')
         self._depths = DepthBagWriter(target, options.outputs, options.settings)
