@@ -10,7 +10,7 @@ import yaml
 
 import flashdepth_ros
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.runtime.settings import described
+from flashdepth_ros.runtime.settings import iter_settings
 from support.imports import ROOT, imports
 
 
@@ -56,7 +56,7 @@ def test_everything_that_make_installs_is_pinned(monkeypatch):
 def test_the_parameter_file_lists_every_parameter_at_its_default():
     file = yaml.safe_load((ROOT / 'config/depth.yaml').read_text())
     listed = dict(flat(file['/**']['ros__parameters']))
-    assert listed == {name: each.default for name, each, _ in described(Parameters)}
+    assert listed == {name: each.default for name, each, _ in iter_settings(Parameters)}
 
 
 def flat(tree, prefix=''):

@@ -30,7 +30,8 @@ service.include_launch_description(
 )
 sys.exit(service.run())
 """
-START_S = 60.0
+# Compiling the network takes this long on a busy computer.
+START_S = 180.0
 
 
 class Listener:
