@@ -25,6 +25,8 @@ def find_topic(
     """
     Return the topic of this name, or without a name the only matching topic of these types.
 
+    A topic below another one that matches, such as image_raw/compressed, is a copy of that.
+
     :param matches: return whether the first message of a topic has the wanted content.
     :raises BagError: no topic matches, or several do, or the named topic has another type or no
         messages. The error lists the topics to choose from.
@@ -38,6 +40,9 @@ def find_topic(
             )
         return topic
     matching = [topic for topic in candidates if matches(_first_message(bag, topic))]
+    # A compressed copy has the name of its original and a suffix.
+    originals = tuple(f'{topic.name}/' for topic in matching)
+    matching = [topic for topic in matching if not topic.name.startswith(originals)]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -55,8 +60,8 @@ def find_image_topic(bag: BagReader, name: str = '') -> Topic:
 
 
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
-    """Return the topic of raw depth images; see `find_topic`."""
-    return find_topic(bag, (RAW_IMAGE,), name, is_depth)
+    """Return the topic of depth images, raw or compressed; see `find_topic`."""
+    return find_topic(bag, (RAW_IMAGE, COMPRESSED_IMAGE), name, is_depth)
 
 
 def find_camera_info_topic(bag: BagReader, image: Topic, name: str = '') -> Topic | None:

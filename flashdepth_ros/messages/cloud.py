@@ -47,7 +47,8 @@ def cloud_data(depth: Float32, rays: Float32, rgb: UInt8 | None = None) -> Float
         )
     cloud = np.empty((*depth.shape, 4), np.float32)
     back_project(depth, rays, out=cloud[..., :3])
-    blue_green_red_zero = cloud[..., 3:].view(np.uint8)
+    # NumPy before 1.23 views only contiguous arrays, so the whole cloud, as bytes.
+    blue_green_red_zero = cloud.view(np.uint8)[..., 12:]
     for channel in range(3):
         blue_green_red_zero[..., channel] = rgb[..., 2 - channel]
     blue_green_red_zero[..., 3] = 0

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.messages.compressed import CompressedImageMessage
+from flashdepth_ros.messages.compressed_depth import read_compressed_depth
 from flashdepth_ros.messages.encodings import ImageMessage, pixel_view
 
 UInt16 = npt.NDArray[np.uint16]
@@ -19,14 +21,21 @@ _DEPTH_SAMPLES = {
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 
 
-def read_depth(image: ImageMessage) -> Float32:
+def read_depth(message: ImageMessage | CompressedImageMessage) -> Float32:
     """
     Return depth (H, W) in metres, C-contiguous; NaN where a 16-bit image has 0 (unknown).
 
     A 32FC1 image in native byte order without row padding is not copied.
 
+    :param message: a raw or a compressed image.
     :raises InputError: the encoding is no depth encoding, or size, step and data do not fit it.
     """
+    if hasattr(message, 'encoding'):
+        return _read_raw(message)
+    return read_compressed_depth(message)
+
+
+def _read_raw(image: ImageMessage) -> Float32:
     if image.encoding not in _DEPTH_SAMPLES:
         raise InputError(
             f'depth encoding {image.encoding!r} is not supported; '

@@ -5,6 +5,8 @@ Of 16-bit samples only the high byte is used, so the byte order only selects tha
 encodings share the 8-bit conversion.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -65,11 +67,11 @@ _LAYOUTS: Mapping[str, Encoding] = {
     'bgr': Encoding(cv2.COLOR_BGR2RGB, 3),
     'rgba': Encoding(cv2.COLOR_RGBA2RGB, 4),
     'bgra': Encoding(cv2.COLOR_BGRA2RGB, 4),
-    # OpenCV's four-letter Bayer names agree with ROS; its two-letter names are shifted.
-    'bayer_rggb': Encoding(cv2.COLOR_BayerRGGB2RGB, min_side=3),
-    'bayer_bggr': Encoding(cv2.COLOR_BayerBGGR2RGB, min_side=3),
-    'bayer_gbrg': Encoding(cv2.COLOR_BayerGBRG2RGB, min_side=3),
-    'bayer_grbg': Encoding(cv2.COLOR_BayerGRBG2RGB, min_side=3),
+    # OpenCV's two letters are columns 2 and 3 of row 2; OpenCV 4.5.4 has no four-letter names.
+    'bayer_rggb': Encoding(cv2.COLOR_BayerBG2RGB, min_side=3),
+    'bayer_bggr': Encoding(cv2.COLOR_BayerRG2RGB, min_side=3),
+    'bayer_gbrg': Encoding(cv2.COLOR_BayerGR2RGB, min_side=3),
+    'bayer_grbg': Encoding(cv2.COLOR_BayerGB2RGB, min_side=3),
 }
 _UYVY = Encoding(cv2.COLOR_YUV2RGB_UYVY, 2, block=(2, 1))
 _YUYV = Encoding(cv2.COLOR_YUV2RGB_YUYV, 2, block=(2, 1))

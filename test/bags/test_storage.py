@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from flashdepth_ros.bags import BagReader, BagWriter
+from flashdepth_ros.bags import BagReader, BagWriter, find_image_topic
 from flashdepth_ros.bags.build import jazzy
 from flashdepth_ros.errors import BagError
-from support.recordings import image, write
+from support.recordings import compressed, image, write
 
 IMAGE = 'sensor_msgs/msg/Image'
 COUNT = 20
@@ -246,3 +246,9 @@ def test_what_is_no_recording_is_said_in_one_line(tmp_path):
     with BagWriter(tmp_path / 'none') as bag:
         bag.add_topic('/cam', IMAGE)
     assert 'holds no messages' in read(tmp_path / 'none')[1]
+
+
+def test_a_compressed_copy_is_not_another_image(tmp_path):
+    messages = ('/cam/image', image(0)), ('/cam/image/compressed', compressed(0))
+    with BagReader(write(tmp_path / 'bag', *messages)) as bag:
+        assert find_image_topic(bag).name == '/cam/image'
