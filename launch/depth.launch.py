@@ -1,7 +1,7 @@
 """
-Start the depth node, and RViz if asked.
+Start the depth node and, with `rviz:=true`, RViz.
 
-An argument left empty leaves its parameter to `params_file`, so that a default has one home.
+An empty argument does not set its parameter: the value in `params_file` is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BOOLEAN_PARAMETERS = ('autostart', 'use_sim_time')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return what `ros2 launch flashdepth_ros depth.launch.py` runs."""
+    """Return the description for `ros2 launch flashdepth_ros depth.launch.py`."""
     return LaunchDescription(
         [
             *_arguments(),
@@ -38,25 +38,33 @@ def generate_launch_description() -> LaunchDescription:
 def _arguments() -> list[DeclareLaunchArgument]:
     params_file = PathJoinSubstitution([SHARE, 'config', 'depth.yaml'])
     return [
-        _argument('namespace', 'of the node and of its relative topics'),
-        _argument('params_file', 'parameters of the node', default_value=params_file),
-        _argument('use_sim_time', 'take the time from /clock', choices=BOOLEANS),
-        _argument('log_level', 'debug, info, warn, error; or NAME:=LEVEL for one logger'),
-        _argument('input_image_topic', 'instead of image; without /compressed at its end'),
+        _argument('namespace', 'namespace of the node and its relative topics'),
+        _argument('params_file', 'parameter file of the node', default_value=params_file),
+        _argument('use_sim_time', 'use the time of /clock', choices=BOOLEANS),
+        _argument('log_level', 'debug, info, warn or error; NAME:=LEVEL for one logger'),
+        _argument(
+            'input_image_topic', 'image topic of the camera, without /compressed at the end'
+        ),
         _argument(
             'input_camera_info_topic',
-            'instead of camera_info; empty: camera_info beside input_image_topic, if given',
+            'camera_info topic of the camera; empty: camera_info in the namespace of '
+            'input_image_topic, if that is given',
         ),
         _argument(
             'image_transport',
-            'compressed reads /compressed under the image topic',
+            'raw: subscribe to the image topic; compressed: to /compressed under it',
             choices=['', 'raw', 'compressed'],
         ),
-        _argument('model', 'the network, by the name of a preset'),
-        _argument('weights', 'a .pth or .safetensors file'),
-        _argument('device', 'auto, cpu, cuda or cuda:N'),
-        _argument('autostart', 'the node configures and activates itself', choices=BOOLEANS),
-        _argument('rviz', 'show the results', default_value='false', choices=BOOLEANS[1:]),
+        _argument('model', 'name of the model preset'),
+        _argument('weights', '.pth or .safetensors file'),
+        _argument('device', 'device of the network: auto, cpu, cuda, cuda:N or intel_gpu'),
+        _argument('autostart', 'configure and activate the node at start', choices=BOOLEANS),
+        _argument('rviz', 'start RViz', default_value='false', choices=BOOLEANS[1:]),
+        _argument(
+            'rviz_frame',
+            'fixed frame of RViz: the frame_id of the images or a tf frame; empty: the one of '
+            'config/depth.rviz',
+        ),
     ]
 
 
@@ -73,9 +81,9 @@ def _argument(
 
 def _choose_transport(context: LaunchContext) -> list[SetEnvironmentVariable]:
     """
-    Let large images through, unless the user has set the transport.
+    Set the DDS transport for large images, unless the user has set one.
 
-    It holds for whatever this launch starts afterwards: sender and receiver both need it.
+    It applies to all processes that this launch starts afterwards: sender and receiver need it.
     """
     added = transport_environment(context.environment)
     return [SetEnvironmentVariable(name, value) for name, value in added.items()]
@@ -89,9 +97,9 @@ def _nodes(context: LaunchContext) -> list[Node]:
         for name, value_type in types.items()
         if name in given
     }
-    # The managed node starts itself, by its parameter `autostart`: LifecycleNode's own `autostart`
-    # is missing in Humble and Jazzy. What this class adds is that launch learns of the node's
-    # transitions, so that others can wait until it is active.
+    # The node activates itself by its parameter `autostart`, because in Humble and Jazzy
+    # LifecycleNode has no `autostart`. This class emits events for the node's transitions, so that
+    # other actions can wait until the node is active.
     depth_node = LifecycleNode(
         package='flashdepth_ros',
         executable='depth_node',
@@ -102,13 +110,13 @@ def _nodes(context: LaunchContext) -> list[Node]:
         ros_arguments=['--log-level', given['log_level']] if 'log_level' in given else None,
         output='screen',
     )
-    # RViz lives in the node's namespace with the node's remappings, so that the relative topics of
-    # its configuration are those of the node.
+    # RViz gets the node's namespace and remappings, because its configuration has relative topics.
+    fixed_frame = ['-f', given['rviz_frame']] if 'rviz_frame' in given else []
     rviz = Node(
         package='rviz2',
         executable='rviz2',
         namespace=LaunchConfiguration('namespace'),
-        arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'depth.rviz'])],
+        arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'depth.rviz']), *fixed_frame],
         parameters=[{name: parameters[name] for name in parameters if name == 'use_sim_time'}],
         remappings=_remappings(given),
         condition=IfCondition(LaunchConfiguration('rviz')),
@@ -117,7 +125,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
 
 
 def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the rules for the inputs; camera_info lies beside the image by convention."""
+    """Return the remappings of the inputs; by convention camera_info is next to the image."""
     rules = {}
     if image := given.get('input_image_topic'):
         rules['image'] = image

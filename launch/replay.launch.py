@@ -1,4 +1,4 @@
-"""Play a recording to the depth node, and to RViz if asked, in the recording's own time."""
+"""Play a recording for the depth node and, with `rviz:=true`, RViz, with its time on /clock."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ DEPTH = str(Path(__file__).with_name('depth.launch.py'))
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return what `ros2 launch flashdepth_ros replay.launch.py bag:=RECORDING` runs."""
+    """Return the description for `ros2 launch flashdepth_ros replay.launch.py bag:=RECORDING`."""
     return LaunchDescription(
         [
             DeclareLaunchArgument('bag', description='rosbag2 folder, .mcap, .db3 or ROS 1 .bag'),
-            DeclareLaunchArgument('rate', default_value='1.0', description='times as fast'),
+            DeclareLaunchArgument('rate', default_value='1.0', description='playback speed'),
             DeclareLaunchArgument(
                 'loop',
                 default_value='false',
                 choices=['true', 'false'],
-                description='again and again; stamps go back at each start',
+                description='repeat the recording; time stamps go back at each start',
             ),
             DeclareLaunchArgument(
                 'wait',
                 default_value='5.0',
-                description='s to hold the first message while a topic has no subscriber',
+                description='seconds to wait for subscribers before the first message',
             ),
             OpaqueFunction(function=_play_when_active),
             IncludeLaunchDescription(
@@ -48,15 +48,15 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _play_when_active(context: LaunchContext) -> list[RegisterEventHandler]:
-    """Wait for the node, which takes seconds to load its network, lest it misses the beginning."""
+    """Start the player when the node is active, so that the node receives the first images."""
     player = _player(context.launch_configurations)
     active = OnStateTransition(goal_state='active', entities=[player], handle_once=True)
     return [RegisterEventHandler(active)]
 
 
 def _player(chosen: dict[str, str]) -> ExecuteProcess:
-    # `ros2 bag play` needs a storage plugin for each kind of recording; this reads them all. It is
-    # no launch_ros Node, whose arguments for ROS it would not understand.
+    # Not `ros2 bag play`, which needs a storage plugin for each format. Not a launch_ros Node,
+    # because the player does not accept ROS arguments.
     command = [ExecutableInPackage('flashdepth', 'flashdepth_ros'), 'play', chosen['bag']]
     command += ['--clock', '--rate', chosen['rate'], '--wait', chosen['wait']]
     if chosen['loop'] == 'true':
@@ -65,5 +65,5 @@ def _player(chosen: dict[str, str]) -> ExecuteProcess:
 
 
 def _end_if_failed(event: ProcessExited, _: LaunchContext) -> Shutdown | None:
-    """Leave the results on the screen at the recording's end, but not wait for one that failed."""
+    """Shut down if the player failed; after a complete replay keep node and RViz running."""
     return Shutdown(reason='the player failed') if event.returncode else None

@@ -1,53 +1,49 @@
-"""The launch files run by launch itself: what is started, with which parameters and topics."""
+"""The launch files, run by launch: started processes, their parameters and topics."""
 
-from contextlib import contextmanager
+from importlib.util import find_spec
 import os
-from pathlib import Path
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from rcl_interfaces.srv import GetParameters
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import parameter_value_to_python
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import save_file
 from sensor_msgs.msg import Image
 
 from flashdepth_ros.bags import BagWriter, build_message, header
 from flashdepth_ros.network import create_model
+from flashdepth_ros.ros.environment import PROFILES, TRANSPORTS
 from support.installed_package import ROOT, build, environment
+from support.launch_process import LAUNCHER, START_S, Listener, launched
+from support.paths import STUBS
 
+# Also for the launched processes, hence in the environment.
+if find_spec('composition_interfaces') is None:
+    sys.path.append(str(STUBS))
+    paths = (os.environ.get('PYTHONPATH'), str(STUBS))
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
 for package in ('colcon_ros', 'osrf_pycommon', 'launch', 'launch.actions', 'launch_ros.actions'):
-    pytest.importorskip(package, reason=f'{package} is not installed; see .ci/launch_path')
+    pytest.importorskip(
+        package, reason=f'{package} is not installed; see CONTRIBUTING.md, "Launch files"'
+    )
 
 DEPTH_ARGUMENTS = {
-    *('namespace', 'params_file', 'use_sim_time', 'log_level', 'autostart', 'rviz'),
+    *('namespace', 'params_file', 'use_sim_time', 'log_level', 'autostart', 'rviz', 'rviz_frame'),
     *('input_image_topic', 'input_camera_info_topic', 'image_transport'),
     *('model', 'weights', 'device'),
 }
-# What `ros2 launch` does with a file and NAME:=VALUE.
-LAUNCHER = """
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
-
-arguments = [argument.split(':=', 1) for argument in sys.argv[2:]]
-source = PythonLaunchDescriptionSource(sys.argv[1])
-service = LaunchService()
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
-)
-sys.exit(service.run())
+# RViz has no wheel: this program writes its arguments to a file and waits for Ctrl-C.
+RVIZ = f"""#!{sys.executable}
+import pathlib, signal, sys
+pathlib.Path('ARGUMENTS').write_text('\\n'.join(sys.argv[1:]))
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    pass
 """
 STEP_NS = 10**8
 START_NS = 50 * 10**9
 FRAMES = 15
-START_S = 60.0
 
 
 @pytest.fixture(scope='module')
@@ -62,92 +58,11 @@ def listener(ros_context):
     listener.node.destroy_node()
 
 
-class Listener:
-    """Watches the graph from outside."""
-
-    def __init__(self, context):
-        self.node = Node('listener', context=context)
-        self.executor = SingleThreadedExecutor(context=context)
-        self.executor.add_node(self.node)
-
-    def wait(self, until, launched):
-        end = time.monotonic() + START_S
-        while not until():
-            assert launched.poll() is None, launched.output()
-            assert time.monotonic() < end, launched.output()
-            self.executor.spin_once(timeout_sec=0.05)
-
-    def subscriptions(self, name, namespace='/'):
-        if (name, namespace) not in self.node.get_node_names_and_namespaces():
-            return set()
-        topics = self.node.get_subscriber_names_and_types_by_node(name, namespace)
-        return {topic for topic, _ in topics}
-
-    def parameters(self, node_name, names, launched):
-        client = self.node.create_client(GetParameters, f'{node_name}/get_parameters')
-        self.wait(client.service_is_ready, launched)
-        future = client.call_async(GetParameters.Request(names=list(names)))
-        self.wait(future.done, launched)
-        return {
-            name: parameter_value_to_python(value)
-            for name, value in zip(names, future.result().values, strict=True)
-        }
-
-
-class Launched(subprocess.Popen):
-    """A launch and its log."""
-
-    log: Path
-
-    def output(self):
-        return self.log.read_text()
-
-    def child(self, executable):
-        """Return the /proc folder of the process that runs an executable."""
-        found = subprocess.check_output(['pgrep', '-n', '-s', str(self.pid), '-f', executable])
-        return Path('/proc', found.decode().strip())
-
-    def environment_of(self, executable):
-        entries = (self.child(executable) / 'environ').read_text().split('\0')
-        return dict(entry.split('=', 1) for entry in entries if '=' in entry)
-
-    def command_of(self, executable):
-        return (self.child(executable) / 'cmdline').read_text().split('\0')
-
-
-@contextmanager
-def launched(install, file, arguments, folder, **variables):
-    """Launch a file as installed; at the end press Ctrl-C and expect all to end well."""
-    path = install / 'flashdepth_ros/share/flashdepth_ros/launch' / file
-    log = folder / 'launch.log'
-    known = environment(install) | {'ROS_LOG_DIR': str(folder)} | variables
-    with log.open('wb') as output:
-        process = Launched(
-            [sys.executable, '-c', LAUNCHER, path, *arguments],
-            env={name: value for name, value in known.items() if value},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    process.log = log
-    try:
-        yield process
-        # As a terminal does; launch counts on its children hearing it too.
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 0, process.output()
-        assert 'escalating' not in process.output(), process.output()
-        assert 'has died' not in process.output()
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 @pytest.mark.parametrize(
     ('file', 'own'),
     [('depth.launch.py', set()), ('replay.launch.py', {'bag', 'rate', 'loop', 'wait'})],
 )
-def test_every_argument_is_listed_and_described(file, own):
+def test_all_arguments_are_listed_and_described(file, own):
     from launch import LaunchContext
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
@@ -157,7 +72,7 @@ def test_every_argument_is_listed_and_described(file, own):
     assert all(argument.description != 'no description given' for argument in arguments)
 
 
-def test_what_is_given_reaches_the_node(install, listener, tmp_path):
+def test_arguments_reach_the_node(install, listener, tmp_path):
     arguments = [
         'namespace:=robot',
         'input_image_topic:=/front/image_raw',
@@ -176,7 +91,7 @@ def test_what_is_given_reaches_the_node(install, listener, tmp_path):
         'use_sim_time': True,
         'depth.max': 100.0,
     }
-    unset = {'FASTDDS_BUILTIN_TRANSPORTS': ''}
+    unset = dict.fromkeys((TRANSPORTS, *PROFILES), '')
     with launched(install, 'depth.launch.py', arguments, tmp_path, **unset) as launch:
         assert listener.parameters('/robot/flashdepth', expected, launch) == expected
         info = '/front/camera_info'
@@ -184,21 +99,58 @@ def test_what_is_given_reaches_the_node(install, listener, tmp_path):
         command = launch.command_of('depth_node')
         assert 'image/compressed:=/front/image_raw/compressed' in command
         assert command[command.index('--log-level') + 1] == 'debug'
-        known = launch.environment_of('depth_node')
-        assert known['FASTDDS_BUILTIN_TRANSPORTS'] == 'LARGE_DATA'
+        variables = launch.environment_of('depth_node')
+        assert variables[TRANSPORTS] == 'LARGE_DATA'
+        assert all(variables[name].endswith('config/fastdds.xml') for name in PROFILES)
 
 
-def test_the_users_file_and_transport_win_where_nothing_is_given(install, listener, tmp_path):
+def test_users_file_and_transport_are_used_without_arguments(install, listener, tmp_path):
     file = tmp_path / 'mine.yaml'
     file.write_text('/**: {ros__parameters: {autostart: false, device: cpu, depth.max: 7.5}}')
     arguments = [f'params_file:={file}', 'device:=auto', 'input_camera_info_topic:=/info']
     expected = {'autostart': False, 'device': 'auto', 'depth.max': 7.5, 'use_sim_time': False}
-    chosen = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
+    chosen = {TRANSPORTS: 'UDPv4'}
     with launched(install, 'depth.launch.py', arguments, tmp_path, **chosen) as launch:
         assert listener.parameters('/flashdepth', expected, launch) == expected
         listener.wait(lambda: '/info' in listener.subscriptions('flashdepth'), launch)
-        known = launch.environment_of('depth_node')
-        assert known['FASTDDS_BUILTIN_TRANSPORTS'] == 'UDPv4'
+        variables = launch.environment_of('depth_node')
+        assert variables[TRANSPORTS] == 'UDPv4'
+
+
+@pytest.fixture
+def rviz(tmp_path):
+    """Return an installed package rviz2: the file of its arguments, and its prefix."""
+    prefix, arguments = tmp_path / 'rviz2', tmp_path / 'rviz_arguments'
+    executable = prefix / 'lib' / 'rviz2' / 'rviz2'
+    marker = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages' / 'rviz2'
+    for file in (executable, marker):
+        file.parent.mkdir(parents=True)
+    marker.touch()
+    executable.write_text(RVIZ.replace('ARGUMENTS', str(arguments)))
+    executable.chmod(0o755)
+    return arguments, prefix
+
+
+@pytest.mark.parametrize(
+    ('file', 'given', 'frame'),
+    [
+        ('depth.launch.py', [], None),
+        ('depth.launch.py', ['rviz_frame:=base_link'], 'base_link'),
+        ('replay.launch.py', ['bag:=unused', 'rviz_frame:=base_link'], 'base_link'),
+    ],
+)
+def test_rviz_frame_is_passed_to_rviz(install, listener, tmp_path, rviz, file, given, frame):
+    rviz_arguments, prefix = rviz
+    paths = os.pathsep.join((environment(install)['AMENT_PREFIX_PATH'], str(prefix)))
+    arguments = ['rviz:=true', 'autostart:=false', *given]
+    with launched(install, file, arguments, tmp_path, AMENT_PREFIX_PATH=paths) as launch:
+        listener.wait(rviz_arguments.exists, launch)
+        listener.wait(lambda: listener.subscriptions('flashdepth'), launch)
+        used = rviz_arguments.read_text().split('\n')
+    assert used[used.index('-d') + 1].endswith('config/depth.rviz')
+    assert [used[index + 1] for index, each in enumerate(used) if each == '-f'] == (
+        [] if frame is None else [frame]
+    )
 
 
 @pytest.fixture
@@ -221,7 +173,7 @@ def bag(tmp_path):
 
 @pytest.fixture
 def replay(bag, tmp_path):
-    """The arguments that play the bag to a small network with random weights."""
+    """Return arguments that play the bag for a small network with random weights."""
     model = 'flashdepth-tiny-l'
     save_file(create_model(model).state_dict(), tmp_path / 'random.safetensors')
     return [
@@ -234,7 +186,7 @@ def replay(bag, tmp_path):
     ]
 
 
-def test_a_recording_is_replayed_from_its_beginning(install, listener, replay, tmp_path):
+def test_recording_is_replayed_from_the_beginning(install, listener, replay, tmp_path):
     depths, clocks = [], []
     listener.node.create_subscription(Image, 'depth/image', depths.append, 50)
     listener.node.create_subscription(Clock, '/clock', clocks.append, 50)
@@ -251,7 +203,7 @@ def test_a_recording_is_replayed_from_its_beginning(install, listener, replay, t
     assert {clock.clock.sec for clock in clocks} <= {50, 51}
 
 
-def test_a_recording_that_cannot_be_played_ends_the_launch(install, replay, tmp_path):
+def test_missing_recording_ends_the_launch(install, replay, tmp_path):
     replay[0] = f'bag:={tmp_path / "missing"}'
     path = install / 'flashdepth_ros/share/flashdepth_ros/launch/replay.launch.py'
     run = subprocess.run(
@@ -260,7 +212,7 @@ def test_a_recording_that_cannot_be_played_ends_the_launch(install, replay, tmp_
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=START_S,
     )
     assert 'missing' in run.stdout
     assert '[player-2]: process has died' in run.stdout

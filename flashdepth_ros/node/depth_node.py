@@ -1,8 +1,8 @@
 """
-The ROS 2 node: a camera's images in; depth, camera_info, cloud and preview out.
+The ROS 2 node: subscribes to images; publishes depth, camera_info, cloud and preview.
 
-A managed node that, unless `autostart` is false, configures and activates itself. Its topics,
-parameters, services and reset reasons are listed in the README.
+It is a managed (lifecycle) node that configures and activates itself unless `autostart` is false.
+doc/topics.md lists its topics, services and reset reasons, doc/parameters.md its parameters.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from std_srvs.srv import SetBool, Trigger
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.node import parameters as parameter_list
 from flashdepth_ros.node.diagnostics import diagnostics_message
-from flashdepth_ros.node.pipeline import Load, Pipeline
+from flashdepth_ros.node.pipeline import EstimatorFactory, Pipeline
 from flashdepth_ros.runtime import ResetReason
 from flashdepth_ros.runtime.settings import create_estimator
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-# Smaller steps of the clock are its ordinary ticks.
-_LEAST_JUMP = Duration(nanoseconds=10_000_000)
+# Smaller forward steps are the normal ticks of /clock.
+_MIN_JUMP = Duration(nanoseconds=10_000_000)
 
 
 class DepthNode(LifecycleNode):
-    """The pipeline's life in ROS: states, parameters, services, diagnostics."""
+    """Connects the pipeline to lifecycle, parameters, services and diagnostics."""
 
-    def __init__(self, load: Load = create_estimator) -> None:
+    def __init__(self, load: EstimatorFactory = create_estimator) -> None:
         super().__init__('flashdepth')
         self.finished = False
-        """Whether it was shut down as lifecycle nodes are, for good."""
+        """Whether a lifecycle shutdown transition was made; the process then ends."""
         parameter_list.declare(self)
         self.pipeline = Pipeline(self, load)
         self.add_on_set_parameters_callback(self._set_parameters)
@@ -52,15 +52,15 @@ class DepthNode(LifecycleNode):
         self.create_service(SetBool, '~/enable', self._enable)
         self._clock_jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
-                min_forward=_LEAST_JUMP,
+                min_forward=_MIN_JUMP,
                 min_backward=Duration(nanoseconds=-1),
                 on_clock_change=False,
             ),
-            post_callback=self._jump,
+            post_callback=self._on_clock_jump,
         )
 
     def start(self) -> bool:
-        """Configure and activate, unless told not to; return whether that went well."""
+        """Configure and activate if `autostart` is set; return False if a transition fails."""
         if not self.get_parameter('autostart').value:
             return True
         return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
@@ -73,38 +73,38 @@ class DepthNode(LifecycleNode):
         except (FlashDepthError, RuntimeError, MemoryError) as error:
             self.get_logger().error(f'not configured: {error}')
             return _FAILURE
-        # Simulated time may stand still; what the node tells of itself must not.
+        # A steady clock: diagnostics must go on when simulated time stands still.
         self._diagnostics_timer = self.create_timer(
             parameters.diagnostics_period,
-            self._tell_diagnostics,
+            self._publish_diagnostics,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.get_logger().info(f'configured: {running}')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take images."""
+        """Start to process images."""
         self.pipeline.activate()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Finish the image at hand and take no more."""
+        """Finish the current image and process no more."""
         self.pipeline.deactivate()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give the model back."""
+        """Release the model."""
         self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop, and let the process end."""
+        """Release the model and end the process."""
         self._release()
         self.finished = True
         return super().on_shutdown(state)
 
     def close(self) -> None:
-        """End the inference thread, whatever state the node is in."""
+        """End the inference thread in any state of the node."""
         self.pipeline.deactivate()
         self._clock_jumps.unregister()
 
@@ -126,11 +126,11 @@ class DepthNode(LifecycleNode):
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self.pipeline.enabled = request.data
         response.success = True
-        response.message = 'enabled' if request.data else 'disabled: images are passed over'
+        response.message = 'enabled' if request.data else 'disabled: images are ignored'
         return response
 
-    def _jump(self, jump: TimeJump) -> None:
-        """Start a new sequence where ROS time went back, or on by more than a gap."""
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        """Start a new sequence if ROS time went back, or forward by more than the gap."""
         gap_ns = self.pipeline.parameters.reset_max_gap * 1e9
         ahead_ns = jump.delta.nanoseconds
         if ahead_ns < 0 or (gap_ns and ahead_ns > gap_ns):
@@ -150,21 +150,21 @@ class DepthNode(LifecycleNode):
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _tell_diagnostics(self) -> None:
+    def _publish_diagnostics(self) -> None:
         message = diagnostics_message(
             self.get_clock().now().nanoseconds,
-            self.pipeline.situation(),
+            self.pipeline.status(),
             self.pipeline.statistics.snapshot(),
             self.pipeline.parameters.diagnostics_period,
         )
         self._diagnostics.publish(message)
 
 
-def main(args: list[str] | None = None, load: Load = create_estimator) -> int:
+def main(args: list[str] | None = None, load: EstimatorFactory = create_estimator) -> int:
     """Run the node until it is shut down; return the exit status."""
-    # What was imported stays: to walk all of torch takes long, amid work and at the end.
+    # Exclude the imported modules from garbage collection: a scan of torch's objects takes long.
     gc.freeze()
-    # The context must outlive the inference thread, so the signals are ours and not rclpy's.
+    # Own signal handlers: rclpy's would shut the context down before the inference thread ends.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -175,7 +175,7 @@ def main(args: list[str] | None = None, load: Load = create_estimator) -> int:
         executor.add_node(node)
         if not node.start():
             return 1
-        # With a future to wait for, rclpy would hang one more callback on it at every turn.
+        # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
         while not node.finished:
             executor.spin_once()
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -1,4 +1,4 @@
-"""Chooses how large the network sees the images, so that a wanted rate is kept; no ROS."""
+"""Chooses the size of the network's input so that a target rate is reached; no ROS."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from flashdepth_ros.network.config import PATCH
 from flashdepth_ros.runtime.preprocess import InferenceSize
 
 SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.42, 0.35)
-"""Sides of the network's input, of the full ones; from step to step about a third less work."""
+"""Scale of the input's sides relative to full size; each step takes about a third less work."""
 SETTLE_FRAMES = 2
-"""The first frames of another size are slower than those that follow."""
+"""Frames that are ignored after a change of size, because they are slower than the next ones."""
 LOWER_FRAMES = 8
+"""Frames that are measured before a step down."""
 RAISE_FRAMES = 24
-"""So many frames decide; a size that has just failed is not tried again as soon."""
+"""Frames that are measured before a step up."""
 RAISE_SHARE = 0.85
-"""Of the time for one frame: what the next larger size is to take at most, to be tried."""
+"""A step up is tried if its predicted time is below this share of the time budget."""
 _PATIENCE_MAX = 16
 
 
 class Governor:
     """
-    Judges what frames cost by the time that the rate leaves for one, in steps of size.
+    Controls the input size in steps: compares the time per frame with the period of the rate.
 
-    One step down where frames take longer; one up where the next larger size, whose work grows
-    with its pixels, would leave something to spare for longer. A step up that is taken back makes
-    the next one wait twice as long.
+    It goes one step down when frames take longer than the period. It goes one step up when the
+    predicted time of the next larger size is well below the period; the prediction assumes time
+    proportional to pixels. Each step up that has to be reverted doubles the wait before the next.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Governor:
 
     @property
     def target_rate(self) -> float:
-        """The rate to keep, Hz; 0 = off, and the size is the full one."""
+        """The target rate, Hz; 0 = off: full size."""
         return self._target_rate
 
     @target_rate.setter
@@ -49,15 +50,15 @@ class Governor:
             return
         self._target_rate = rate
         self._patience, self._raised = 1, False
-        self._go_to(self._step if rate else 0)
+        self._set_step(self._step if rate else 0)
 
     @property
     def share(self) -> float:
-        """Of the full sides, those of the network's input now."""
+        """The current scale of the input's sides relative to full size."""
         return SHARES[self._step]
 
     def observe(self, cost_ms: float) -> bool:
-        """Take what the last frame cost; return whether the size is another from now on."""
+        """Record the time of the last frame; return whether the size changes for the next one."""
         if not self._target_rate:
             return False
         self._frames += 1
@@ -69,7 +70,7 @@ class Governor:
         if step > self._step and self._raised:
             self._patience = min(2 * self._patience, _PATIENCE_MAX)
         self._raised = step < self._step
-        self._go_to(step)
+        self._set_step(step)
         return True
 
     def _best_step(self, budget_ms: float) -> int:
@@ -84,16 +85,18 @@ class Governor:
                 return self._step - 1
         return self._step
 
-    def _go_to(self, step: int) -> None:
+    def _set_step(self, step: int) -> None:
         self._step, self._frames = step, 0
         self._costs_ms.clear()
 
 
-def shrunk(full: InferenceSize, share: float, inference_size: tuple[int, int]) -> InferenceSize:
+def scaled_size(
+    full: InferenceSize, share: float, inference_size: tuple[int, int]
+) -> InferenceSize:
     """
-    Return the size whose sides are a share of the full ones.
+    Return the full size with its sides multiplied by `share`, in whole patches.
 
-    :param inference_size: height and width that the full size gives, px.
+    :param inference_size: height and width of the network's input at full size, px.
     """
     if share == 1.0:
         return full

@@ -1,4 +1,4 @@
-"""Newest-frame hand-over from the executor's thread to the inference thread."""
+"""Passes the newest image from the executor's thread to the inference thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Item = TypeVar('Item')
 
 class Mailbox(Generic[Item]):
     """
-    One slot between two threads; whatever is put in comes out once.
+    One slot between two threads; each item that is put in is returned exactly once.
 
-    It comes out of ``take``, or ``put`` and ``close`` give it back because nobody will take it any
-    more: nothing is lost uncounted. A closed mailbox stays closed.
+    ``take`` returns it, or ``put`` and ``close`` return it because it will not be taken any more:
+    every item can be counted. A closed mailbox cannot be opened again.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Mailbox(Generic[Item]):
         return self._closed
 
     def put(self, item: Item) -> Item | None:
-        """Leave an item; return the stale one it replaces, or itself once closed; never wait."""
+        """Store an item without waiting; return the one it replaces, or `item` once closed."""
         with self._changed:
             if self._closed:
                 return item
@@ -35,14 +35,14 @@ class Mailbox(Generic[Item]):
             return stale
 
     def take(self, timeout_s: float | None = None) -> Item | None:
-        """Wait for an item and take it out; return None after ``timeout_s``, or once closed."""
+        """Wait for an item and remove it; return None after ``timeout_s``, or once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._item is not None, timeout_s)
             item, self._item = self._item, None
             return item
 
     def close(self) -> Item | None:
-        """Wake every waiting ``take`` for good; return the item that nobody took."""
+        """Close the mailbox and wake every waiting ``take``; return the item not taken."""
         with self._changed:
             self._closed = True
             item, self._item = self._item, None

@@ -1,4 +1,4 @@
-"""What the node publishes of one depth frame: only what somebody listens to."""
+"""The node's outputs for one depth frame; only outputs with subscribers are computed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.ros.wiring import create_output
-from flashdepth_ros.runtime.products import Products, Rays
+from flashdepth_ros.runtime.products import Products, RayCache
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The image that a depth frame came from, and its camera where that is known and fits."""
+    """The image that a depth frame was computed from, and its camera if known and matching."""
 
     stamp_ns: int
     frame_id: str
@@ -42,18 +42,18 @@ class Outputs:
         self._points = create_output(node, PointCloud2, 'points')
         self._color = create_output(node, Image, 'depth/image_color')
         self._all = (self._depth, self._camera_info, self._points, self._color)
-        self._rays = Rays()
+        self._rays = RayCache()
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody listens."""
+    def has_subscribers(self) -> bool:
+        """Whether any output has a subscriber."""
         return any(publisher.get_subscription_count() for publisher in self._all)
 
     def publish(
         self, inverse_depth: npt.NDArray[np.float32], source: Source, parameters: Parameters
     ) -> None:
-        """Publish one frame, whose inverse depth (H, W) may have another size than the image."""
-        if not self.wanted:
+        """Publish one frame; its inverse depth (H, W) may differ in size from the image."""
+        if not self.has_subscribers:
             return
         products = Products(inverse_depth, source, parameters, self._rays)
         if self._depth.get_subscription_count():
@@ -63,7 +63,7 @@ class Outputs:
             self._publish_points(source, products.cloud)
         if self._color.get_subscription_count():
             self._publish_image(self._color, source, 'rgb8', products.preview)
-        # Last, because a large message right behind it can push a small one out of the transport.
+        # Last: in transport, a large message can displace a small one that was sent just before.
         if self._camera_info.get_subscription_count() and (fields := products.camera_info):
             self._camera_info.publish(_camera_info(fields, source))
 

@@ -1,4 +1,4 @@
-"""The node's parameters: the settings, what only a node has, and both as ROS declares them."""
+"""The node's parameters: the common settings and the node's own, and their ROS descriptors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flashdepth_ros.runtime.settings import (
     FAR_M,
     Description,
     Settings,
-    described,
+    iter_settings,
     setting,
     update,
 )
@@ -24,52 +24,57 @@ class Parameters(Settings):
     """
     Every parameter of the node; the ROS name of `depth_min` is `depth.min`.
 
-    :raises ConfigError: two of them contradict each other.
+    :raises ConfigError: two parameters contradict each other.
     """
 
     target_rate: float = setting(
         0.0,
-        "the network's input shrinks as far as needed to keep it, Hz; 0 = off",
+        'output rate, Hz; the network input is made smaller until it is reached; 0: off',
         high=1e3,
         dynamic=True,
     )
     image_transport: str = setting(
-        'raw', 'which of image and image/compressed is read', choices=('raw', 'compressed')
+        'raw',
+        'raw: subscribe to image; compressed: to image/compressed',
+        choices=('raw', 'compressed'),
     )
     max_frame_age: float = setting(
-        0.0, 'older frames are dropped and counted, s; 0 = off', high=FAR_M, dynamic=True
+        0.0,
+        'frames older than this are dropped, s; 0: off',
+        high=FAR_M,
+        dynamic=True,
     )
     diagnostics_period: float = setting(
-        1.0, 'between two messages on /diagnostics, s', low=0.1, high=60.0
+        1.0, 'period of the /diagnostics messages, s', low=0.1, high=60.0
     )
-    autostart: bool = setting(True, 'the node configures and activates itself')
+    autostart: bool = setting(True, 'configure and activate the node at start')
 
 
 def declare(node: Node) -> None:
-    """Declare the parameters with their descriptors; `read` judges their values."""
-    for name, each, description in described(Parameters):
+    """Declare the parameters with their descriptors; `read` validates their values."""
+    for name, each, description in iter_settings(Parameters):
         node.declare_parameter(name, each.default, _descriptor(description, each.default))
 
 
 def read(node: Node, changes: Mapping[str, Any] | None = None) -> Parameters:
     """
-    Return the parameters as they are now, or would be with `changes`, by ROS name.
+    Return the current parameters, updated with `changes` by ROS name.
 
-    :raises ConfigError: two of them contradict each other, or one is not allowed.
+    :raises ConfigError: a value is not allowed, or two parameters contradict each other.
     """
-    values = {name: node.get_parameter(name).value for name, _, _ in described(Parameters)}
+    values = {name: node.get_parameter(name).value for name, _, _ in iter_settings(Parameters)}
     return update(Parameters(), values | dict(changes or {}))
 
 
 def static_names() -> frozenset[str]:
-    """Return the ROS names of the parameters that only an unconfigured node takes."""
+    """Return the ROS names of the parameters that can only be set before configure."""
     return frozenset(
-        name for name, _, description in described(Parameters) if not description.dynamic
+        name for name, _, description in iter_settings(Parameters) if not description.dynamic
     )
 
 
 def _descriptor(description: Description, default: Any) -> ParameterDescriptor:
-    # `depth.max:=20` must do as well as 20.0; `_typed` refuses what is no number.
+    # A float parameter accepts an integer (`depth.max:=20`); `read` refuses other types.
     descriptor = ParameterDescriptor(
         description=description.text, dynamic_typing=isinstance(default, float)
     )

@@ -1,4 +1,4 @@
-"""The publishing thread: a frame goes out while the next one is estimated."""
+"""The publishing thread: publishes a frame while the next one is estimated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARN_EVERY_S = 5.0
 
 
 class Publishers:
-    """All that is published of a frame: the outputs, and its timing."""
+    """Publishers of everything about a frame: the outputs and `~/timing`."""
 
     def __init__(self, node: Node, transport: Transport) -> None:
         self.outputs = Outputs(node, transport)
@@ -30,19 +30,19 @@ class Publishers:
         self._name = node.get_name()
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody listens to anything."""
-        return self.outputs.wanted or bool(self._timing.get_subscription_count())
+    def has_subscribers(self) -> bool:
+        """Whether any output or `~/timing` has a subscriber."""
+        return self.outputs.has_subscribers or bool(self._timing.get_subscription_count())
 
-    def tell(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
-        """Publish the timing of a frame where somebody listens."""
+    def publish_timing(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
+        """Publish the timing of a frame if `~/timing` has a subscriber."""
         if self._timing.get_subscription_count():
-            self._timing.publish(timing_message(self._name, stamp_ns, frame.place, times))
+            self._timing.publish(timing_message(self._name, stamp_ns, frame.position, times))
 
 
 @dataclass(frozen=True, slots=True)
-class Estimated:
-    """A frame of depth, where it came from, and how long that took."""
+class EstimatedFrame:
+    """A depth frame, its source image, and the times of the stages before publishing."""
 
     frame: DepthFrame
     source: Source
@@ -51,15 +51,15 @@ class Estimated:
     wait_ms: float
     decode_ms: float
     estimated_s: float
-    """When it was estimated, by `time.perf_counter`."""
+    """When estimation ended, by `time.perf_counter`."""
 
 
-class Publishing:
+class PublishingThread:
     """
-    Publishes frames in order, in a thread of its own, and counts them.
+    Publishes frames in order, in its own thread, and counts them.
 
-    No frame ends it: what cannot be published is counted, told in one throttled message, and
-    passed over.
+    A frame that cannot be published does not end the thread: it is counted and skipped, with a
+    throttled error message.
     """
 
     def __init__(self, node: Node, publishers: Publishers, statistics: Statistics) -> None:
@@ -68,25 +68,25 @@ class Publishing:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='publishing')
         self._last: Future[None] | None = None
 
-    def put(self, estimated: Estimated) -> None:
-        """Hand over a frame; wait for the one before it, so that none queue."""
+    def put(self, estimated: EstimatedFrame) -> None:
+        """Start to publish a frame, after waiting for the one before: there is no queue."""
         if self._last is not None:
             self._last.result()
-        self._last = self._thread.submit(self._account, estimated)
+        self._last = self._thread.submit(self._publish_and_count, estimated)
 
     def close(self) -> None:
-        """Publish what was handed over and end."""
+        """Wait until the last frame is published, and end the thread."""
         self._thread.shutdown()
 
-    def _account(self, estimated: Estimated) -> None:
-        """Publish one frame, or count why not."""
+    def _publish_and_count(self, estimated: EstimatedFrame) -> None:
+        """Publish one frame; count it as bad if that fails."""
         try:
             self._publish(estimated)
         except (InputError, RuntimeError, MemoryError) as error:
-            self._statistics.drop('bad')
+            self._statistics.count_drop('bad')
             self._logger.error(f'publishing failed: {error}', throttle_duration_sec=WARN_EVERY_S)
 
-    def _publish(self, estimated: Estimated) -> None:
+    def _publish(self, estimated: EstimatedFrame) -> None:
         frame, stamp_ns = estimated.frame, estimated.source.stamp_ns
         self._publishers.outputs.publish(
             frame.inverse_depth, estimated.source, estimated.parameters
@@ -101,5 +101,5 @@ class Publishing:
             publish_ms=1e3 * (time.perf_counter() - estimated.estimated_s),
             age_ms=1e-6 * (self._clock.now().nanoseconds - stamp_ns),
         )
-        self._statistics.process(times, frame.reset_reason)
-        self._publishers.tell(stamp_ns, frame, times)
+        self._statistics.count_processed(times, frame.reset_reason)
+        self._publishers.publish_timing(stamp_ns, frame, times)

@@ -1,20 +1,20 @@
-"""The size of the network's input, governed: set on the estimator, and told."""
+"""Sets the size of the network's input that the governor chooses on the estimator."""
 
 from __future__ import annotations
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from flashdepth_ros.node.governor import Governor, shrunk
+from flashdepth_ros.node.governor import Governor, scaled_size
 from flashdepth_ros.runtime import DepthEstimator
 
 
 class Resolution:
     """
-    Lets an estimator see images as large as the governor allows, and logs each change.
+    Sets the estimator's input size as chosen by the governor, and logs each change.
 
-    The recurrent state stays: it holds nothing of the image's size, and at the new size depth
-    is within a few tenths of a per cent of what it would be had it never been another, as close
-    as with a new sequence.
+    The recurrent state is not reset: it does not depend on the image size. Depth at the new size
+    differs by a few tenths of a per cent from depth at a constant size, as much as with a new
+    sequence.
     """
 
     def __init__(self, estimator: DepthEstimator, logger: RcutilsLogger) -> None:
@@ -24,17 +24,17 @@ class Resolution:
         self._used: tuple[float, tuple[int, int]] | None = None
 
     def prepare(self, target_rate: float, height: int, width: int) -> None:
-        """Set the size for an image of this size, px, so that a rate is kept, Hz; 0 = the full."""
+        """Set the size for an image of height x width px and a rate in Hz; 0 = full size."""
         self._governor.target_rate = target_rate
         self._estimator.size = self._full
         full = self._estimator.inference_size(height, width)
         share = self._governor.share
-        self._estimator.size = shrunk(self._full, share, full)
-        # In one piece: diagnostics read it from another thread.
+        self._estimator.size = scaled_size(self._full, share, full)
+        # One assignment: the diagnostics timer reads both values from another thread.
         self._used = share, self._estimator.inference_size(height, width)
 
     def observe(self, cost_ms: float) -> None:
-        """Take how long a frame kept the inference thread: so long the next one has to wait."""
+        """Record how long a frame occupied the inference thread."""
         before = self._governor.share
         if self._governor.observe(cost_ms):
             self._logger.info(
@@ -42,13 +42,13 @@ class Resolution:
                 f'sides of the inference size from {before:.0%} to {self._governor.share:.0%}'
             )
 
-    def release(self) -> None:
-        """Give the estimator its full size back."""
+    def restore(self) -> None:
+        """Set the estimator back to its full size."""
         self._estimator.size = self._full
 
     @property
-    def facts(self) -> dict[str, str]:
-        """What diagnostics tell of it, as the last image was seen; before one, no size."""
+    def diagnostics(self) -> dict[str, str]:
+        """Values for `/diagnostics`, of the last image; without a size before the first image."""
         rate = {'target_rate_hz': f'{self._governor.target_rate:g}'}
         if self._used is None:
             return rate | {'inference_share': f'{self._governor.share:g}'}

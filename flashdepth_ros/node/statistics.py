@@ -1,4 +1,4 @@
-"""What the node counts and times; no ROS."""
+"""Frame counts and stage times of the node; no ROS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE_WINDOW_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class FrameTimes:
-    """The stages of one frame, ms."""
+    """Durations of the stages of one frame, ms."""
 
     transport_ms: float
     wait_ms: float
@@ -25,7 +25,7 @@ class FrameTimes:
     postprocess_ms: float
     publish_ms: float
     age_ms: float
-    """Now minus the header's stamp, when everything was published."""
+    """Age of the image (now minus its header stamp) after the last output was published."""
 
 
 STAGES = tuple(each.name for each in fields(FrameTimes))
@@ -33,34 +33,34 @@ STAGES = tuple(each.name for each in fields(FrameTimes))
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The statistics at one moment."""
+    """A copy of the statistics at one point in time."""
 
     processed: int
     dropped_transport: int
-    """Lost before they reached the node."""
+    """Lost in transport, before the node received them."""
     dropped_stale: int
-    """Replaced by a newer image, too old, or a stamp that went back within the tolerance."""
+    """Replaced by a newer image, too old, or with a stamp back within the tolerance."""
     dropped_bad: int
     unwanted: int
-    """Arrived while nobody listened, or while disabled."""
+    """Received while no output had a subscriber, or while the node was disabled."""
     foreign: int
-    """From another publisher than the one followed."""
+    """Sent by a publisher other than the followed one."""
     resets: int
     last_reset_reason: str
     rate_in_hz: float
     rate_out_hz: float
     percentiles: dict[str, tuple[float, float, float]]
-    """For each stage p50, p95 and maximum over the last frames, ms."""
+    """p50, p95 and maximum of each stage over the last frames, ms."""
     since_image_s: float
     since_non_finite_s: float
 
 
 class Statistics:
     """
-    Counts frames and times stages; both threads of the node write to it.
+    Counts frames and records stage times; safe to use from several threads.
 
-    What a publisher has sent since the first message that arrived is processed +
-    dropped_transport + dropped_stale + dropped_bad + unwanted, and what is in flight.
+    The number of messages sent since the first one received is processed + dropped_transport +
+    dropped_stale + dropped_bad + unwanted + those in progress.
     """
 
     def __init__(self) -> None:
@@ -73,20 +73,20 @@ class Statistics:
         self._last_image_s = time.monotonic()
         self._last_non_finite_s = -float('inf')
 
-    def arrive(self, lost: int) -> None:
-        """Count a message of the followed publisher, and those lost before it."""
+    def count_arrival(self, lost: int) -> None:
+        """Count a message of the followed publisher, and the messages lost before it."""
         with self._lock:
             self._counts['dropped_transport'] += lost
             self._last_image_s = time.monotonic()
             self._in.append(self._last_image_s)
 
-    def drop(self, cause: str) -> None:
-        """Count a message that ends here: 'stale', 'bad', 'unwanted' or 'foreign'."""
+    def count_drop(self, cause: str) -> None:
+        """Count a message that is not processed: 'stale', 'bad', 'unwanted' or 'foreign'."""
         with self._lock:
             self._counts[cause] += 1
 
-    def process(self, times: FrameTimes, reset_reason: str) -> None:
-        """Count a frame that was published."""
+    def count_processed(self, times: FrameTimes, reset_reason: str) -> None:
+        """Count a published frame and record its times."""
         with self._lock:
             self._counts['processed'] += 1
             self._times.append(times)
@@ -97,18 +97,18 @@ class Statistics:
             if reset_reason == 'non_finite':
                 self._last_non_finite_s = time.monotonic()
 
-    def watch_anew(self) -> None:
-        """Let the silence be counted from now on."""
+    def restart_image_timer(self) -> None:
+        """Measure the time without images from now on."""
         with self._lock:
             self._last_image_s = time.monotonic()
 
-    def silence_s(self) -> float:
-        """Return for how long nothing has arrived, s."""
+    def since_image_s(self) -> float:
+        """Return the time since the last image, s."""
         with self._lock:
             return time.monotonic() - self._last_image_s
 
     def snapshot(self) -> Snapshot:
-        """Return everything as it is now."""
+        """Return the current statistics."""
         with self._lock:
             now_s, counts = time.monotonic(), self._counts
             return Snapshot(

@@ -1,4 +1,4 @@
-"""The inference thread: takes the newest image, decodes, estimates, hands depth on to publish."""
+"""The inference thread: takes the newest image, decodes it, estimates depth, has it published."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import time
 
 from rclpy.node import Node
 
-from flashdepth_ros.camera.calibration import Cameras
+from flashdepth_ros.camera.calibration import CameraInfoCache
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed, read_rgb
 from flashdepth_ros.node.mailbox import Mailbox
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.publishing import WARN_EVERY_S, Estimated, Publishers, Publishing
+from flashdepth_ros.node.publishing import (
+    WARN_EVERY_S,
+    EstimatedFrame,
+    Publishers,
+    PublishingThread,
+)
 from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.ros.cdr import ImageView
@@ -23,12 +28,13 @@ from flashdepth_ros.runtime import DepthEstimator, ResetReason, StaleFrameError
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class ResetRequest:
     """
-    How many new sequences were asked for so far, and why the last one.
+    The number of resets requested so far, and the reason of the last one.
 
-    It travels with the images: one that waited in the mailbox when a sequence was asked for does
-    not start it, and one that is dropped there does not take it along.
+    Each image carries the request that was current when it arrived. So an image that was already
+    in the mailbox does not start the new sequence, and an image dropped there does not lose the
+    request.
     """
 
     number: int = 0
@@ -36,103 +42,102 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """An image on its way through the node."""
+class ReceivedImage:
+    """An image as it was received."""
 
     image: AnyImage
     transport_ms: float
-    """From the publisher's call to ours, as the middleware stamped both."""
+    """From sending to receiving, by the time stamps of the middleware."""
     received_s: float
-    """When the executor took it, by `time.perf_counter`."""
-    restart: Restart = Restart()
+    """When the executor received it, by `time.perf_counter`."""
+    reset_request: ResetRequest = ResetRequest()
 
 
 class Worker:
     """
-    Runs one estimator over what comes through the mailbox, in a thread of its own.
+    Runs one estimator on the images in the mailbox, in its own thread.
 
-    No message ends it: what cannot be used is counted, told in one throttled warning, and passed
-    over.
+    A bad image does not end the thread: it is counted and skipped, with a throttled warning.
     """
 
     def __init__(
         self,
         node: Node,
         estimator: DepthEstimator,
-        cameras: Cameras,
+        camera_info: CameraInfoCache,
         publishers: Publishers,
         statistics: Statistics,
     ) -> None:
-        self.mailbox: Mailbox[Received] = Mailbox()
+        self.mailbox: Mailbox[ReceivedImage] = Mailbox()
         self._node, self._logger = node, node.get_logger()
         self.estimator = estimator
-        self._cameras, self._statistics = cameras, statistics
-        self._publishing = Publishing(node, publishers, statistics)
+        self._camera_info, self._statistics = camera_info, statistics
+        self._publishing = PublishingThread(node, publishers, statistics)
         self.resolution = Resolution(estimator, self._logger)
         self.parameters = Parameters()
-        self.restart = Restart()
+        self.reset_request = ResetRequest()
         self._thread = Thread(target=self._run, name='inference', daemon=True)
 
     def start(self) -> None:
-        """Begin to take images."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the frame at hand and end; what still waited is counted as stale."""
+        """Finish the current frame and end the thread; count a waiting image as stale."""
         if self.mailbox.close() is not None:
-            self._statistics.drop('stale')
+            self._statistics.count_drop('stale')
         self._thread.join()
         self._publishing.close()
-        self.resolution.release()
+        self.resolution.restore()
 
-    def put(self, received: Received) -> None:
-        """Hand over an image; one that it replaces is counted as stale."""
+    def put(self, received: ReceivedImage) -> None:
+        """Store the newest image for the thread; count the one it replaces as stale."""
         if self.mailbox.put(received) is not None:
-            self._statistics.drop('stale')
+            self._statistics.count_drop('stale')
 
     def _run(self) -> None:
         while not self.mailbox.closed:
             received = self.mailbox.take()
             if received is not None:
-                self._account(received)
+                self._process_and_count(received)
 
-    def _account(self, received: Received) -> None:
-        """Process one image, or count why not."""
+    def _process_and_count(self, received: ReceivedImage) -> None:
+        """Process one image; count it as stale or bad if that fails."""
         try:
             self._process(received)
         except StaleFrameError:
-            self._statistics.drop('stale')
+            self._statistics.count_drop('stale')
         except InputError as error:
             self.reject(error)
         except (RuntimeError, MemoryError) as error:
-            # Most likely the device's memory is full: this frame is lost, the next starts anew.
+            # Most likely out of device memory: drop this frame, start a new sequence.
             self.estimator.reset(ResetReason.NON_FINITE)
-            self._statistics.drop('bad')
+            self._statistics.count_drop('bad')
             self._logger.error(f'inference failed: {error}', throttle_duration_sec=WARN_EVERY_S)
 
     def reject(self, error: InputError) -> None:
-        """Count an image that cannot be used and say why."""
-        self._statistics.drop('bad')
+        """Count an image that cannot be used and log the reason."""
+        self._statistics.count_drop('bad')
         self._logger.warning(f'image dropped: {error}', throttle_duration_sec=WARN_EVERY_S)
 
-    def _process(self, received: Received) -> None:
+    def _process(self, received: ReceivedImage) -> None:
         parameters, image = self.parameters, received.image
-        if received.restart != self.restart:
-            self.restart = received.restart
-            self.estimator.reset(received.restart.reason)
+        if received.reset_request != self.reset_request:
+            self.reset_request = received.reset_request
+            self.estimator.reset(received.reset_request.reason)
         taken_s = time.perf_counter()
         if parameters.max_frame_age and self._age_s(image) > parameters.max_frame_age:
-            self._statistics.drop('stale')
+            self._statistics.count_drop('stale')
             return
         rgb = read_rgb(image) if isinstance(image, ImageView) else read_compressed(image)
         decoded_s = time.perf_counter()
-        camera = self._cameras.matching(image.frame_id, *rgb.shape[:2])
+        camera = self._camera_info.matching(image.frame_id, *rgb.shape[:2])
         matrix = None if camera is None else camera.matrix
         self.resolution.prepare(parameters.target_rate, *rgb.shape[:2])
         frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, matrix)
         if frame.reset_reason == ResetReason.NON_FINITE:
-            self._logger.error('the network gave numbers that are not finite: new sequence')
-        estimated = Estimated(
+            self._logger.error('the network output is not finite: new sequence')
+        estimated = EstimatedFrame(
             frame,
             Source(image.stamp_ns, image.frame_id, rgb, camera),
             parameters,

@@ -1,11 +1,11 @@
 """
-Plain CDR of the large messages: images read without a copy, images and clouds written with one.
+Plain CDR for large messages: reads images without a copy, writes images and clouds with one.
 
-rclpy turns every message into Python objects and back, which costs an image several copies. A
-subscription with ``raw=True`` hands over the serialised bytes instead, and a publisher takes such
-bytes. Their layout is version 1 of the Common Data Representation (OMG DDSI-RTPS 2.3, section 10,
-"Data Encapsulation"): four bytes that name the byte order, then the fields in their order of
-declaration, every number aligned to its own size, counted from behind those four bytes.
+rclpy converts every message to Python objects and back, which copies an image several times. A
+subscription with ``raw=True`` passes the serialised bytes instead, and a publisher accepts such
+bytes. The format is version 1 of the Common Data Representation (OMG DDSI-RTPS 2.3, section 10,
+"Data Encapsulation"): four bytes give the byte order, then come the fields in their order of
+declaration; every number is aligned to its own size, counted from the end of those four bytes.
 No ROS is imported here.
 """
 
@@ -26,7 +26,7 @@ _SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """A sensor_msgs/Image by its field names; ``data`` looks into memory that others own."""
+    """The fields of a sensor_msgs/Image; ``data`` is a view into memory of another object."""
 
     stamp_ns: int
     frame_id: str
@@ -40,7 +40,7 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True)
 class CompressedImageView:
-    """A sensor_msgs/CompressedImage by its field names."""
+    """The fields of a sensor_msgs/CompressedImage; ``data`` is a view."""
 
     stamp_ns: int
     frame_id: str
@@ -60,13 +60,13 @@ class PointCloud:
 
 def image_of(stamp_ns: int, frame_id: str, encoding: str, pixels: np.ndarray) -> ImageView:
     """
-    Return the image message of an array (H, W) or (H, W, C): no padding, no copy.
+    Return the image message of an array (H, W) or (H, W, C), without padding and without a copy.
 
     :raises InputError: the array has another number of axes, or is not C-contiguous.
     """
     if pixels.ndim not in (2, 3) or not pixels.flags.c_contiguous:
         raise InputError(
-            f'an array of shape {pixels.shape}, strides {pixels.strides}: expected a C-contiguous '
+            f'array of shape {pixels.shape}, strides {pixels.strides}: expected a C-contiguous '
             '(H, W) or (H, W, C); use numpy.ascontiguousarray'
         )
     height, width = pixels.shape[:2]
@@ -87,7 +87,7 @@ def read_image(raw: bytes) -> ImageView:
     """
     Return the fields of a serialised sensor_msgs/Image; ``data`` is a view into ``raw``.
 
-    Whether ``step`` and the size of ``data`` make sense for the encoding is not judged here.
+    ``step`` and the size of ``data`` are not checked against the encoding here.
 
     :raises InputError: the bytes are not plain CDR, end too early, or hold text that is not UTF-8.
     """
@@ -103,7 +103,7 @@ def read_image(raw: bytes) -> ImageView:
 
 def read_compressed_image(raw: bytes) -> CompressedImageView:
     """
-    Return the fields of a serialised sensor_msgs/CompressedImage; ``data`` looks into ``raw``.
+    Return the fields of a serialised sensor_msgs/CompressedImage; ``data`` is a view into ``raw``.
 
     :raises InputError: the bytes are not plain CDR, end too early, or hold text that is not UTF-8.
     """
@@ -169,7 +169,7 @@ def bytes_of(array: np.ndarray) -> memoryview:
 
 
 class _Reader:
-    """Takes fields one after the other off a serialised message and never reads past its end."""
+    """Reads the fields of a serialised message in order, and never past its end."""
 
     __slots__ = ('_body', '_kind', '_order', '_position')
 
@@ -178,7 +178,7 @@ class _Reader:
         if order is None or len(raw) < 4:
             raise InputError(
                 f'{kind}: {len(raw)} bytes that begin with {raw[:4].hex() or "nothing"}; expected '
-                'plain CDR, which begins with 0000 or 0001; check what publishes on this topic'
+                'plain CDR, which begins with 0000 or 0001; check the publisher of this topic'
             )
         self._body = memoryview(raw)[4:]
         self._kind = kind
@@ -186,7 +186,7 @@ class _Reader:
         self._position = 0
 
     def header(self) -> tuple[int, str]:
-        """Take a std_msgs/Header and return its stamp in ns and its frame_id."""
+        """Read a std_msgs/Header; return its stamp in ns and its frame_id."""
         (seconds,) = struct.unpack(self._order + 'i', self._take(4, 4, 'stamp'))
         return seconds * _SECOND_NS + self.uint32('stamp'), self.string('frame_id')
 
@@ -215,14 +215,14 @@ class _Reader:
             raise InputError(
                 f'{self._kind}: {field} needs {size} bytes, the message has '
                 f'{max(len(self._body) - start, 0)} left of its {len(self._body) + 4}: '
-                'it was truncated on its way'
+                'it is truncated'
             )
         self._position = start + size
         return self._body[start : self._position]
 
 
 class _Writer:
-    """Puts fields one after the other into little-endian plain CDR."""
+    """Writes fields in order as little-endian plain CDR."""
 
     __slots__ = ('written',)
 
@@ -234,7 +234,7 @@ class _Writer:
         self.string(frame_id)
 
     def uint32(self, *values: int) -> None:
-        # The four bytes in front do not count for alignment, and are themselves a multiple of it.
+        # The four leading bytes do not count for alignment; they are a multiple of it anyway.
         self.written += bytes(-len(self.written) % 4) + struct.pack(f'<{len(values)}I', *values)
 
     def octet(self, value: int) -> None:

@@ -1,4 +1,4 @@
-"""The environment in which large images pass from process to process."""
+"""The environment variables that large images need between processes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from flashdepth_ros.shipped import shipped_file
 
 TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""What Fast DDS 3 and Fast DDS 2 call a file of settings."""
+"""The variables for a profiles file, of Fast DDS 3 and Fast DDS 2."""
 
 
 def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """
-    Return what to add to an environment so that large images pass; nothing where the user chose.
+    Return the variables to add so that large images arrive; none if the user has set one of them.
 
-    LARGE_DATA alone still loses best-effort images over half a megabyte; the shipped profile does
-    not, and wins over it.
+    LARGE_DATA alone still loses best-effort images over half a megabyte. The shipped profile does
+    not; Fast DDS prefers it to LARGE_DATA.
     """
     if any(environment.get(name) for name in (TRANSPORTS, *PROFILES)):
         return {}

@@ -1,4 +1,4 @@
-"""Processes started here, which never outlive the block that started them."""
+"""Child processes that end with the block that started them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LINES = 8
 
 class Process:
     """
-    One child process, a context manager; what it says goes to a file.
+    A child process as a context manager; its output goes to a file.
 
-    At the end of the block it gets a SIGINT, as from Ctrl-C, and is killed if that does not end
-    it. It has a session of its own, so that the terminal's Ctrl-C reaches it once and from here.
+    At the end of the block it gets SIGINT, as from Ctrl-C, and is killed if it does not end in
+    time. It runs in its own session, so that Ctrl-C in the terminal reaches it only from here.
     """
 
-    converses = False
-    """Whether it is spoken with by standard input and output; the file gets its complaints."""
+    uses_pipes = False
+    """Whether standard input and output are pipes to this process; the file gets stderr only."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
@@ -40,8 +40,8 @@ class Process:
             self._child = subprocess.Popen(
                 self._command,
                 env=dict(self._environment),
-                stdin=subprocess.PIPE if self.converses else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if self.converses else log,
+                stdin=subprocess.PIPE if self.uses_pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self.uses_pipes else log,
                 stderr=log,
                 start_new_session=True,
             )
@@ -61,15 +61,15 @@ class Process:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Whatever interrupts the waiting, nothing is left behind.
+            # Also if waiting is interrupted: no child may be left running.
             child.kill()
             child.communicate()
 
     def has_ended(self) -> bool:
         """
-        Return whether it ended, and ended well.
+        Return whether it has ended.
 
-        :raises FlashDepthError: it ended with a status other than 0; with its last lines.
+        :raises FlashDepthError: its exit status is not 0; the text gives the last lines.
         """
         status = self._running.poll()
         if status:
@@ -77,17 +77,23 @@ class Process:
         return status is not None
 
     def check_alive(self) -> None:
-        """Raise FlashDepthError, with its last lines, if it ended in whatever way."""
+        """
+        Check that the process is still running.
+
+        :raises FlashDepthError: it has ended; the text gives the last lines.
+        """
         if self.has_ended():
             raise FlashDepthError(f'{self.name} ended too early: {self.last_lines()}')
 
     def last_lines(self) -> str:
-        """Return the end of what it said."""
+        """Return the last lines of its output."""
         lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
-        return '\n  '.join(['', *lines[-_LINES:]]) if lines else 'it said nothing'
+        return '\n  '.join(['', *lines[-_LINES:]]) if lines else 'no output'
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
-            raise FlashDepthError(f"{self.name}: is not started; use it as in 'with Process(...)'")
+            raise FlashDepthError(
+                f"{self.name} is not started: use it as a context manager, 'with Process(...)'"
+            )
         return self._child

@@ -1,33 +1,33 @@
-"""Follows one publisher of a topic: tells its restarts, what transport lost, and strangers."""
+"""Follows one publisher of a topic: detects restarts, lost messages and other publishers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _TAKEOVER_S = 0.5
-"""A followed publisher that is silent for this long, and for three periods, can be replaced."""
+"""The followed publisher can be replaced after no message for this time and three periods."""
 _WINDOW = 1000
-"""Between two publishers that cannot be told apart, a larger step of the number is the other's."""
+"""Without gids, a larger step of the sequence number is taken for the other publisher's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What one message tells of its publisher."""
+    """What is known about the publisher of one message."""
 
     followed: bool
-    """False: another publisher's, to be ignored."""
+    """False: it is from another publisher and is to be ignored."""
     lost: int = 0
-    """Messages of the followed publisher that never arrived, just before this one."""
+    """Number of messages of the followed publisher lost just before this one."""
     restarted: bool = False
-    """The followed publisher is a new one."""
+    """Whether a new publisher is followed from this message on."""
 
 
 class PublisherWatch:
     """
-    Judges the messages of one topic by publisher gid where the middleware tells it (from Kilted).
+    Identifies the publisher of each message by its gid if the middleware gives one (from Kilted).
 
-    Before, only the publication sequence number is known: it counts up by one for each publisher
-    and starts at 1 with a new one.
+    Earlier distributions give only the publication sequence number: each publisher starts at 1 and
+    counts up by one.
     """
 
     def __init__(self) -> None:
@@ -38,21 +38,21 @@ class PublisherWatch:
         self._following = False
         self._left = False
 
-    def see_count(self, publishers: int) -> None:
-        """Note how many publishers the graph knows; none means that the followed one has left."""
+    def check_count(self, publishers: int) -> None:
+        """Record the number of publishers in the graph; 0: the followed one has left."""
         self._left = self._left or (self._following and publishers == 0)
 
-    def see_message(
+    def check_message(
         self, sequence: int | None, gid: bytes | None, publishers: int, now_s: float
     ) -> Arrival:
         """
-        Judge a message.
+        Return whether the message is from the followed publisher, and what was lost before it.
 
-        :param sequence: its publication sequence number, None where the middleware has none.
-        :param publishers: how many the graph knows just now.
-        :param now_s: a monotonic time.
+        :param sequence: Publication sequence number, None if the middleware has none.
+        :param publishers: Number of publishers in the graph.
+        :param now_s: A monotonic time.
         """
-        arrival = self._judge(sequence, gid, publishers, now_s)
+        arrival = self._classify(sequence, gid, publishers, now_s)
         if arrival.followed:
             same = self._following and not arrival.restarted
             self._period_s = now_s - self._arrived_s if same else 0.0
@@ -60,7 +60,7 @@ class PublisherWatch:
             self._following, self._left = True, False
         return arrival
 
-    def _judge(
+    def _classify(
         self, sequence: int | None, gid: bytes | None, publishers: int, now_s: float
     ) -> Arrival:
         if not self._following:
@@ -69,7 +69,7 @@ class PublisherWatch:
             return Arrival(followed=True, restarted=True)
         silent = now_s - self._arrived_s > max(_TAKEOVER_S, 3 * self._period_s)
         ambiguous = gid is None and publishers > 1
-        # A killed publisher stays in the graph for a while, beside the one that replaces it.
+        # A killed publisher stays in the graph for a while, together with its replacement.
         replaced = ambiguous and silent and self._period_s > 0
         if self._continues(sequence, gid, ambiguous) and not replaced:
             return Arrival(followed=True, lost=self._step(sequence) - 1)
@@ -78,14 +78,14 @@ class PublisherWatch:
         return Arrival(followed=False)
 
     def _continues(self, sequence: int | None, gid: bytes | None, ambiguous: bool) -> bool:
-        """Tell whether a message can be the followed publisher's next."""
+        """Return whether the message can be the next one of the followed publisher."""
         if gid is not None and self._gid is not None and gid != self._gid:
             return False
         step = self._step(sequence)
         return step > 0 and not (ambiguous and step > _WINDOW)
 
     def _step(self, sequence: int | None) -> int:
-        """Return how far the number is from the last one; 1 where there are no numbers."""
+        """Return the difference to the last sequence number; 1 if there are no numbers."""
         if sequence is None or self._sequence is None:
             return 1
         return sequence - self._sequence

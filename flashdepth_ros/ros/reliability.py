@@ -1,4 +1,4 @@
-"""Whether the image subscription has lost messages sent again: as far as its publishers can."""
+"""The reliability of the image subscription: reliable if all its publishers are."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _POLICIES = {
 
 class Reliability:
     """
-    The standard parameter `qos_overrides./topic.subscription.reliability`, with one value more.
+    The standard parameter `qos_overrides./topic.subscription.reliability`, with one more value.
 
-    'automatic', its default, is best effort, which hears every publisher, until all publishers of
-    the topic are seen to be reliable: best effort loses about half of the images that do not fit
-    the shared memory of the sender.
+    The default 'automatic' is reliable if all publishers of the topic are reliable, because best
+    effort loses about half of the images that do not fit into the sender's shared memory. Else it
+    is best effort, which is compatible with every publisher.
     """
 
     def __init__(self, node: Node, topic: str) -> None:
         self._node, self._topic = node, topic
         name = f'qos_overrides.{topic}.subscription.reliability'
         if not node.has_parameter(name):
-            text = f'of the image subscription: {AUTOMATIC}, {" or ".join(_POLICIES)}'
+            text = f'reliability of the image subscription: {AUTOMATIC}, {" or ".join(_POLICIES)}'
             node.declare_parameter(
                 name, AUTOMATIC, ParameterDescriptor(description=text, read_only=True)
             )
@@ -34,11 +34,11 @@ class Reliability:
 
     @property
     def is_automatic(self) -> bool:
-        """Whether it follows the publishers."""
+        """Whether the policy depends on the publishers."""
         return self._fixed is None
 
-    def now(self) -> ReliabilityPolicy:
-        """Return the policy that suits the publishers that the graph knows now."""
+    def policy(self) -> ReliabilityPolicy:
+        """Return the policy for the publishers that are in the graph now."""
         if self._fixed is not None:
             return self._fixed
         publishers = self._node.get_publishers_info_by_topic(self._topic)

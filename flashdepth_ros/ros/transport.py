@@ -1,7 +1,7 @@
 """
-Images and clouds over ROS, as serialised bytes where that works and as messages where not.
+Sends and receives images and clouds, as serialised bytes if possible, else as ROS messages.
 
-``choose_transport`` decides once, by comparing this package's CDR with the middleware's own.
+``choose_transport`` decides which, by comparing this package's CDR with the middleware's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SEQUENCE_UNSUPPORTED = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class MessageInfo:
-    """What the middleware knows of one message; None where it, or the distribution, does not."""
+    """What the middleware reports about one message; None if it does not report a value."""
 
     source_timestamp_ns: int | None = None
     received_timestamp_ns: int | None = None
@@ -39,13 +39,13 @@ class MessageInfo:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> MessageInfo:
-        """Return the info that rclpy passes to a callback; its keys differ by distribution."""
+        """Return the info that rclpy passes to a callback; its keys depend on the distribution."""
         sequence = info.get('publication_sequence_number')
         gid = info.get('publisher_gid')
         if isinstance(gid, Mapping):
             gid = gid.get('data')
         return cls(
-            # The middleware writes 0 where it has no time to tell.
+            # The middleware writes 0 for an unknown time.
             source_timestamp_ns=info.get('source_timestamp') or None,
             received_timestamp_ns=info.get('received_timestamp') or None,
             publication_sequence=None if sequence == _SEQUENCE_UNSUPPORTED else sequence,
@@ -55,7 +55,7 @@ class MessageInfo:
 
 @dataclass(frozen=True)
 class Transport:
-    """Publishes and receives large messages; ``raw``: as CDR bytes, else as ordinary messages."""
+    """Publishes and receives large messages, as CDR bytes if ``raw``, else as ROS messages."""
 
     raw: bool
 
@@ -66,7 +66,7 @@ class Transport:
         on_image: Callable[[AnyImage, MessageInfo], None],
         on_bad: Callable[[InputError, MessageInfo], None],
     ) -> Subscription:
-        """Subscribe to images; what cannot be read goes to ``on_bad`` and nothing is raised."""
+        """Subscribe to images; for an unreadable one call ``on_bad`` instead of raising."""
         read = _READERS[self.raw, what.message_type]
 
         def receive(message: Any, info: MessageInfo) -> None:
@@ -80,21 +80,21 @@ class Transport:
         return create_input(node, replace(what, raw=self.raw), _with_info(receive))
 
     def publish_image(self, publisher: Publisher, image: cdr.ImageView) -> None:
-        """Publish on a sensor_msgs/Image publisher."""
+        """Publish an image with a sensor_msgs/Image publisher."""
         publisher.publish(cdr.write_image(image) if self.raw else image_message(image))
 
     def publish_cloud(self, publisher: Publisher, cloud: cdr.PointCloud) -> None:
-        """Publish on a sensor_msgs/PointCloud2 publisher."""
+        """Publish a cloud with a sensor_msgs/PointCloud2 publisher."""
         publisher.publish(cdr.write_point_cloud(cloud) if self.raw else cloud_message(cloud))
 
 
 def choose_transport(logger: RcutilsLogger) -> Transport:
-    """Return the raw transport, or the ordinary one, with a warning, where CDR is not plain."""
+    """Return the raw transport; without plain CDR the message transport, with a warning."""
     raw = _cdr_agrees()
     if not raw:
         logger.warning(
-            'this middleware does not serialise as plain CDR: images go through ordinary '
-            'messages, which costs several copies of each'
+            'this middleware does not serialise as plain CDR: images are sent and received as ROS '
+            'messages, which copies each one several times'
         )
     return Transport(raw)
 
@@ -165,7 +165,7 @@ _READERS: dict[tuple[bool, type], Callable[[Any], AnyImage]] = {
 
 
 def _octets(data: memoryview) -> array[int]:
-    """Return a copy as the one type that rclpy takes without looking at every single byte."""
+    """Return a copy as `array`, the only type whose bytes rclpy does not check one by one."""
     octets = array('B')
     octets.frombytes(data)
     return octets
@@ -182,14 +182,14 @@ def _put_header(message: Any, stamp_ns: int, frame_id: str) -> None:
 
 
 def _with_info(receive: Callable[[Any, MessageInfo], None]) -> Callable[..., None]:
-    """Return a callback that rclpy gives the message info, or on Humble, which has none, not."""
+    """Return a callback for rclpy: with message info, or on Humble, which has none, without."""
     if hasattr(Subscription, 'CallbackType'):
         return lambda message, info: receive(message, MessageInfo.of(info))
     return lambda message: receive(message, MessageInfo())
 
 
 def _cdr_agrees() -> bool:
-    """Whether the middleware's bytes of a small image with odd lengths mean the same to us."""
+    """Return whether the middleware and this package serialise a small image in the same way."""
     pixels = np.arange(15, dtype=np.uint8).reshape(1, 5, 3)
     image = cdr.image_of(1_000_000_007, 'odd', 'rgb8', pixels)
     message = image_message(image)

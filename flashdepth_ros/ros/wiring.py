@@ -1,4 +1,4 @@
-"""How the node's topics are connected, and what to tell a user whose topics are not."""
+"""Creates subscriptions and publishers with their QoS; explains why topics do not connect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OVERRIDABLE = (
     QoSPolicyKind.RELIABILITY,
     QoSPolicyKind.DURABILITY,
 )
-# Whatever the two sides are, an incompatible pair of these policies has one shape: the publisher
+# For these policies, publisher and subscription are incompatible in one case only: the publisher
 # offers the weaker value and the subscription requests the stronger one.
 _WEAK_AND_STRONG = {
     QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
@@ -32,36 +32,36 @@ _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 def image_qos(reliability: ReliabilityPolicy) -> QoSProfile:
-    """Return keep last 1, which never queues old images."""
+    """Return keep last 1, so that old images are never queued."""
     return _keep_last(1, reliability)
 
 
 def info_qos() -> QoSProfile:
-    """Return best effort, keep last 5, for small messages that only refresh a cached value."""
+    """Return best effort, keep last 5, for small messages that only update a cached value."""
     return _keep_last(5, ReliabilityPolicy.BEST_EFFORT)
 
 
 def output_qos() -> QoSProfile:
-    """Return reliable, keep last 2: every subscription can hear it, RViz's defaults too."""
+    """Return reliable, keep last 2: compatible with every reliability, and with RViz's default."""
     return _keep_last(2, ReliabilityPolicy.RELIABLE)
 
 
 @dataclass(frozen=True)
 class Input:
-    """What to subscribe to, and how."""
+    """The topic, type and QoS of a subscription."""
 
     message_type: type
     topic: str
     qos: QoSProfile
     raw: bool = False
     """Whether the callback gets the serialised bytes."""
-    settled: frozenset[QoSPolicyKind] = frozenset()
-    """Policies that the caller sees to: no parameter for them, and no advice."""
+    set_by_caller: frozenset[QoSPolicyKind] = frozenset()
+    """Policies that the caller chooses: no override parameter and no warning for them."""
 
 
 def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subscription:
-    """Subscribe with ``qos_overrides`` parameters and advice on publishers that do not match."""
-    warning = _IncompatibleQos(node, what.topic, 'subscription', what.settled)
+    """Subscribe with ``qos_overrides`` parameters; warn of publishers with incompatible QoS."""
+    warning = _IncompatibleQos(node, what.topic, 'subscription', what.set_by_caller)
     return node.create_subscription(
         what.message_type,
         what.topic,
@@ -69,7 +69,7 @@ def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subs
         what.qos,
         event_callbacks=_events().SubscriptionEventCallbacks(incompatible_qos=warning),
         qos_overriding_options=QoSOverridingOptions(
-            [policy for policy in _OVERRIDABLE if policy not in what.settled]
+            [policy for policy in _OVERRIDABLE if policy not in what.set_by_caller]
         ),
         raw=what.raw,
     )
@@ -77,9 +77,9 @@ def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subs
 
 def create_output(node: Node, message_type: type, topic: str) -> Publisher:
     """
-    Publish with ``qos_overrides`` parameters and advice on subscriptions that do not match.
+    Return a publisher with ``qos_overrides``; warn of subscriptions with incompatible QoS.
 
-    On a lifecycle node the publisher is a managed one, silent unless the node is active.
+    A lifecycle node gets a managed publisher, which publishes only while the node is active.
     """
     create = getattr(node, 'create_lifecycle_publisher', node.create_publisher)
     warning = _IncompatibleQos(node, topic, 'publisher')
@@ -92,34 +92,35 @@ def create_output(node: Node, message_type: type, topic: str) -> Publisher:
     )
 
 
-def describe_missing_images(node: Node, topic: str, resolved: str, silence_s: float) -> str:
+def describe_missing_images(node: Node, topic: str, resolved: str, timeout_s: float) -> str:
     """
-    Return what a user needs to find the right topic when one stays silent.
+    Return a text that helps to find the right image topic when no images arrive.
 
-    :param topic: its name in this package, which remapping rules start from.
-    :param resolved: where that leads to now.
+    :param topic: Name of the topic in this package, for the remapping rule.
+    :param resolved: Name of the topic after remapping.
+    :param timeout_s: Time without images.
     """
     publishers = node.count_publishers(resolved)
-    start = f'no images on {resolved} for {silence_s:g} s; it has {publishers} publisher(s)'
+    start = f'no images on {resolved} for {timeout_s:g} s; it has {publishers} publisher(s)'
     if publishers:
         return (
-            f'{start}, but nothing arrives: does it publish (ros2 topic hz {resolved}), and do '
-            'large messages pass (FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA on both sides)?'
+            f'{start}, but nothing arrives: check that it publishes (ros2 topic hz {resolved}) '
+            'and that large messages pass (FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA on both sides)'
         )
-    others = _foreign_image_topics(node)
+    others = _other_image_topics(node)
     if not others:
         return (
-            f'{start}, and no other image topic exists: is the camera running, and are '
-            'ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE the same for it?'
+            f'{start}, and no other image topic exists: check that the camera driver is running, '
+            'with the same ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE'
         )
     return f'{start}; image topics: {", ".join(others)}; remap with -r {topic}:={others[0]}'
 
 
 def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) -> str | None:
     """
-    Return a warning for images that the default Fast DDS transports lose or delay, or None.
+    Return a warning if the default Fast DDS transports lose or delay such images, else None.
 
-    :param rmw: ``rclpy.get_rmw_implementation_identifier()``; other middlewares are not judged.
+    :param rmw: ``rclpy.get_rmw_implementation_identifier()``; only Fast DDS is checked.
     """
     transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', '')
     chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, PROFILES))
@@ -128,7 +129,7 @@ def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) 
     return (
         f'images of {size_bytes / 1024:.0f} KiB arrive without FASTDDS_BUILTIN_TRANSPORTS='
         f'LARGE_DATA (it is {transports or "not set"!r}): many will be lost or late; set it for '
-        'the camera driver and for this node (before Jazzy: a Fast DDS profiles file)'
+        'the camera driver and for this node (before Jazzy: use a Fast DDS profiles file)'
     )
 
 
@@ -137,7 +138,7 @@ def _keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
 
 
 def _events() -> Any:
-    """Return the module of the event callbacks: Humble has it under its older name."""
+    """Return the module of the event callbacks; Humble has it under an older name."""
     try:
         from rclpy import event_handler
     except ImportError:
@@ -147,8 +148,8 @@ def _events() -> Any:
     return event_handler
 
 
-def _foreign_image_topics(node: Node) -> list[str]:
-    """Return the image topics that somebody else publishes, by name."""
+def _other_image_topics(node: Node) -> list[str]:
+    """Return the names of image topics that other nodes publish, sorted."""
     own = dict(node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace()))
     return sorted(
         topic
@@ -158,19 +159,19 @@ def _foreign_image_topics(node: Node) -> list[str]:
 
 
 class _IncompatibleQos:
-    """Turns incompatible-QoS events of one topic into one warning for each policy."""
+    """Logs one warning for each incompatible QoS policy of a topic."""
 
     def __init__(
         self,
         node: Node,
         topic: str,
         endpoint: str,
-        settled: frozenset[QoSPolicyKind] = frozenset(),
+        set_by_caller: frozenset[QoSPolicyKind] = frozenset(),
     ) -> None:
         self._node = node
         self._topic = node.resolve_topic_name(topic)
         self._endpoint = endpoint
-        self._warned = set(settled)
+        self._warned = set(set_by_caller)
 
     def __call__(self, event: Any) -> None:
         policy = QoSPolicyKind(event.last_policy_kind)
@@ -182,14 +183,14 @@ class _IncompatibleQos:
         name = policy.name.lower()
         if policy not in _WEAK_AND_STRONG:
             return (
-                f'{self._topic}: the {name} of a {self._peer_kind()} does not match this '
-                f"{self._endpoint}'s, so nothing passes between them: change it there"
+                f'{self._topic}: the {name} of a {self._peer_kind()} is incompatible with this '
+                f"{self._endpoint}'s, so no messages pass between them: change it there"
             )
         weak, strong = _WEAK_AND_STRONG[policy]
         ours, theirs = (strong, weak) if self._endpoint == 'subscription' else (weak, strong)
         return (
             f'{self._topic}: {self._peers(name, theirs)} has {name} {theirs.name.lower()}, this '
-            f'{self._endpoint} has {ours.name.lower()}, so nothing passes between them: start '
+            f'{self._endpoint} has {ours.name.lower()}, so no messages pass between them: start '
             f"this node with the parameter 'qos_overrides.{self._topic}.{self._endpoint}.{name}' "
             f"set to '{theirs.name.lower()}', or change it there"
         )
@@ -198,7 +199,7 @@ class _IncompatibleQos:
         return 'publisher' if self._endpoint == 'subscription' else 'subscription'
 
     def _peers(self, policy: str, value: Any) -> str:
-        """Return who has that policy, as far as discovery has named them yet."""
+        """Return the peers with that policy, as far as discovery knows their names."""
         if self._endpoint == 'subscription':
             found = self._node.get_publishers_info_by_topic(self._topic)
         else:

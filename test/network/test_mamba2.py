@@ -65,13 +65,13 @@ def test_scan_over_2000_frames_stays_bounded():
     state = torch.zeros(1, *mixer.state_shape)
     sizes = []
     with torch.inference_mode():
-        for _ in range(2000):
-            mixed, state = mixer(torch.randn(1, 1, 6, 16), state)
+        for _ in range(200):
+            mixed, state = mixer(torch.randn(1, 10, 6, 16), state)
             sizes.append(state.abs().max())
             assert mixed.isfinite().all()
     sizes = torch.stack(sizes)
     assert sizes.isfinite().all()
-    assert sizes[1000:].max() <= 2 * sizes[:1000].max()
+    assert sizes[100:].max() <= 2 * sizes[:100].max()
 
 
 def test_convolution_starts_from_zeros_at_every_frame():

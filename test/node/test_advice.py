@@ -1,4 +1,4 @@
-"""What the node does while there is nothing to do, and what it tells a user who sees nothing."""
+"""The idle node, and its warnings when no images arrive."""
 
 from contextlib import contextmanager
 import os
@@ -12,7 +12,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 
 from flashdepth_ros.ros.environment import PROFILES, TRANSPORTS
-from support.node_bench import BEST_EFFORT, bench_of
+from support.node_bench import BEST_EFFORT, start_bench
 from support.node_process import ROOT, golden_weights
 from support.paths import CAMERA_DRIVER
 
@@ -27,11 +27,11 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def idle(tmp_path_factory, weights):
-    """A node whose outputs nobody hears, of a remapped image topic."""
+    """A node without subscribers, with a remapped image topic."""
     folder = tmp_path_factory.mktemp('idle')
     remap = 'image:=/cam/image_raw'
-    with bench_of(folder, remap, model='flashdepth-tiny-s', weights=weights) as bench:
-        bench.deafen('/flashdepth/timing')
+    with start_bench(folder, remap, model='flashdepth-tiny-s', weights=weights) as bench:
+        bench.unsubscribe('/flashdepth/timing')
         yield bench
 
 
@@ -46,7 +46,7 @@ def driver(topic, width, height):
         process.wait()
 
 
-def test_without_images_one_warning_names_the_topic_and_the_candidates(idle):
+def test_without_images_one_warning_names_the_topic_and_other_image_topics(idle):
     other = idle.node.create_publisher(Image, '/other/image_raw', BEST_EFFORT)
     idle.process.wait_for_line('no images on /cam/image_raw for 5 s; it has 0 publisher(s)', 15.0)
     (warning,) = idle.process.warnings
@@ -56,25 +56,25 @@ def test_without_images_one_warning_names_the_topic_and_the_candidates(idle):
     idle.node.destroy_publisher(other)
 
 
-def test_unheard_it_infers_nothing_and_rests_until_it_is_heard(idle):
+def test_without_subscribers_no_inference_runs_and_the_subscription_is_removed(idle):
     with driver('/cam/image_raw', 640, 480):
-        idle.wait_for(message='idle: nobody subscribes to an output')
+        idle.wait_for(message='idle: no output has a subscriber')
         idle.spin_until(lambda: idle.summary()['unwanted'] != '0', 20.0)
         idle.spin_until(lambda: idle.summary()['rate_in_hz'] == '0.00', 20.0)
-        began_s, spent_s = time.monotonic(), idle.process.cpu_s()
+        start_s, start_cpu_s = time.monotonic(), idle.process.cpu_s()
         time.sleep(IDLE_S)
-        share = (idle.process.cpu_s() - spent_s) / (time.monotonic() - began_s)
+        share = (idle.process.cpu_s() - start_cpu_s) / (time.monotonic() - start_s)
         assert share < IDLE_SHARE, share
-        after = idle.wait_for(message='idle: nobody subscribes to an output')
+        after = idle.wait_for(message='idle: no output has a subscriber')
         assert (after['processed'], after['resets']) == ('0', '0')
-        depth = idle.listen('/depth/image', Image)
+        depth = idle.subscribe('/depth/image', Image)
         idle.spin_until(lambda: len(depth) > 2)
         idle.wait_for(resets='1', last_reset_reason='first_frame')
     assert len(idle.process.warnings) == 1
 
 
 def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, weights):
-    with bench_of(
+    with start_bench(
         tmp_path,
         '__ns:=/robot',
         'image:=cam/image_raw',
@@ -83,12 +83,12 @@ def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, 
         image_transport='compressed',
         **{'model': 'flashdepth-tiny-s', 'weights': weights},
     ) as bench:
-        depth = bench.listen('/robot/depth/image', Image)
-        camera = bench.camera('/robot/cam/image_raw/compressed', CompressedImage)
+        depth = bench.subscribe('/robot/depth/image', Image)
+        camera = bench.create_publisher('/robot/cam/image_raw/compressed', CompressedImage)
         noise = np.random.default_rng(0).integers(0, 256, (300, 320, 3), np.uint8)
         image = CompressedImage(format='png')
         image.data.frombytes(cv2.imencode('.png', noise)[1].tobytes())
-        bench.settle(camera, image, depth)
+        bench.connect(camera, image, depth)
         bench.process.wait_for_line('arrive without FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA', 10.0)
         (warning,) = bench.process.warnings
         assert 'images of 28' in warning

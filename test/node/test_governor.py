@@ -1,4 +1,4 @@
-"""The governor on machines of known speed: it settles, keeps the rate, and does not swing."""
+"""The governor with simulated frame times: it converges, reaches the rate, does not oscillate."""
 
 import itertools
 
@@ -11,13 +11,13 @@ from flashdepth_ros.node.governor import (
     SETTLE_FRAMES,
     SHARES,
     Governor,
-    shrunk,
+    scaled_size,
 )
 from flashdepth_ros.runtime.preprocess import InferenceSize
 
 
-def run(governor, full_ms, frames, fixed_ms=2.0, noise=0.0, seed=0):
-    """Let a machine work that takes `full_ms` at the full size; return the share of each frame."""
+def simulate(governor, full_ms, frames, fixed_ms=2.0, noise=0.0, seed=0):
+    """Simulate frames that take `full_ms` at full size; return the share of each frame."""
     random = np.random.default_rng(seed)
     shares = []
     for _ in range(frames):
@@ -37,71 +37,71 @@ def changes(shares):
     return sum(before != after for before, after in itertools.pairwise(shares))
 
 
-def test_it_is_off_by_default():
+def test_off_by_default():
     governor = Governor()
-    assert set(run(governor, 1e6, 200)) == {1.0}
+    assert set(simulate(governor, 1e6, 200)) == {1.0}
 
 
 @pytest.mark.parametrize('full_ms', [50.0, 99.0, 101.0, 150.0, 210.0, 390.0, 700.0])
-def test_it_settles_on_the_largest_step_that_keeps_the_rate(full_ms):
-    shares = run(governor_for(10.0), full_ms, 1000)
+def test_converges_to_the_largest_size_that_reaches_the_rate(full_ms):
+    shares = simulate(governor_for(10.0), full_ms, 1000)
     fitting = [share for share in SHARES if 2.0 + (full_ms - 2.0) * share**2 <= 100.0]
     assert shares[-1] == fitting[0]
     assert shares == sorted(shares, reverse=True)
 
 
-def test_the_least_size_is_the_end():
-    assert run(governor_for(10.0), 1e5, 500)[-1] == SHARES[-1]
+def test_stops_at_the_smallest_size():
+    assert simulate(governor_for(10.0), 1e5, 500)[-1] == SHARES[-1]
 
 
-def test_one_step_at_a_time_and_each_after_its_frames():
-    shares = run(governor_for(10.0), 390.0, 100)
+def test_one_step_at_a_time_after_the_given_number_of_frames():
+    shares = simulate(governor_for(10.0), 390.0, 100)
     used = [share for share, _ in itertools.groupby(shares)]
     assert used == list(SHARES[: len(used)])
     lengths = [len(list(frames)) for _, frames in itertools.groupby(shares)]
     assert set(lengths[:-1]) == {SETTLE_FRAMES + LOWER_FRAMES}
 
 
-def test_it_comes_back_when_less_is_asked_for():
+def test_grows_again_when_the_rate_is_lowered():
     governor = governor_for(10.0)
-    assert run(governor, 390.0, 300)[-1] < 1.0
+    assert simulate(governor, 390.0, 300)[-1] < 1.0
     governor.target_rate = 2.0
-    shares = run(governor, 390.0, 10 * RAISE_FRAMES)
+    shares = simulate(governor, 390.0, 10 * RAISE_FRAMES)
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
 
 
-def test_it_comes_back_when_the_machine_is_faster_again():
+def test_grows_again_when_frames_take_less_time():
     governor = governor_for(10.0)
-    run(governor, 390.0, 300)
-    assert run(governor, 60.0, 10 * RAISE_FRAMES)[-1] == 1.0
+    simulate(governor, 390.0, 300)
+    assert simulate(governor, 60.0, 10 * RAISE_FRAMES)[-1] == 1.0
 
 
-def test_switched_off_it_is_at_the_full_size_at_once():
+def test_full_size_at_once_when_switched_off():
     governor = governor_for(10.0)
-    run(governor, 390.0, 300)
+    simulate(governor, 390.0, 300)
     governor.target_rate = 0.0
     assert governor.share == 1.0
 
 
 @pytest.mark.parametrize('full_ms', [101.0, 139.0, 205.0, 280.0])
 @pytest.mark.parametrize('seed', range(3))
-def test_noise_does_not_make_it_swing(full_ms, seed):
-    shares = run(governor_for(10.0), full_ms, 5000, noise=0.1, seed=seed)
+def test_noise_does_not_cause_oscillation(full_ms, seed):
+    shares = simulate(governor_for(10.0), full_ms, 5000, noise=0.1, seed=seed)
     assert changes(shares[500:]) <= 8
 
 
-def test_single_slow_frames_change_nothing():
+def test_single_slow_frames_do_not_change_the_size():
     governor = governor_for(10.0)
     for index in range(500):
         assert not governor.observe(5000.0 if index % 5 == 0 else 50.0)
 
 
-def test_a_step_up_that_fails_is_tried_less_and_less_often():
+def test_failed_step_up_is_retried_at_growing_intervals():
     governor = governor_for(10.0)
     tried = []
     for frame in range(3000):
-        # Smaller sizes are far cheaper than their pixels tell: every prediction is wrong.
+        # Smaller sizes take far less time than predicted: every step up fails.
         before = governor.share
         governor.observe(150.0 if before == 1.0 else 20.0)
         if governor.share > before:
@@ -111,11 +111,13 @@ def test_a_step_up_that_fails_is_tried_less_and_less_often():
     assert (gaps[1:4] > 1.5 * gaps[:3]).all()
 
 
-def test_sizes_shrink_in_whole_patches_and_keep_the_cap():
+def test_scaled_sizes_are_whole_patches_and_at_least_one():
     full = InferenceSize(0, 2044)
-    assert shrunk(full, 1.0, (448, 588)) is full
-    sides = [min(shrunk(full, share, (448, 588)).of(480, 640, 448)) for share in SHARES]
+    assert scaled_size(full, 1.0, (448, 588)) is full
+    sides = [
+        min(scaled_size(full, share, (448, 588)).for_image(480, 640, 448)) for share in SHARES
+    ]
     assert sides == sorted(sides, reverse=True)
     assert all(side % 14 == 0 for side in sides)
     assert sides[-1] == pytest.approx(448 * SHARES[-1], abs=14)
-    assert shrunk(full, 0.35, (28, 42)).of(480, 640, 448) == (14, 28)
+    assert scaled_size(full, 0.35, (28, 42)).for_image(480, 640, 448) == (14, 28)

@@ -1,4 +1,4 @@
-"""Images in every encoding, over DDS: the same pixels give the same depth."""
+"""Images in every encoding, over DDS: equal pixels give equal depth."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from sensor_msgs.msg import Image
 from flashdepth_ros.messages import ENCODINGS
 from flashdepth_ros.messages.encodings import read_rgb
 from support.image_messages import BAYER, YUV, encode, message
-from support.node_bench import SIZE, bench_of, depth_of, picture, stamp_of
+from support.node_bench import SIZE, depth_of, random_image, stamp_of, start_bench
 from support.node_process import golden_weights
 
 COLOURED = [name for name in ENCODINGS if name not in YUV and 'bayer' not in name]
@@ -20,33 +20,33 @@ COLOUR = np.full((*SIZE, 3), (210, 120, 30), np.uint8)
 def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp('images')
     weights = golden_weights(folder, 'flashdepth-tiny-s')
-    with bench_of(folder, model='flashdepth-tiny-s', weights=weights, temporal=False) as bench:
-        bench.depth = bench.listen('/depth/image', Image)
-        bench.images = bench.camera()
-        bench.settle(bench.images, bench.image(picture()), bench.depth)
+    with start_bench(folder, model='flashdepth-tiny-s', weights=weights, temporal=False) as bench:
+        bench.depth = bench.subscribe('/depth/image', Image)
+        bench.images = bench.create_publisher()
+        bench.connect(bench.images, bench.image(random_image()), bench.depth)
         yield bench
 
 
 @pytest.fixture(scope='module')
-def plain(bench):
-    """Return the depth of an rgb8 image, once for each picture."""
-    known = {}
+def rgb8_depth(bench):
+    """Return a function for the depth of an rgb8 image, with a cache."""
+    cache = {}
 
     def depth(rgb):
         key = rgb.tobytes()
-        if key not in known:
-            known[key] = ask(bench, bench.image(rgb))
-        return known[key]
+        if key not in cache:
+            cache[key] = depth_image(bench, bench.image(rgb))
+        return cache[key]
 
     return depth
 
 
-def ask(bench, image):
-    return depth_of(bench.ask(bench.images, image, bench.depth)).copy()
+def depth_image(bench, image):
+    return depth_of(bench.round_trip(bench.images, image, bench.depth)).copy()
 
 
-def wrapped(bench, fields):
-    """Return the ROS message of an encoded picture."""
+def to_message(bench, fields):
+    """Return the ROS message of an encoded image."""
     image = Image(
         height=fields.height,
         width=fields.width,
@@ -59,19 +59,19 @@ def wrapped(bench, fields):
     return image
 
 
-def picture_for(encoding):
-    """Return a picture that survives the encoding without loss."""
+def lossless_image(encoding):
+    """Return an RGB image that the encoding represents exactly."""
     if encoding in MOSAICS:
         return COLOUR
     if encoding in YUV:
         return exact_in_yuv()
     if 'mono' in encoding or encoding == '8UC1':
-        return picture()[..., :1].repeat(3, axis=2)
-    return picture()
+        return random_image()[..., :1].repeat(3, axis=2)
+    return random_image()
 
 
 def exact_in_yuv():
-    """Return a picture of blocks whose colours come back from YUV as they went in."""
+    """Return an image of blocks whose colours are unchanged by conversion to YUV and back."""
     coarse = np.random.default_rng(4).integers(0, 256, (40, 40, 3), np.uint8)
     blocks = coarse.repeat(2, axis=0).repeat(2, axis=1)
     back = read_rgb(message(encode(blocks, 'nv12'), 'nv12', len(blocks)))
@@ -81,34 +81,36 @@ def exact_in_yuv():
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_every_encoding_gives_the_depth_of_the_same_pixels(bench, plain, encoding):
-    rgb = picture_for(encoding)
-    image = wrapped(bench, message(encode(rgb, encoding), encoding, len(rgb)))
-    np.testing.assert_array_equal(ask(bench, image), plain(rgb))
+def test_every_encoding_gives_the_depth_of_rgb8(bench, rgb8_depth, encoding):
+    rgb = lossless_image(encoding)
+    image = to_message(bench, message(encode(rgb, encoding), encoding, len(rgb)))
+    np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
 
 
-def test_other_pixels_give_another_depth(bench, plain):
-    for rgb in picture(), COLOUR, exact_in_yuv():
+def test_different_pixels_give_different_depth(bench, rgb8_depth):
+    for rgb in random_image(), COLOUR, exact_in_yuv():
         swapped = np.ascontiguousarray(rgb[..., ::-1])
-        assert np.abs(plain(swapped) - plain(rgb)).max() > 1e-3
+        assert np.abs(rgb8_depth(swapped) - rgb8_depth(rgb)).max() > 1e-3
 
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'mono16', 'yuv422', 'nv12', 'bayer_rggb8'])
-def test_row_padding_changes_nothing(bench, plain, encoding):
-    rgb = picture_for(encoding)
-    image = wrapped(bench, message(encode(rgb, encoding), encoding, len(rgb), padding=38))
-    np.testing.assert_array_equal(ask(bench, image), plain(rgb))
+def test_row_padding_is_ignored(bench, rgb8_depth, encoding):
+    rgb = lossless_image(encoding)
+    image = to_message(bench, message(encode(rgb, encoding), encoding, len(rgb), padding=38))
+    np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
 
 
 @pytest.mark.parametrize('encoding', SIXTEEN_BITS)
-def test_big_endian_samples_change_nothing(bench, plain, encoding):
-    rgb = picture_for(encoding)
-    image = wrapped(bench, message(encode(rgb, encoding), encoding, len(rgb), 2, bigendian=True))
-    np.testing.assert_array_equal(ask(bench, image), plain(rgb))
+def test_big_endian_samples_give_the_same_depth(bench, rgb8_depth, encoding):
+    rgb = lossless_image(encoding)
+    image = to_message(
+        bench, message(encode(rgb, encoding), encoding, len(rgb), 2, bigendian=True)
+    )
+    np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
 
 
-def test_stamp_and_frame_id_pass_through(bench):
-    image = bench.image(picture(), frame_id='front/camera_optical_é')
+def test_stamp_and_frame_id_are_unchanged(bench):
+    image = bench.image(random_image(), frame_id='front/camera_optical_é')
     image.header.stamp = stamp_of(bench.next_stamp() + 123_456_789)
     bench.stamp_ns += 123_456_789
-    assert bench.ask(bench.images, image, bench.depth).header == image.header
+    assert bench.round_trip(bench.images, image, bench.depth).header == image.header

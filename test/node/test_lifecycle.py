@@ -1,4 +1,4 @@
-"""The node's life: it starts, is reconfigured, refuses, and ends, always with the right status."""
+"""The lifecycle of the node: transitions, parameter changes, failures and exit status."""
 
 import signal
 
@@ -8,14 +8,15 @@ import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from support.node_bench import bench_of, picture, pixels_of, values_of
+from flashdepth_ros.network import PRESETS
+from support.node_bench import pixels_of, random_image, start_bench, values_of
 from support.node_process import NodeProcess, golden_weights
 
 CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE
 CLEANUP = Transition.TRANSITION_CLEANUP
-RGB = picture(2)
+RGB = random_image(2)
 
 
 @pytest.fixture(scope='module')
@@ -27,64 +28,64 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory):
-    """A node that is left unconfigured, and asked for weights that do not exist."""
+    """An unconfigured node whose weights file does not exist."""
     folder = tmp_path_factory.mktemp('lifecycle')
     static = {'model': 'flashdepth-tiny-s', 'weights': '/nowhere/weights.pth', 'autostart': False}
-    with bench_of(folder, ready=None, **static) as bench:
-        bench.depth = bench.listen('/depth/image', Image)
+    with start_bench(folder, ready=None, **static) as bench:
+        bench.depth = bench.subscribe('/depth/image', Image)
         yield bench
 
 
-def test_a_configure_that_fails_leaves_the_node_unconfigured(bench, weights):
+def test_failed_configure_leaves_the_node_unconfigured(bench, weights):
     assert bench.state == 'unconfigured'
     before = len(bench.process.lines)
-    assert bench.transit(CONFIGURE) == [False]
+    assert bench.change_state(CONFIGURE) == [False]
     assert bench.state == 'unconfigured'
     assert not bench.call('reset').success
-    # Weights of another model do not fit.
+    # Weights of another model.
     assert not bench.set(weights=weights['flashdepth-tiny-l'])
-    assert bench.transit(CONFIGURE) == [False]
+    assert bench.change_state(CONFIGURE) == [False]
     errors = [line for line in bench.process.lines if '[ERROR]' in line]
     assert ['/nowhere/weights.pth' in line for line in errors] == [True, False]
     assert weights['flashdepth-tiny-l'] in errors[1]
     assert len(bench.process.lines) == before + 2
 
 
-def test_it_can_be_mended_and_goes_through_its_life_with_another_model(bench, weights):
+def test_all_transitions_with_different_models(bench, weights):
     depths = []
     for preset in ('flashdepth-tiny-s', 'flashdepth-tiny-l', 'flashdepth-tiny-s'):
         assert not bench.set(model=preset, weights=weights[preset])
-        assert bench.transit(CONFIGURE) == [True]
+        assert bench.change_state(CONFIGURE) == [True]
         assert bench.state == 'inactive'
-        assert bench.transit(ACTIVATE, DEACTIVATE, ACTIVATE) == [True, True, True]
-        camera = bench.camera()
+        assert bench.change_state(ACTIVATE, DEACTIVATE, ACTIVATE) == [True, True, True]
+        camera = bench.create_publisher()
         bench.depth.clear()
         bench.timing.clear()
-        bench.settle(camera, bench.image(RGB), bench.depth)
+        bench.connect(camera, bench.image(RGB), bench.depth)
         assert values_of(bench.timing[0])['reset_reason'] == 'first_frame'
         bench.reset()
-        depths.append(pixels_of(bench.ask(camera, bench.image(RGB), bench.depth)))
+        depths.append(pixels_of(bench.round_trip(camera, bench.image(RGB), bench.depth)))
         assert bench.summary()['model'] == preset
         bench.node.destroy_publisher(camera)
-        assert bench.transit(DEACTIVATE, CLEANUP) == [True, True]
+        assert bench.change_state(DEACTIVATE, CLEANUP) == [True, True]
     np.testing.assert_array_equal(depths[0], depths[2])
     assert np.abs(depths[0] - depths[1]).max() > 1e-3
 
 
-def test_static_parameters_are_refused_while_configured_and_dynamic_ones_take_effect(bench):
+def test_static_parameters_are_refused_while_configured_and_dynamic_ones_apply(bench):
     assert not bench.set(**{'depth.encoding': '16UC1'})
-    assert bench.transit(CONFIGURE, ACTIVATE) == [True, True]
+    assert bench.change_state(CONFIGURE, ACTIVATE) == [True, True]
     for name, value in {'model': 'flashdepth-tiny-l', 'depth.size': 'inference'}.items():
         (reason,) = bench.set(**{name: value})
         assert name in reason
         assert 'unconfigured' in reason
-    bench.images = bench.camera()
-    bench.settle(bench.images, bench.image(RGB), bench.depth)
+    bench.images = bench.create_publisher()
+    bench.connect(bench.images, bench.image(RGB), bench.depth)
     far = millimetres(bench)
     limit = int(np.median(far))
     assert not bench.set(**{'depth.max': (limit + 0.5) / 1000})
     near = millimetres(bench)
-    # Rounding to millimetres may carry a pixel that lies on the limit to either side.
+    # Rounding to millimetres can move a pixel at the limit to either side.
     clear = np.abs(far.astype(int) - limit) > 1
     np.testing.assert_array_equal(near[clear], np.where(far <= limit, far, 0)[clear])
     assert 0.1 < (near == 0).mean() < 0.9
@@ -93,9 +94,9 @@ def test_static_parameters_are_refused_while_configured_and_dynamic_ones_take_ef
 
 
 def millimetres(bench):
-    """Return the depth of the one picture as the first of a sequence."""
+    """Return the depth of the test image as the first of a sequence, mm."""
     bench.reset()
-    message = bench.ask(bench.images, bench.image(RGB), bench.depth)
+    message = bench.round_trip(bench.images, bench.image(RGB), bench.depth)
     assert message.encoding == '16UC1'
     return pixels_of(message, np.uint16)[..., 0]
 
@@ -114,7 +115,7 @@ def millimetres(bench):
         ('max_frame_age', -1.0, 'Min: 0.0, Max: 1000000.0'),
     ],
 )
-def test_a_bad_value_is_refused_with_the_allowed_ones(bench, name, value, allowed):
+def test_bad_value_is_refused_with_the_allowed_values(bench, name, value, allowed):
     before = millimetres(bench)
     (reason,) = bench.set(**{name: value})
     assert allowed in reason
@@ -129,7 +130,7 @@ def test_old_frames_are_stale(bench):
     assert not bench.set(max_frame_age=0.0)
 
 
-def test_disabled_images_are_passed_over(bench):
+def test_images_are_ignored_while_disabled(bench):
     assert bench.call('enable', SetBool.Request(data=False)).success
     before = bench.wait_for(message='disabled')
     bench.images.publish(bench.image(RGB))
@@ -140,30 +141,42 @@ def test_disabled_images_are_passed_over(bench):
     assert timing['reset_reason'] == ''
 
 
-def test_shutdown_ends_the_process(bench):
-    assert bench.transit(Transition.TRANSITION_ACTIVE_SHUTDOWN) == [True]
+def test_shutdown_transition_ends_the_process(bench):
+    assert bench.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN) == [True]
     assert bench.process.wait(2.0) == 0
 
 
 @pytest.mark.parametrize(
-    ('parameters', 'said'),
+    ('parameters', 'text'),
     [
         ({'weights': '/nowhere/weights.pth'}, '/nowhere/weights.pth'),
         ({'model': 'flashdepth-giant'}, 'flashdepth-tiny'),
     ],
 )
-def test_under_autostart_a_configure_that_fails_is_the_end(tmp_path, parameters, said):
+def test_failed_configure_under_autostart_ends_the_process(tmp_path, parameters, text):
     with NodeProcess(tmp_path, **parameters) as process:
         assert process.wait() == 1
         (line,) = process.lines
     assert '[ERROR]' in line
-    assert said in line
+    assert text in line
 
 
-def test_sigterm_ends_the_process_too(tmp_path, weights):
+def test_sigterm_ends_the_process(tmp_path, weights):
     preset = 'flashdepth-tiny-s'
     with NodeProcess(tmp_path, model=preset, weights=weights[preset]) as process:
         process.wait_for_line('configured')
-        assert process.end(signal.SIGTERM) == 0
+        assert process.stop(signal.SIGTERM) == 0
         (line,) = process.lines
     assert '[INFO]' in line
+
+
+@pytest.mark.parametrize('own_weights', [False, True])
+def test_first_line_gives_the_purpose_of_the_presets_weights(tmp_path, weights, own_weights):
+    preset = 'flashdepth-tiny-s' if own_weights else 'flashdepth-tiny'
+    parameters = {'weights': weights[preset]} if own_weights else {}
+    with NodeProcess(tmp_path, model=preset, **parameters) as process:
+        process.wait_for_line('configured')
+        (line,) = process.lines
+    purpose = '' if own_weights else f' ({PRESETS[preset].purpose})'
+    assert f'configured: {preset}{purpose}, torch on cpu in fp32, images from /image' in line
+    assert PRESETS[preset].purpose

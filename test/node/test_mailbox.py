@@ -1,4 +1,4 @@
-"""Nothing is lost, nothing is delivered twice, and the newest wins."""
+"""Each item is returned exactly once, and the newest replaces an older one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
@@ -7,7 +7,7 @@ import time
 from flashdepth_ros.node.mailbox import Mailbox
 
 
-def test_what_is_put_is_taken_or_given_back_exactly_once():
+def test_each_item_is_taken_or_returned_exactly_once():
     mailbox = Mailbox()
     taken = []
 
@@ -17,15 +17,15 @@ def test_what_is_put_is_taken_or_given_back_exactly_once():
 
     consumer = Thread(target=consume)
     consumer.start()
-    given_back = [mailbox.put(number) for number in range(1, 20_001)]
-    given_back.append(mailbox.close())
+    returned = [mailbox.put(number) for number in range(1, 20_001)]
+    returned.append(mailbox.close())
     consumer.join(5)
-    rest = [item for item in given_back if item is not None]
+    rest = [item for item in returned if item is not None]
     assert sorted(taken + rest) == list(range(1, 20_001))
     assert taken == sorted(taken)
 
 
-def test_the_newest_replaces_the_one_that_waits():
+def test_newest_item_replaces_the_waiting_one():
     mailbox = Mailbox()
     assert mailbox.put('old') is None
     assert mailbox.put('new') == 'old'
@@ -33,18 +33,18 @@ def test_the_newest_replaces_the_one_that_waits():
     assert mailbox.take(0) is None
 
 
-def test_take_waits_for_an_item_and_no_longer_than_asked():
+def test_take_waits_for_an_item_until_the_timeout():
     mailbox = Mailbox()
-    begin = time.monotonic()
+    start_s = time.monotonic()
     assert mailbox.take(0.05) is None
-    assert time.monotonic() - begin >= 0.04
+    assert time.monotonic() - start_s >= 0.04
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(mailbox.take, 5.0)
         mailbox.put('item')
         assert waiting.result(5) == 'item'
 
 
-def test_close_wakes_everyone_and_takes_nothing_more():
+def test_close_wakes_all_threads_and_refuses_new_items():
     mailbox = Mailbox()
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(mailbox.take) for _ in range(2)]
@@ -55,7 +55,7 @@ def test_close_wakes_everyone_and_takes_nothing_more():
     assert mailbox.take() is None
 
 
-def test_close_gives_back_what_nobody_took():
+def test_close_returns_the_item_not_taken():
     mailbox = Mailbox()
     mailbox.put('item')
     assert mailbox.close() == 'item'

@@ -1,4 +1,4 @@
-"""The parameter list: its laws, and what a real node makes of it."""
+"""The parameters: defaults, validation, and their declaration on a real node."""
 
 from dataclasses import fields
 
@@ -8,17 +8,17 @@ from rclpy.parameter import Parameter
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.runtime.settings import described, update
+from flashdepth_ros.runtime.settings import iter_settings, update
 
 
 def test_every_default_is_allowed_and_described():
-    defaults = {name: each.default for name, each, _ in described(Parameters)}
+    defaults = {name: each.default for name, each, _ in iter_settings(Parameters)}
     assert update(Parameters(), defaults) == Parameters()
     assert len(defaults) == len(fields(Parameters))
-    assert all(description.text for _, _, description in described(Parameters))
+    assert all(description.text for _, _, description in iter_settings(Parameters))
 
 
-def test_a_change_changes_one_value_and_nothing_in_place():
+def test_update_returns_a_copy_with_the_changed_value():
     before = Parameters()
     after = update(before, {'depth.scale': 2.0, 'use_sim_time': True})
     assert after.depth_scale == 2.0
@@ -42,36 +42,38 @@ def test_a_change_changes_one_value_and_nothing_in_place():
         ('max_frame_age', float('nan'), '0 to'),
         ('depth.min', 100.0, 'less than'),
         ('color.max', 0.5, 'less than'),
-        ('depth.scale', 'big', 'a float is expected'),
-        ('depth.scale', True, 'a float is expected'),
-        ('points.stride', 2.0, 'an? int is expected'),
+        ('depth.scale', 'big', 'expected type float'),
+        ('depth.scale', True, 'expected type float'),
+        ('points.stride', 2.0, 'expected type int'),
     ],
 )
-def test_a_bad_value_is_refused_with_the_allowed_ones(name, value, allowed):
+def test_bad_value_is_refused_with_the_allowed_values(name, value, allowed):
     with pytest.raises(ConfigError, match=allowed):
         update(Parameters(), {name: value})
 
 
 @pytest.mark.parametrize('device', ['auto', 'cpu', 'cuda', 'cuda:0', 'cuda:12'])
-def test_devices(device):
+def test_valid_devices(device):
     assert update(Parameters(), {'device': device}).device == device
 
 
-def test_a_node_declares_and_reads_them(graph):
+def test_node_declares_and_reads_parameters(graph):
     node = graph.node('depth', **{'depth.scale': 1.5, 'model': 'flashdepth-s'})
     parameters.declare(node)
     assert parameters.read(node) == update(
         Parameters(), {'depth.scale': 1.5, 'model': 'flashdepth-s'}
     )
-    for name, _, description in described(Parameters):
+    for name, _, description in iter_settings(Parameters):
         descriptor = node.describe_parameter(name)
         assert descriptor.description == description.text
-        told = descriptor.additional_constraints
-        assert all(choice in told for choice in description.choices)
-        assert (name in parameters.static_names()) == ('before the node is configured' in told)
+        constraints = descriptor.additional_constraints
+        assert all(choice in constraints for choice in description.choices)
+        assert (name in parameters.static_names()) == (
+            'before the node is configured' in constraints
+        )
 
 
-def test_the_descriptor_refuses_what_is_out_of_range(graph):
+def test_descriptor_refuses_values_out_of_range(graph):
     node = graph.node('depth')
     parameters.declare(node)
     (result,) = node.set_parameters([Parameter('points.stride', value=65)])

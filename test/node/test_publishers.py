@@ -1,4 +1,4 @@
-"""Who publishes, and how: drivers killed and restarted, two at once, bags, QoS."""
+"""Publishers of images: restarted drivers, two at once, looped bags, QoS."""
 
 from contextlib import contextmanager
 import os
@@ -10,7 +10,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 
 from flashdepth_ros.bags import BagWriter, build_message, header
-from support.node_bench import BEST_EFFORT, RELIABLE, SIZE, bench_of, picture, values_of
+from support.node_bench import BEST_EFFORT, RELIABLE, SIZE, random_image, start_bench, values_of
 from support.node_process import ROOT, golden_weights
 from support.paths import CAMERA_DRIVER
 
@@ -23,7 +23,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp('publishers')
     weights = golden_weights(folder, 'flashdepth-tiny-s')
     overrides = {'qos_overrides./points.publisher.reliability': 'best_effort'}
-    with bench_of(folder, model='flashdepth-tiny-s', weights=weights, **overrides) as bench:
+    with start_bench(folder, model='flashdepth-tiny-s', weights=weights, **overrides) as bench:
         yield bench
 
 
@@ -41,63 +41,63 @@ def driver(first_s, rate_hz=10):
     return running(CAMERA_DRIVER, '/image', WIDTH, HEIGHT, rate_hz, first_s)
 
 
-def hear_frames(bench, count):
-    """Forget what was said and hear this many frames; return the reasons of all resets."""
+def reset_reasons(bench, count):
+    """Wait for the next frames; return the reset reason of each."""
     bench.timing.clear()
     bench.spin_until(lambda: len(bench.timing) >= count, 30.0)
     return [values_of(each)['reset_reason'] for each in bench.timing]
 
 
-def test_a_killed_driver_that_comes_back_starts_one_new_sequence(bench):
+def test_killed_and_restarted_driver_starts_one_new_sequence(bench):
     with driver(first_s=1000):
-        assert [reason for reason in hear_frames(bench, 5) if reason] == ['first_frame']
+        assert [reason for reason in reset_reasons(bench, 5) if reason] == ['first_frame']
     with driver(first_s=1001):
-        assert [reason for reason in hear_frames(bench, 8) if reason] == ['publisher_restarted']
+        assert [reason for reason in reset_reasons(bench, 8) if reason] == ['publisher_restarted']
         summary = bench.wait_for(last_reset_reason='publisher_restarted', resets='2')
-        # The numbers of two drivers are not taken for one's: what is lost, one image at most, is
-        # lost while they find each other.
+        # Sequence numbers of the two drivers are not mixed up: at most one image is lost, during
+        # discovery.
         assert int(summary['dropped_transport']) <= 1
 
 
-def test_a_bag_in_a_loop_starts_a_sequence_at_each_turn(bench, tmp_path):
+def test_looped_bag_starts_a_new_sequence_at_each_repetition(bench, tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         for index in range(BAG_FRAMES):
             stamp_ns = 1002 * 10**9 + index * 200_000_000
-            data = picture(index).tobytes()
+            data = random_image(index).tobytes()
             size = {'height': HEIGHT, 'width': WIDTH, 'encoding': 'rgb8', 'step': 3 * WIDTH}
             at = header(stamp_ns, 'camera')
             image = build_message('sensor_msgs/msg/Image', header=at, data=data, **size)
             bag.write('/image', image, stamp_ns)
     options = ('--loop', '--wait', '10', '--best-effort')
-    with running('-m', 'flashdepth_ros.tools.player', tmp_path / 'bag', *options):
-        reasons = hear_frames(bench, 3 * BAG_FRAMES)
-    again = [index for index, reason in enumerate(reasons) if reason == 'stamp_back']
+    with running('-m', 'flashdepth_ros.cli', 'play', tmp_path / 'bag', *options):
+        reasons = reset_reasons(bench, 3 * BAG_FRAMES)
+    starts = [index for index, reason in enumerate(reasons) if reason == 'stamp_back']
     assert reasons[0] == 'publisher_restarted'
-    assert len(again) >= 2
-    assert again[1] - again[0] == BAG_FRAMES
+    assert len(starts) >= 2
+    assert starts[1] - starts[0] == BAG_FRAMES
     assert {reason for reason in reasons[1:] if reason} == {'stamp_back'}
 
 
-def test_a_driver_that_leaves_for_another_starts_a_new_sequence(bench):
+def test_replaced_driver_starts_a_new_sequence(bench):
     for _ in range(2):
-        camera = bench.camera()
+        camera = bench.create_publisher()
         bench.spin_for(1.0)
-        times = bench.process_all(camera, [bench.image(picture()) for _ in range(3)])
+        times = bench.process_all(camera, [bench.image(random_image()) for _ in range(3)])
         assert [each['reset_reason'] for each in times] == ['publisher_restarted', '', '']
         bench.node.destroy_publisher(camera)
         bench.spin_for(0.5)
 
 
-def test_the_first_of_two_publishers_is_followed_and_the_other_ignored(bench):
-    followed, other = bench.camera(), bench.camera()
+def test_first_of_two_publishers_is_followed_and_the_other_ignored(bench):
+    followed, other = bench.create_publisher(), bench.create_publisher()
     bench.spin_for(0.5)
     before = bench.summary()
     for _ in range(6):
-        (timing,) = bench.process_all(followed, [bench.image(picture())])
+        (timing,) = bench.process_all(followed, [bench.image(random_image())])
     for _ in range(3):
-        other.publish(bench.image(picture(1), frame_id='another camera'))
+        other.publish(bench.image(random_image(1), frame_id='another camera'))
         bench.spin_for(0.05)
-        (timing,) = bench.process_all(followed, [bench.image(picture())])
+        (timing,) = bench.process_all(followed, [bench.image(random_image())])
         assert timing['reset_reason'] == ''
     after = bench.summary()
     assert int(after['processed']) - int(before['processed']) == 9
@@ -108,26 +108,26 @@ def test_the_first_of_two_publishers_is_followed_and_the_other_ignored(bench):
     bench.node.destroy_publisher(other)
 
 
-@pytest.mark.parametrize('sends', [BEST_EFFORT, RELIABLE], ids=['best_effort', 'reliable'])
-@pytest.mark.parametrize('hears', [BEST_EFFORT, RELIABLE], ids=['best_effort', 'reliable'])
-def test_every_reliability_is_heard(bench, sends, hears):
-    depth = bench.listen('/depth/image', Image, hears)
-    camera = bench.camera(qos=sends)
-    bench.settle(camera, bench.image(picture()), depth)
-    image = bench.image(picture())
-    assert bench.ask(camera, image, depth).header == image.header
-    bench.deafen('/depth/image')
+@pytest.mark.parametrize('camera_qos', [BEST_EFFORT, RELIABLE], ids=['best_effort', 'reliable'])
+@pytest.mark.parametrize('viewer_qos', [BEST_EFFORT, RELIABLE], ids=['best_effort', 'reliable'])
+def test_every_reliability_is_compatible(bench, camera_qos, viewer_qos):
+    depth = bench.subscribe('/depth/image', Image, viewer_qos)
+    camera = bench.create_publisher(qos=camera_qos)
+    bench.connect(camera, bench.image(random_image()), depth)
+    image = bench.image(random_image())
+    assert bench.round_trip(camera, image, depth).header == image.header
+    bench.unsubscribe('/depth/image')
     bench.node.destroy_publisher(camera)
 
 
-def test_a_subscriber_that_asks_for_more_is_explained_once(bench):
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    bench.listen('/depth/image', Image, latched)
+def test_subscriber_with_incompatible_qos_is_warned_of_once(bench):
+    transient_local = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    bench.subscribe('/depth/image', Image, transient_local)
     override = "'qos_overrides./depth/image.publisher.durability' set to 'transient_local'"
     bench.process.wait_for_line(override, 10.0)
-    bench.listen('/points', PointCloud2, RELIABLE)
+    bench.subscribe('/points', PointCloud2, RELIABLE)
     override = "'qos_overrides./points.publisher.reliability' set to 'reliable'"
     bench.process.wait_for_line(override, 10.0)
     assert sum('qos_overrides' in line for line in bench.process.lines) == 2
-    bench.deafen('/depth/image')
-    bench.deafen('/points')
+    bench.unsubscribe('/depth/image')
+    bench.unsubscribe('/points')

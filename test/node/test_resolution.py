@@ -1,4 +1,4 @@
-"""The size that the governor chooses, on a real estimator."""
+"""The input size chosen by the governor, set on a real estimator."""
 
 import pytest
 from rclpy.logging import get_logger
@@ -18,14 +18,17 @@ def resolution():
     return Resolution(estimator, get_logger('resolution'))
 
 
-def test_share_and_size_are_told_as_the_last_image_was_seen(resolution):
-    assert resolution.facts == {'target_rate_hz': '0', 'inference_share': '1'}
+def test_diagnostics_give_share_and_size_of_the_last_image(resolution):
+    assert resolution.diagnostics == {'target_rate_hz': '0', 'inference_share': '1'}
     for _ in range(SETTLE_FRAMES + LOWER_FRAMES):
         resolution.prepare(10.0, 120, 160)
         resolution.observe(1000.0)
-        # Also after the last of them, by which a smaller size has been chosen for the next image.
-        said = resolution.facts['inference_share'], resolution.facts['inference_size']
-        assert said == ('1', '154x112')
+        # The last call chooses a smaller size; it is reported only with the next image.
+        assert share_and_size(resolution) == ('1', '154x112')
     resolution.prepare(10.0, 120, 160)
-    said = resolution.facts['inference_share'], resolution.facts['inference_size']
-    assert said == ('0.85', '140x98')
+    assert share_and_size(resolution) == ('0.85', '140x98')
+
+
+def share_and_size(resolution):
+    values = resolution.diagnostics
+    return values['inference_share'], values['inference_size']

@@ -1,4 +1,4 @@
-"""When the node starts a new sequence, each reason provoked for real, and when it does not."""
+"""When the node starts a new sequence, for each reset reason, and when it does not."""
 
 from contextlib import contextmanager
 
@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo, Image
 import torch
 
 from flashdepth_ros.runtime import DepthEstimator
-from support.node_bench import RELIABLE, bench_of, depth_of, picture, stamp_of
+from support.node_bench import RELIABLE, depth_of, random_image, stamp_of, start_bench
 from support.node_process import golden_weights
 
 MS = 1_000_000
@@ -20,30 +20,30 @@ BLACK, WHITE = (np.full((120, 160, 3), level, np.uint8) for level in (0, 255))
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sequences')
-    return golden_weights(folder, 'flashdepth-tiny', let_white_overflow)
+    return golden_weights(folder, 'flashdepth-tiny', make_white_overflow)
 
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory, weights):
-    with bench_of(tmp_path_factory.mktemp('sequences'), weights=weights) as bench:
-        bench.depth = bench.listen('/depth/image', Image)
-        bench.images = bench.camera()
-        bench.camera_info = bench.camera('/camera_info', CameraInfo)
+    with start_bench(tmp_path_factory.mktemp('sequences'), weights=weights) as bench:
+        bench.depth = bench.subscribe('/depth/image', Image)
+        bench.images = bench.create_publisher()
+        bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
         bench.clock = bench.node.create_publisher(Clock, '/clock', RELIABLE)
-        bench.settle(bench.images, bench.image(BLACK), bench.depth)
+        bench.connect(bench.images, bench.image(BLACK), bench.depth)
         yield bench
 
 
-def let_white_overflow(model):
-    """Let one channel before the last layer be 0 on black images and overflow on white ones."""
+def make_white_overflow(model):
+    """Change the weights: a channel is 0 for black images and overflows for white ones."""
     head = model.decoder.head
-    seen = []
-    hook = head.conv2.register_forward_hook(lambda _, __, output: seen.append(output))
+    outputs = []
+    hook = head.conv2.register_forward_hook(lambda _, __, output: outputs.append(output))
     with torch.no_grad():
         for level in (-2.0, 2.5):
             model(torch.full((1, 1, 3, 112, 154), level))
         hook.remove()
-        black, white = (activation.amax(dim=(0, 2, 3)) for activation in seen)
+        black, white = (activation.amax(dim=(0, 2, 3)) for activation in outputs)
         channel = int((white - black).argmax())
         threshold = (white + black)[channel] / 2
         head.conv2.bias[channel] -= threshold
@@ -58,37 +58,38 @@ def frames(bench, count=3, rgb=BLACK, **changes):
 
 @contextmanager
 def one_reset(bench, reason):
-    """Expect exactly one reset, of that reason, in `~/timing` and in diagnostics."""
+    """Check for exactly one reset, with that reason, in `~/timing` and in diagnostics."""
     resets = int(bench.summary()['resets'])
     bench.timing.clear()
-    seen = []
-    yield seen
-    assert [each['reset_reason'] for each in seen] == [reason, *[''] * (len(seen) - 1)]
-    assert [each['frames_since_reset'] for each in seen] == [str(n) for n in range(len(seen))]
-    assert len({each['sequence_id'] for each in seen}) == 1
+    timings = []
+    yield timings
+    assert [each['reset_reason'] for each in timings] == [reason, *[''] * (len(timings) - 1)]
+    indices = [int(each['frames_since_reset']) for each in timings]
+    assert indices == list(range(len(timings)))
+    assert len({each['sequence_id'] for each in timings}) == 1
     after = bench.wait_for(resets=str(resets + 1))
     assert after['last_reset_reason'] == reason
 
 
-def send(bench, seen, messages):
-    seen.extend(bench.process_all(bench.images, messages))
+def send(bench, timings, messages):
+    timings.extend(bench.process_all(bench.images, messages))
 
 
-def test_the_first_frame_starts_the_first_sequence(bench):
+def test_first_frame(bench):
     summary = bench.summary()
     assert (summary['resets'], summary['last_reset_reason']) == ('1', 'first_frame')
 
 
-def test_frames_through_the_node_and_through_the_estimator_agree(bench, weights):
+def test_node_and_estimator_give_the_same_depth(bench, weights):
     estimator = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
     bench.reset()
     for seed in (1, 2, 3, 3):
-        image = bench.image(picture(seed))
-        metres = depth_of(bench.ask(bench.images, image, bench.depth))
-        expected = estimator.estimate(picture(seed), bench.stamp_ns).depth
+        image = bench.image(random_image(seed))
+        metres = depth_of(bench.round_trip(bench.images, image, bench.depth))
+        expected = estimator.estimate(random_image(seed), bench.stamp_ns).depth
         np.testing.assert_allclose(metres, expected, rtol=1e-5, atol=1e-5)
-    alone = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
-    without_past = alone.estimate(picture(3), 0).depth
+    fresh = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
+    without_past = fresh.estimate(random_image(3), 0).depth
     assert np.abs(without_past - expected).max() > 1e-3
 
 
@@ -97,7 +98,7 @@ def process(bench, *steps_ns):
     return bench.process_all(bench.images, images)
 
 
-def test_ordinary_frames_jitter_and_drops_go_on(bench):
+def test_jitter_and_drops_do_not_reset(bench):
     resets = bench.summary()['resets']
     first, *others = process(bench, 33 * MS, 1 * MS, 65 * MS)
     same = bench.image(BLACK, step_ns=0)
@@ -115,9 +116,9 @@ def test_ordinary_frames_jitter_and_drops_go_on(bench):
 
 
 def test_stamp_back(bench):
-    with one_reset(bench, 'stamp_back') as seen:
+    with one_reset(bench, 'stamp_back') as timings:
         bench.stamp_ns -= 10**9
-        send(bench, seen, frames(bench))
+        send(bench, timings, frames(bench))
 
 
 def test_stamp_back_within_the_tolerance_is_stale(bench):
@@ -135,9 +136,9 @@ def test_stamp_back_within_the_tolerance_is_stale(bench):
 
 
 def test_gap(bench):
-    with one_reset(bench, 'gap') as seen:
+    with one_reset(bench, 'gap') as timings:
         bench.next_stamp(2_100 * MS)
-        send(bench, seen, frames(bench))
+        send(bench, timings, frames(bench))
     assert not bench.set(**{'reset.max_gap': 0.0})
     bench.next_stamp(10**11)
     (timing,) = bench.process_all(bench.images, frames(bench, 1))
@@ -146,15 +147,15 @@ def test_gap(bench):
 
 
 def test_size(bench):
-    with one_reset(bench, 'geometry_changed') as seen:
-        send(bench, seen, frames(bench, rgb=BLACK[:, :140].copy()))
-    with one_reset(bench, 'geometry_changed') as seen:
-        send(bench, seen, frames(bench))
+    with one_reset(bench, 'geometry_changed') as timings:
+        send(bench, timings, frames(bench, rgb=BLACK[:, :140].copy()))
+    with one_reset(bench, 'geometry_changed') as timings:
+        send(bench, timings, frames(bench))
 
 
 def test_frame_id(bench):
-    with one_reset(bench, 'geometry_changed') as seen:
-        send(bench, seen, frames(bench, frame_id='other'))
+    with one_reset(bench, 'geometry_changed') as timings:
+        send(bench, timings, frames(bench, frame_id='other'))
 
 
 def test_camera_matrix(bench):
@@ -162,20 +163,20 @@ def test_camera_matrix(bench):
     info.header.frame_id = 'other'
     bench.camera_info.publish(info)
     bench.spin_for(0.3)
-    first_known = bench.process_all(bench.images, frames(bench, frame_id='other'))
-    assert {each['reset_reason'] for each in first_known} == {''}
-    with one_reset(bench, 'geometry_changed') as seen:
+    first_with_k = bench.process_all(bench.images, frames(bench, frame_id='other'))
+    assert {each['reset_reason'] for each in first_with_k} == {''}
+    with one_reset(bench, 'geometry_changed') as timings:
         info.k[0] = 98.0
         bench.camera_info.publish(info)
         bench.spin_for(0.3)
-        send(bench, seen, frames(bench, frame_id='other'))
+        send(bench, timings, frames(bench, frame_id='other'))
 
 
 def test_service(bench):
-    with one_reset(bench, 'requested') as seen:
+    with one_reset(bench, 'requested') as timings:
         bench.reset()
         bench.reset()
-        send(bench, seen, frames(bench, frame_id='other'))
+        send(bench, timings, frames(bench, frame_id='other'))
 
 
 @pytest.mark.parametrize('jump_s', [-0.5, 30.0])
@@ -188,9 +189,9 @@ def test_clock_jump(bench, jump_s):
     tick(bench, 501.1, 502.9)
     (timing,) = bench.process_all(bench.images, frames(bench, 1, frame_id='other'))
     assert timing['reset_reason'] == ''
-    with one_reset(bench, 'clock_jump') as seen:
+    with one_reset(bench, 'clock_jump') as timings:
         tick(bench, 502.9 + jump_s)
-        send(bench, seen, frames(bench, frame_id='other'))
+        send(bench, timings, frames(bench, frame_id='other'))
     assert not bench.set(use_sim_time=False)
 
 
@@ -200,16 +201,16 @@ def tick(bench, *seconds):
         bench.spin_for(0.1)
 
 
-def test_numbers_that_are_not_finite(bench):
+def test_non_finite_output(bench):
     bench.process_all(bench.images, frames(bench))
-    with one_reset(bench, 'non_finite') as seen:
+    with one_reset(bench, 'non_finite') as timings:
         image = bench.image(WHITE)
-        metres = depth_of(bench.ask(bench.images, image, bench.depth))
+        metres = depth_of(bench.round_trip(bench.images, image, bench.depth))
         assert np.isnan(metres).any()
-        seen.append(bench.timing_of(image))
-        send(bench, seen, frames(bench))
+        timings.append(bench.timing_of(image))
+        send(bench, timings, frames(bench))
     bench.spin_until(lambda: bench.diagnostics[-1].status[0].level == DiagnosticStatus.OK)
     levels = [message.status[0].level for message in bench.diagnostics]
     assert DiagnosticStatus.ERROR in levels
-    metres = depth_of(bench.ask(bench.images, bench.image(BLACK), bench.depth))
+    metres = depth_of(bench.round_trip(bench.images, bench.image(BLACK), bench.depth))
     assert np.isfinite(metres).all()

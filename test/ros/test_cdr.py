@@ -1,4 +1,4 @@
-"""The package's CDR against the middleware's own, both ways, and against damaged bytes."""
+"""The package's CDR compared with the middleware's, in both directions, and damaged bytes."""
 
 from array import array
 import random
@@ -14,7 +14,7 @@ from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import cloud_message, image_message
 
 STAMP_NS = 1_700_000_000_123_456_789
-# Lengths of text and data around every alignment.
+# Lengths of text and data for every alignment.
 TEXTS = ['', 'a', 'ab', 'abc', 'abcd', 'camera_optical_frame', 'ä€']
 ENCODINGS = ['', 'rgb8', '32FC1', 'mono16', 'bayer_rggb8']
 
@@ -29,7 +29,7 @@ def views():
 
 
 def big_endian(image):
-    """Serialise by hand in the other byte order; widths of the fields as in the definition."""
+    """Serialise an image in big-endian byte order."""
     body = bytearray()
 
     def number(value):
@@ -51,40 +51,40 @@ def big_endian(image):
     return b'\0\0\0\0' + bytes(body) + bytes(image.data)
 
 
-# The middleware leaves whatever is in memory between aligned fields, so bytes are not compared.
-def test_images_written_here_are_what_the_middleware_reads():
+# Bytes are not compared: the middleware does not initialise the padding between fields.
+def test_middleware_reads_written_images():
     for image in views():
         written = cdr.write_image(image)
         assert len(written) == len(serialize_message(image_message(image)))
         assert deserialize_message(written, Image) == image_message(image)
 
 
-def test_images_read_here_are_the_fields_that_were_serialised():
+def test_serialised_images_are_read():
     for image in views():
         assert cdr.read_image(serialize_message(image_message(image))) == image
         assert cdr.read_image(big_endian(image)) == image
 
 
-def test_the_pixels_are_not_copied():
+def test_pixels_are_not_copied():
     raw = cdr.write_image(cdr.image_of(0, 'c', 'mono8', np.zeros((4, 4), np.uint8)))
     assert cdr.read_image(raw).data.obj is raw
 
 
 @pytest.mark.parametrize('stamp_ns', [0, -1, -(10**9), 2**31 * 10**9 - 1])
-def test_stamps_keep_their_sign(stamp_ns):
+def test_negative_and_large_stamps(stamp_ns):
     image = cdr.image_of(stamp_ns, '', 'mono8', np.zeros((1, 1), np.uint8))
     assert cdr.read_image(cdr.write_image(image)).stamp_ns == stamp_ns
     assert deserialize_message(cdr.write_image(image), Image).header.stamp.sec == stamp_ns // 10**9
 
 
 @pytest.mark.parametrize('dtype', ['<u2', '>u2', '<f4', '|u1'])
-def test_the_byte_order_of_the_array_is_told(dtype):
+def test_byte_order_of_the_array_is_set(dtype):
     image = cdr.image_of(0, '', 'any', np.ones((2, 3), dtype))
     assert image.is_bigendian == dtype.startswith('>')
     assert image.step == 3 * np.dtype(dtype).itemsize
 
 
-def test_compressed_images_are_read_as_serialised():
+def test_serialised_compressed_images_are_read():
     for text in TEXTS:
         message = CompressedImage(header=Header(frame_id=text), format='rgb8; jpeg compressed')
         message.header.stamp.sec = 7
@@ -96,7 +96,7 @@ def test_compressed_images_are_read_as_serialised():
 
 @pytest.mark.parametrize('fields', [('x', 'y', 'z'), ('x', 'y', 'z', 'rgb'), ('depth',), ()])
 @pytest.mark.parametrize('size', [(0, 0), (1, 1), (3, 5)])
-def test_clouds_written_here_are_what_the_middleware_reads(fields, size):
+def test_middleware_reads_written_clouds(fields, size):
     points = np.random.default_rng(1).normal(size=(*size, len(fields))).astype(np.float32)
     cloud = cdr.PointCloud(STAMP_NS, 'camera', fields, points)
     written = cdr.write_point_cloud(cloud)
@@ -105,7 +105,7 @@ def test_clouds_written_here_are_what_the_middleware_reads(fields, size):
 
 
 @pytest.mark.parametrize('read', [cdr.read_image, cdr.read_compressed_image])
-def test_every_truncation_is_an_input_error(read):
+def test_every_truncated_message_is_an_input_error(read):
     image = cdr.image_of(STAMP_NS, 'camera', 'rgb8', np.zeros((2, 5, 3), np.uint8))
     compressed = CompressedImage(header=Header(frame_id='camera'), format='jpeg')
     compressed.data = array('B', bytes(9))
@@ -122,14 +122,12 @@ def test_every_truncation_is_an_input_error(read):
 def test_damaged_bytes_give_a_view_or_an_input_error():
     image = cdr.image_of(STAMP_NS, 'camera', 'rgb8', np.zeros((2, 5, 3), np.uint8))
     whole = cdr.write_image(image)
-    chance = random.Random(3)
+    rng = random.Random(3)
     refused = 0
     for _ in range(20_000):
         damaged = bytearray(whole)
-        for _ in range(chance.randint(1, 6)):
-            damaged[chance.randrange(len(damaged))] = chance.choice(
-                (0, 255, chance.randrange(256))
-            )
+        for _ in range(rng.randint(1, 6)):
+            damaged[rng.randrange(len(damaged))] = rng.choice((0, 255, rng.randrange(256)))
         try:
             view = cdr.read_image(bytes(damaged))
         except InputError:
@@ -150,7 +148,7 @@ def test_damaged_bytes_give_a_view_or_an_input_error():
         (bytes(4) + bytes(8) + b'\xff' * 4 + bytes(60), 'frame_id needs 4294967295 bytes'),
     ],
 )
-def test_the_error_says_what_is_wrong(raw, text):
+def test_error_text_gives_the_reason(raw, text):
     with pytest.raises(InputError, match=text):
         cdr.read_image(raw)
 
@@ -160,7 +158,7 @@ def test_the_error_says_what_is_wrong(raw, text):
     [np.zeros(3), np.zeros((2, 2, 2, 2)), np.zeros((4, 6))[:, ::2], np.zeros((4, 6)).T],
     ids=['vector', 'clip', 'strided', 'transposed'],
 )
-def test_arrays_that_are_no_plain_image_are_refused(pixels):
+def test_invalid_image_arrays_are_refused(pixels):
     with pytest.raises(InputError, match='C-contiguous'):
         cdr.image_of(0, '', 'rgb8', pixels)
 
@@ -168,7 +166,7 @@ def test_arrays_that_are_no_plain_image_are_refused(pixels):
 @pytest.mark.parametrize(
     'points', [np.zeros((2, 3), np.float32), np.zeros((2, 3, 3)), np.zeros((2, 3, 4), np.float32)]
 )
-def test_clouds_whose_points_do_not_fit_are_refused(points):
+def test_clouds_with_mismatched_fields_are_refused(points):
     cloud = cdr.PointCloud(0, '', ('x', 'y', 'z'), points)
     with pytest.raises(InputError, match=r'expected a C-contiguous float32 \(H, W, 3\)'):
         cdr.write_point_cloud(cloud)

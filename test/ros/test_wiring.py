@@ -1,4 +1,4 @@
-"""QoS and advice between real nodes."""
+"""QoS, and the warnings about topics that do not connect, between real nodes."""
 
 import pytest
 from rclpy.lifecycle import LifecycleNode
@@ -7,12 +7,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from flashdepth_ros.ros import wiring
 from flashdepth_ros.ros.transport import Transport
-from support.ros_graph import best_effort, warnings_in
+from support.ros_graph import best_effort_input, warnings_in
 
 
-def test_qos_is_what_the_contract_says_and_can_be_overridden(graph):
+def test_default_qos_and_overrides(graph):
     plain = graph.node('plain')
-    image = Transport(raw=True).subscribe(plain, best_effort(Image), print, print)
+    image = Transport(raw=True).subscribe(plain, best_effort_input(Image), print, print)
     output = wiring.create_output(plain, Image, 'depth/image')
     assert image.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
     assert image.qos_profile.depth == 1
@@ -25,18 +25,18 @@ def test_qos_is_what_the_contract_says_and_can_be_overridden(graph):
     assert output.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
 
 
-def test_outputs_of_a_lifecycle_node_are_silent_until_it_is_active(graph):
+def test_lifecycle_node_publishes_only_while_active(graph):
     node = graph.node('managed', LifecycleNode)
-    arrived = []
-    node.create_subscription(CameraInfo, 'depth/camera_info', arrived.append, 2)
+    received = []
+    node.create_subscription(CameraInfo, 'depth/camera_info', received.append, 2)
     publisher = wiring.create_output(node, CameraInfo, 'depth/camera_info')
     graph.spin_until(publisher.get_subscription_count)
     publisher.publish(CameraInfo(width=1))
     node.trigger_configure()
     node.trigger_activate()
     publisher.publish(CameraInfo(width=2))
-    graph.spin_until(lambda: arrived)
-    assert [message.width for message in arrived] == [2]
+    graph.spin_until(lambda: received)
+    assert [message.width for message in received] == [2]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_outputs_of_a_lifecycle_node_are_silent_until_it_is_active(graph):
         ('durability', DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE),
     ],
 )
-def test_a_publisher_that_offers_too_little_is_explained_once(graph, capfd, policy, ours, theirs):
+def test_publisher_with_incompatible_qos_is_warned_of_once(graph, capfd, policy, ours, theirs):
     override = f'qos_overrides./image.subscription.{policy}'
     node = graph.node('depth', **{override: ours.name.lower()})
     camera = graph.node('camera')
-    Transport(raw=True).subscribe(node, best_effort(Image), print, print)
+    Transport(raw=True).subscribe(node, best_effort_input(Image), print, print)
     for _ in range(2):
         camera.create_publisher(Image, 'image', QoSProfile(depth=1, **{policy: theirs}))
         graph.spin_for(0.3)
@@ -67,7 +67,7 @@ def test_a_publisher_that_offers_too_little_is_explained_once(graph, capfd, poli
         ('durability', DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
     ],
 )
-def test_a_subscription_that_asks_too_much_is_explained_once(graph, capfd, policy, ours, theirs):
+def test_subscription_with_incompatible_qos_is_warned_of_once(graph, capfd, policy, ours, theirs):
     override = f'qos_overrides./depth/image.publisher.{policy}'
     node = graph.node('depth', **{override: ours.name.lower()})
     viewer = graph.node('viewer')
@@ -82,39 +82,39 @@ def test_a_subscription_that_asks_too_much_is_explained_once(graph, capfd, polic
     assert f"'{override}' set to '{theirs.name.lower()}'" in warning
 
 
-def test_the_advice_of_the_warning_connects_the_two(graph, capfd):
+def test_suggested_override_connects_the_nodes(graph, capfd):
     node = graph.node('depth', **{'qos_overrides./image.subscription.reliability': 'best_effort'})
-    arrived = []
+    received = []
     Transport(raw=True).subscribe(
-        node, best_effort(Image), lambda *item: arrived.append(item), print
+        node, best_effort_input(Image), lambda *item: received.append(item), print
     )
     publisher = graph.node('camera').create_publisher(
         Image, 'image', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     )
     graph.spin_until(publisher.get_subscription_count)
     publisher.publish(Image())
-    graph.spin_until(lambda: arrived)
+    graph.spin_until(lambda: received)
     assert not warnings_in(capfd)
 
 
-def test_missing_images_are_explained_by_what_exists(graph):
+def test_missing_images_warning_names_existing_topics(graph):
     node = graph.node('depth')
-    Transport(raw=True).subscribe(node, best_effort(Image), print, print)
+    Transport(raw=True).subscribe(node, best_effort_input(Image), print, print)
     wiring.create_output(node, Image, 'depth/image')
-    alone = wiring.describe_missing_images(node, 'image', '/image', 5.0)
-    assert alone.startswith('no images on /image for 5 s; it has 0 publisher(s)')
-    assert 'ROS_DOMAIN_ID' in alone
+    no_topics = wiring.describe_missing_images(node, 'image', '/image', 5.0)
+    assert no_topics.startswith('no images on /image for 5 s; it has 0 publisher(s)')
+    assert 'ROS_DOMAIN_ID' in no_topics
     camera = graph.node('camera')
     camera.create_publisher(Image, 'front/image_raw', 1)
     camera.create_publisher(CompressedImage, 'front/image_raw/compressed', 1)
     graph.spin_until(lambda: node.count_publishers('/front/image_raw/compressed'))
-    elsewhere = wiring.describe_missing_images(node, 'image', '/image', 5.0)
-    assert 'image topics: /front/image_raw, /front/image_raw/compressed;' in elsewhere
-    assert '-r image:=/front/image_raw' in elsewhere
+    other_topics = wiring.describe_missing_images(node, 'image', '/image', 5.0)
+    assert 'image topics: /front/image_raw, /front/image_raw/compressed;' in other_topics
+    assert '-r image:=/front/image_raw' in other_topics
     camera.create_publisher(Image, 'image', 1)
     graph.spin_until(lambda: node.count_publishers('/image'))
-    silent = wiring.describe_missing_images(node, 'image', '/image', 5.0)
-    assert 'has 1 publisher(s), but nothing arrives' in silent
+    no_messages = wiring.describe_missing_images(node, 'image', '/image', 5.0)
+    assert 'has 1 publisher(s), but nothing arrives' in no_messages
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_missing_images_are_explained_by_what_exists(graph):
         (wiring.LARGE_MESSAGE_BYTES, {}, 'rmw_fastrtps_cpp', False),
     ],
 )
-def test_large_images_without_large_data_are_advised_on(size_bytes, environ, rmw, warns):
+def test_warning_for_large_images_without_large_data(size_bytes, environ, rmw, warns):
     advice = wiring.large_message_advice(size_bytes, environ, rmw)
     assert (advice is not None) == warns
     if warns:

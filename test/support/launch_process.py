@@ -32,6 +32,7 @@ sys.exit(service.run())
 """
 # Compiling the network takes this long on a busy computer.
 START_S = 180.0
+REPLY_S = 2.0
 
 
 class Listener:
@@ -56,13 +57,19 @@ class Listener:
         return {topic for topic, _ in topics}
 
     def parameters(self, node_name, names, launched):
+        """Return parameters; ask again, as a node drops replies to a client not discovered yet."""
         client = self.node.create_client(GetParameters, f'{node_name}/get_parameters')
         self.wait(client.service_is_ready, launched)
-        future = client.call_async(GetParameters.Request(names=list(names)))
-        self.wait(future.done, launched)
+        deadline, replies = time.monotonic() + START_S, []
+        while not any(reply.done() for reply in replies):
+            assert launched.poll() is None, launched.output()
+            assert time.monotonic() < deadline, launched.output()
+            replies.append(client.call_async(GetParameters.Request(names=list(names))))
+            self.executor.spin_until_future_complete(replies[-1], REPLY_S)
+        reply = next(reply.result() for reply in replies if reply.done())
         return {
             name: parameter_value_to_python(value)
-            for name, value in zip(names, future.result().values, strict=True)
+            for name, value in zip(names, reply.values, strict=True)
         }
 
 

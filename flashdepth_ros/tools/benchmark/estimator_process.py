@@ -11,6 +11,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.entry_point import run_process
 from flashdepth_ros.runtime import DepthEstimator, DepthFrame
 from flashdepth_ros.tools.benchmark.config import IMAGES, BenchmarkConfig, create_images
 
@@ -77,4 +78,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_process('estimator', main))

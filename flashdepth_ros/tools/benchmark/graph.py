@@ -199,7 +199,7 @@ def running_graph(config: BenchmarkConfig, cores: Cores, folder: Path) -> Iterat
     :param folder: for the logs of the processes.
     :raises FlashDepthError: a process has ended, or the node was not connected in time.
     """
-    module = 'tools.benchmark.stubbed_node' if config.stubbed else 'node.depth_node'
+    module = 'tools.benchmark.stubbed_node' if config.stubbed else 'node'
     command = [sys.executable, '-m', f'flashdepth_ros.{module}', *_ros_arguments(config)]
     context = Context()
     # Without rclpy's signal handler, the context stays valid until the block ends.
