@@ -7,7 +7,7 @@ of one run can be compared; those of two runs cannot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +17,10 @@ Int64 = npt.NDArray[np.int64]
 
 #: More runs than this are not restarts: such stamps are arbitrary.
 _RUNS_MAX = 50
+#: Two runs of one clock differ less than this in stamp minus time of recording.
+_SAME_CLOCK_NS = 50_000_000
 #: Number of following messages one of which shows that a message was only recorded too late.
-_LATE_MAX = 2
+_LATE_MAX = 5
 
 
 class Run:
@@ -82,10 +84,12 @@ def split_runs(stamps_ns: Sequence[int], recorded_ns: Sequence[int]) -> list[Run
     """
     Return the runs of a topic, in the order of recording; the messages of each are consecutive.
 
-    A single message that goes back, or two, was only recorded too late and is part of the run.
+    A few messages that go back were only recorded too late and are part of the run.
     """
     stamps, recorded = (np.asarray(each, np.int64) for each in (stamps_ns, recorded_ns))
-    starts = _starts(list(stamps_ns))
+    starts = _starts(stamps.tolist(), recorded.tolist())
+    if not starts:
+        return []
     if len(starts) > _RUNS_MAX:
         return [Run(0, stamps, recorded, usable=False)]
     ends = [*starts[1:], len(stamps)]
@@ -95,14 +99,22 @@ def split_runs(stamps_ns: Sequence[int], recorded_ns: Sequence[int]) -> list[Run
     ]
 
 
-def _starts(stamps_ns: list[int]) -> list[int]:
+def _starts(stamps_ns: list[int], recorded_ns: list[int]) -> list[int]:
     """Return the indices at which the runs start; empty without messages."""
+    delays = [recorded - stamp for stamp, recorded in zip(stamps_ns, recorded_ns, strict=True)]
     starts: list[int] = []
     seen: set[int] = set()
     latest = 0
     for index, stamp in enumerate(stamps_ns):
-        repeated = stamp in seen
-        if not starts or (stamp < latest and not _is_late(stamps_ns, index, latest, repeated)):
+        # A stamp that was used before is more likely that of a restart.
+        following = range(index + 1, len(stamps_ns))[: 1 if stamp in seen else _LATE_MAX]
+        delay = max(delays[max(index - 3, starts[-1]) : index]) if starts else 0
+        # Of a late message, one that follows has a later stamp and no more delay than before.
+        is_late = any(
+            stamps_ns[i] > latest and 2 * (delays[i] - delay) < latest - stamp for i in following
+        )
+        is_late = is_late or not (following or stamp in seen)
+        if not starts or (stamp < latest and not is_late):
             starts.append(index)
             seen, latest = set(), stamp
         seen.add(stamp)
@@ -110,8 +122,35 @@ def _starts(stamps_ns: list[int]) -> list[int]:
     return starts
 
 
-def _is_late(stamps_ns: list[int], index: int, latest: int, repeated: bool) -> bool:
-    """Return whether the stamps continue after `latest` soon after this message."""
-    # A stamp that was used before is more likely that of a restart.
-    following = stamps_ns[index + 1 : index + 1 + (1 if repeated else _LATE_MAX)]
-    return any(stamp > latest for stamp in following) or not (following or repeated)
+def linked_runs(
+    ones: Sequence[Run], others: Sequence[Run]
+) -> Iterator[tuple[list[Run], list[Run]]]:
+    """
+    Yield the runs of two tracks of one recorder whose clocks agree.
+
+    They are one run of each track, unless many late messages in a row split a run. A run that the
+    other track does not have is left out.
+    """
+    gaps = np.array([[_clock_gap(a, b) for b in others] for a in ones])
+    spans = np.array([np.ptp(run.stamps_ns) for run in ones])
+    limits = np.minimum(2 * gaps.min(), spans / 2) + _SAME_CLOCK_NS
+    groups: list[tuple[set[int], set[int]]] = []
+    for index, row in enumerate(gaps <= limits[:, np.newaxis]):
+        left, right = {index}, set(np.flatnonzero(row).tolist())
+        for joined in [group for group in groups if group[1] & right]:
+            groups.remove(joined)
+            left, right = left | joined[0], right | joined[1]
+        if right:
+            groups.append((left, right))
+    for left, right in groups:
+        yield [ones[i] for i in sorted(left)], [others[i] for i in sorted(right)]
+
+
+def _clock_gap(one: Run, other: Run) -> float:
+    """Return how much the stamps of two runs differ at the same time of recording."""
+    recorded = other.recorded_ns
+    shared = (recorded >= one.recorded_ns[0]) & (recorded <= one.recorded_ns[-1])
+    if not shared.any():
+        shared[:] = True
+    apart = one.stamps_at(recorded[shared]) - other.stamps_ns[shared]
+    return float(np.median(np.abs(apart)))

@@ -26,6 +26,12 @@ def subsample(image: npt.NDArray[Pixel], stride: int) -> npt.NDArray[Pixel]:
     return image[stride // 2 :: stride, stride // 2 :: stride]
 
 
+def has_aspect(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Return whether images (H, W) of these sizes can be of one view, up to rounding."""
+    expected = size[0] * shape[1] / size[1]
+    return bool(abs(expected - shape[0]) <= max(1.0, _ASPECT_TOLERANCE * shape[0]))
+
+
 def resample(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
     """
     Return inverse depth (H, W) at the pixels of another image of the same view.
@@ -37,7 +43,7 @@ def resample(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:
     :raises InputError: the aspect ratios differ, so the images are from different cameras.
     """
     height, width = inverse_depth.shape
-    if abs(height * shape[1] / width - shape[0]) > max(1.0, _ASPECT_TOLERANCE * shape[0]):
+    if not has_aspect((height, width), shape):
         raise InputError(
             f'depth of {width} x {height} px and true depth of {shape[1]} x {shape[0]} px have '
             'different aspect ratios; expected images of the same camera'

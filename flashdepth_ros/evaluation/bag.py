@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from flashdepth_ros.bags import BagReader
-from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.evaluation.candidate_evaluator import CandidateEvaluator
-from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
+from flashdepth_ros.evaluation.candidates import Candidate, Loaded, ModelCandidate
+from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.map_file import MapFile
 from flashdepth_ros.evaluation.paired_bag import PairedBag
 from flashdepth_ros.evaluation.predictions import (
@@ -24,12 +24,12 @@ from flashdepth_ros.evaluation.predictions import (
 from flashdepth_ros.evaluation.protocol import Protocol, Topics
 from flashdepth_ros.evaluation.results import BagResult, CandidateResult
 from flashdepth_ros.evaluation.scoring import DepthPair
+from flashdepth_ros.evaluation.summary import mean
 from flashdepth_ros.evaluation.time_slices import (
     ground_truth_slices,
     slice_colours,
     slice_duration_s,
 )
-from flashdepth_ros.runtime import DepthEstimator
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Task:
     candidates: tuple[Candidate, ...]
     topics: Topics
     protocol: Protocol
-    estimators: Mapping[str, DepthEstimator]
-    """The estimators of the model candidates, by label; used for one bag after the other."""
+    loaded: Loaded
     scratch: Path
     """Folder for the maps of one bag: ground truth, images and predictions."""
     stop: Callable[[], bool] = lambda: False
@@ -52,12 +51,13 @@ def evaluate_bag(path: Path, task: Task) -> BagResult:
     """
     Evaluate all candidates on one bag; the memory use does not depend on its length.
 
-    An error is stored in the result, with everything evaluated before it.
+    An error of any kind is stored in the result, with everything evaluated before it.
     """
     result = BagResult(path.name)
     try:
         with BagReader(path) as bag, TemporaryDirectory(dir=task.scratch) as folder:
             paired = PairedBag.create(bag, task.topics, task.protocol, Path(folder))
+            result.warnings = paired.warnings
             try:
                 paired.read()
                 result.failure = paired.damage
@@ -68,8 +68,8 @@ def evaluate_bag(path: Path, task: Task) -> BagResult:
                         break
             finally:
                 paired.close()
-    except FlashDepthError as error:
-        result.failure = str(error)
+    except Exception as error:  # noqa: BLE001 - the results of the other bags are kept
+        result.failure = reason(error)
     return result
 
 
@@ -77,16 +77,19 @@ def _evaluate(
     candidate: Candidate, paired: PairedBag, task: Task, folder: Path
 ) -> CandidateResult:
     result = CandidateResult(candidate.label)
-    maps = MapFile(folder / 'prediction', paired.ground_truth.shape, np.float32)
+    result.failure = task.loaded.failures.get(candidate.label, '')
+    if result.failure:
+        return result
     try:
-        predictions = _until(task.stop, _predictions(candidate, paired, task, result), result)
-        store_predictions(predictions, paired, maps, result)
-        if len(maps):
-            CandidateEvaluator(paired, maps, result, task.protocol).run()
-        elif not result.failure:
-            result.failure = 'no frame with ground truth has a prediction'
-    finally:
-        maps.close()
+        with MapFile(folder / 'prediction', paired.ground_truth.shape, np.float32) as maps:
+            predictions = _until(task.stop, _predictions(candidate, paired, task, result), result)
+            store_predictions(predictions, paired, maps, result)
+            if len(maps):
+                CandidateEvaluator(paired, maps, result, task.protocol).run()
+            elif not result.failure:
+                result.failure = 'no frame with ground truth has a prediction'
+    except Exception as error:  # noqa: BLE001 - the results of the other candidates are kept
+        result.failure = result.failure or reason(error)
     return result
 
 
@@ -94,7 +97,7 @@ def _predictions(
     candidate: Candidate, paired: PairedBag, task: Task, result: CandidateResult
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
-        return predict(task.estimators[candidate.label], paired, task.progress, result)
+        return predict(task.loaded.estimators[candidate.label], paired, task.progress, result)
     return read_predictions(candidate, paired, task.protocol)
 
 
@@ -117,9 +120,9 @@ def _describe(paired: PairedBag, result: BagResult) -> None:
         'truth': ground_truth.topic.name,
     }
     result.images, result.pairs = len(paired.frames), len(paired.truth_maps)
-    result.offset_ms = max(abs(p.frame_ns - p.truth_ns) for p in paired.pairs) * 1e-6
-    kind = 'depth images' if ground_truth.dense else 'lidar points'
-    result.truth = f'{kind}, compared at {ground_truth.shape[1]} x {ground_truth.shape[0]} px'
+    result.offset_ms = max(pair.apart_ns for pair in paired.pairs) * 1e-6
+    size = f'{ground_truth.shape[1]} x {ground_truth.shape[0]} px'
+    result.truth = f'{ground_truth.kind}, compared at {size}'
     result.poses = paired.pose_source
     result.slices = ground_truth_slices(paired)
     result.slice_s = slice_duration_s(paired)
@@ -131,13 +134,12 @@ def _describe(paired: PairedBag, result: BagResult) -> None:
 def _truth_tae(paired: PairedBag) -> float:
     errors = []
     previous: DepthPair | None = None
-    for number, pose in enumerate(paired.poses):
+    for number, pair in enumerate(paired.pairs):
         if number not in paired.truth_maps:
             continue
         depth = paired.truth_maps[number]
-        current = DepthPair(depth, depth, pose)
-        if previous is not None:
+        current = DepthPair(depth, depth, paired.poses[number], pair.run)
+        if previous is not None and previous.run == current.run:
             errors.append(paired.scorer.tae(previous, current))
         previous = current
-    known = [error for error in errors if np.isfinite(error)]
-    return float(np.mean(known)) if known else np.nan
+    return mean(errors)

@@ -36,7 +36,7 @@ class CandidateEvaluator:
         self.predictions = predictions
         self.result = result
         self.protocol = protocol
-        self._number = paired.index()
+        self._number = paired.numbers()
 
     def run(self) -> None:
         """Fit the alignments, score every frame, and make the pictures."""
@@ -47,7 +47,7 @@ class CandidateEvaluator:
         previous: dict[str, DepthPair] = {}
         for frame, own in zip(frames, moments, strict=True):
             previous = self._score(frame, own, previous)
-        scored = {self._number[frame.stamp_ns]: frame for frame in frames if frame.scores}
+        scored = {self._number[frame.place]: frame for frame in frames if frame.scores}
         self.result.time_slice = prediction_slice(
             self.paired, lambda number: self._depth(scored.get(number))
         )
@@ -61,7 +61,7 @@ class CandidateEvaluator:
         return Moments.of(inverse, invert(truth))
 
     def _maps(self, frame: FrameResult) -> tuple[Float32, Float32]:
-        number = self._number[frame.stamp_ns]
+        number = self._number[frame.place]
         return self.predictions[number], self.paired.truth_maps[number]
 
     def _score(
@@ -89,8 +89,9 @@ class CandidateEvaluator:
     def _align(self, frame: FrameResult, fit: Fit) -> DepthPair:
         inverse, truth = self._maps(frame)
         limits = (self.protocol.depth_min_m, self.protocol.depth_max_m)
-        pose = self.paired.poses[self._number[frame.stamp_ns]]
-        return DepthPair(fit.depth(inverse, *limits), truth, pose)
+        number = self._number[frame.place]
+        depth, run = fit.depth(inverse, *limits), self.paired.pairs[number].run
+        return DepthPair(depth, truth, self.paired.poses[number], run)
 
     def _picture_fit(self, frame: FrameResult) -> Fit | None:
         """Return the fit of the alignment that the pictures use."""
@@ -110,7 +111,7 @@ class CandidateEvaluator:
         distance = max(1, len(ranked) // 10)
         chosen: list[int] = []
         for frame in ranked:
-            number, fit = self._number[frame.stamp_ns], self._picture_fit(frame)
+            number, fit = self._number[frame.place], self._picture_fit(frame)
             if fit is None or any(abs(number - other) < distance for other in chosen):
                 continue
             chosen.append(number)
@@ -119,13 +120,14 @@ class CandidateEvaluator:
                 return
 
     def _example(self, frame: FrameResult, fit: Fit) -> ExampleFrame:
-        number = self._number[frame.stamp_ns]
+        number = self._number[frame.place]
         aligned = self._align(frame, fit)
         image = image_of(self.paired, number)
         colours, pictures = frame_pictures(
             image, aligned.depth, aligned.truth, self.paired.scorer.dense
         )
-        elapsed_ns = frame.stamp_ns - self.paired.pairs[0].frame_ns
+        pairs = self.paired.pairs
+        elapsed_ns = pairs[number].frame.recorded_ns - pairs[0].frame.recorded_ns
         return ExampleFrame(
             bag=self.paired.path.name,
             index=number,

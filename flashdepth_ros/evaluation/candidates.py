@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_path
@@ -80,6 +81,42 @@ class RecordedCandidate:
 
 
 Candidate = ModelCandidate | RecordedCandidate
+
+
+@dataclass
+class Loaded:
+    """The candidates on this computer, by label."""
+
+    estimators: dict[str, DepthEstimator] = field(default_factory=dict)
+    """Of the models; used for one bag after the other."""
+    facts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What is needed to reproduce each candidate."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Why a model could not be loaded."""
+
+
+def load(candidates: Sequence[Candidate]) -> Loaded:
+    """
+    Load the models; one that this computer cannot load does not stop the others.
+
+    :raises ConfigError: this computer does not have a device.
+    :raises CheckpointError: weights are missing or do not match the model.
+    """
+    loaded = Loaded()
+    for each in candidates:
+        if isinstance(each, RecordedCandidate):
+            loaded.facts[each.label] = each.facts()
+            continue
+        try:
+            estimator = each.estimator()
+            loaded.facts[each.label] = each.facts(estimator)
+            loaded.estimators[each.label] = estimator
+        except FlashDepthError:
+            raise
+        except Exception as error:  # noqa: BLE001 - for example, the memory is full
+            loaded.failures[each.label] = f'cannot be loaded: {reason(error)}'
+            loaded.facts[each.label] = {'model': each.settings.model}
+    return loaded
 
 
 def parse_model(text: str, defaults: Settings) -> ModelCandidate:

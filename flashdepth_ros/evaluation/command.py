@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 import shutil
@@ -12,9 +13,10 @@ from tempfile import TemporaryDirectory
 
 from flashdepth_ros.errors import BagError, ConfigError
 from flashdepth_ros.evaluation.bag import Task
-from flashdepth_ros.evaluation.candidates import ModelCandidate
+from flashdepth_ros.evaluation.candidates import load
 from flashdepth_ros.evaluation.evaluation import Evaluation, evaluate
 from flashdepth_ros.evaluation.options import add_options, candidates_of, protocol_of, topics_of
+from flashdepth_ros.evaluation.terminal import table
 from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.runtime.distributed import World, process_group
 
@@ -34,16 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     SIGTERM and Ctrl-C stop after the current frame; the report has all frames before that.
 
-    :raises ConfigError: an invalid option, or a package needed for the report is missing.
+    :raises ConfigError: an invalid option.
+    :raises ImportError: a package needed for the report is missing.
     :raises CheckpointError: the weights are missing or do not match the model.
     :raises BagError: a bag could not be evaluated completely; the report has the rest.
     """
-    try:
-        from flashdepth_ros.evaluation.report import write_report
-    except ImportError as error:
-        raise ConfigError(
-            f"the package {error.name!r} is missing; run: pip install 'flashdepth_ros[evaluation]'"
-        ) from error
+    # Here, so that --help works without the packages of the report.
+    from flashdepth_ros.evaluation.report import write_report
 
     output: Path = arguments.output
     with Interruption() as interruption, process_group(_GATHER_TIMEOUT) as world:
@@ -52,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         if not world.is_main:
             return 0
         if evaluation.frames:
+            sys.stdout.writelines(f'{line}\n' for line in table(evaluation))
             write_report(evaluation, output)
-            sys.stdout.writelines(f'{line}\n' for line in _lines(evaluation, output))
+            sys.stdout.write(f'\n{output / "report.html"}\n')
     return _status(evaluation)
 
 
@@ -62,19 +62,28 @@ def _evaluate(
 ) -> Evaluation:
     candidates = candidates_of(arguments)
     topics, protocol = topics_of(arguments), protocol_of(arguments)
-    models = [each for each in candidates if isinstance(each, ModelCandidate)]
-    estimators = {each.label: each.estimator() for each in models}
-    with TemporaryDirectory(dir=arguments.output, prefix=_SCRATCH) as scratch:
+    loaded = load(candidates)
+    with _scratch_folder(arguments.output) as scratch:
         task = Task(
             candidates,
             topics,
             protocol,
-            estimators,
-            Path(scratch),
+            loaded,
+            scratch,
             stop=lambda: interruption.requested,
             progress=world.is_main,
         )
         return evaluate(arguments.bags, task, world)
+
+
+@contextmanager
+def _scratch_folder(output: Path) -> Iterator[Path]:
+    try:
+        folder = TemporaryDirectory(dir=output, prefix=_SCRATCH, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ConfigError(f'{output}: cannot create a folder inside: {error.strerror}') from error
+    with folder as name:
+        yield Path(name)
 
 
 def _prepare(output: Path, overwrite: bool, world: World) -> None:
@@ -95,25 +104,12 @@ def _prepare(output: Path, overwrite: bool, world: World) -> None:
 
 
 def _status(evaluation: Evaluation) -> int:
-    """Return 0 if everything was evaluated, else raise the first failure."""
+    """Return 0 if everything was evaluated, else raise the failures in one error."""
     if evaluation.interrupted:
         raise KeyboardInterrupt
-    failures = evaluation.failures
-    if failures:
-        others = f' (and {len(failures) - 1} more, see the report)' if len(failures) > 1 else ''
-        raise BagError(f'{failures[0]}{others}')
-    return 0
-
-
-def _lines(evaluation: Evaluation, output: Path) -> Iterator[str]:
-    alignment = evaluation.protocol.alignment
-    width = max(len(label) for label in evaluation.labels)
-    yield f'{alignment:<{width}}  AbsRel     δ1     F1  flicker    drift     fps'
-    for summary in evaluation.summaries:
-        scores = summary.scores[alignment]
-        yield (
-            f'{summary.label:<{width}}  {scores["abs_rel"]:6.3f} {scores["delta1"]:6.3f} '
-            f'{scores["boundary_f1"]:6.3f} {scores["flicker"]:8.2%} '
-            f'{summary.scale_drift:8.2%} {summary.fps:7.2f}'
-        )
-    yield f'\n{output / "report.html"}'
+    first, *others = evaluation.failures or ['']
+    if not first:
+        return 0
+    if not evaluation.frames:
+        raise BagError('; '.join((first, *others)))
+    raise BagError(f'{first}{f" (and {len(others)} more, see the report)" if others else ""}')

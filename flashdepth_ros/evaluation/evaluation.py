@@ -10,7 +10,6 @@ import shlex
 import sys
 
 from flashdepth_ros.evaluation.bag import Task, evaluate_bag
-from flashdepth_ros.evaluation.candidates import ModelCandidate
 from flashdepth_ros.evaluation.host import host, versions
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import BagResult
@@ -41,6 +40,11 @@ class Evaluation:
     def failures(self) -> list[str]:
         """Return the failures, one line each."""
         return [f'{bag.bag}: {failure}' for bag in self.bags for failure in bag.failures]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a reader of the figures must know, one line each."""
+        return [f'{bag.bag}: {warning}' for bag in self.bags for warning in bag.warnings]
 
     @property
     def interrupted(self) -> bool:
@@ -74,19 +78,10 @@ def evaluate(bags: Sequence[Path], task: Task, world: World) -> Evaluation:
     return Evaluation(
         bags=tuple(results),
         labels=tuple(candidate.label for candidate in task.candidates),
-        facts=_facts(task),
+        facts=task.loaded.facts,
         protocol=task.protocol,
         command=shlex.join(['flashdepth', *sys.argv[1:]]),
         created=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         versions=versions(),
         machine=host(world),
     )
-
-
-def _facts(task: Task) -> dict[str, dict[str, str]]:
-    return {
-        each.label: each.facts(task.estimators[each.label])
-        if isinstance(each, ModelCandidate)
-        else each.facts()
-        for each in task.candidates
-    }

@@ -20,7 +20,8 @@ class MapFile:
         self.shape = shape
         self._dtype = np.dtype(dtype)
         self._size = int(np.prod(shape)) * self._dtype.itemsize
-        self._file = path.open('w+b')
+        # Without a buffer, a full disk is reported where it matters, and not when closing.
+        self._file = path.open('w+b', buffering=0)
         self._written: set[int] = set()
 
     def __contains__(self, index: int) -> bool:
@@ -34,7 +35,9 @@ class MapFile:
     def __setitem__(self, index: int, values: npt.NDArray[Any]) -> None:
         assert values.shape == self.shape
         self._file.seek(index * self._size)
-        self._file.write(np.ascontiguousarray(values, self._dtype).data)
+        data = np.ascontiguousarray(values, self._dtype).data.cast('B')
+        while data:
+            data = data[self._file.write(data) :]
         self._written.add(index)
 
     def __getitem__(self, index: int) -> npt.NDArray[Any]:
@@ -42,6 +45,12 @@ class MapFile:
         self._file.seek(index * self._size)
         data = self._file.read(self._size)
         return np.frombuffer(data, self._dtype).reshape(self.shape)
+
+    def __enter__(self) -> MapFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -20,7 +20,7 @@ from flashdepth_ros.runtime.settings import Settings, update
 _TOPICS = {
     'image': ('--topic', 'images, raw or compressed'),
     'camera_info': ('--info-topic', 'camera_info of the images'),
-    'depth': ('--depth-topic', 'true depth as images of the same camera view, 32FC1 or 16UC1'),
+    'depth': ('--depth-topic', 'true depth as images, 32FC1 or 16UC1'),
     'lidar': ('--lidar-topic', 'true depth as a PointCloud2, projected into the image'),
     'odometry': ('--odometry-topic', 'poses of the camera or the robot base, in addition to /tf'),
 }
@@ -29,6 +29,7 @@ _NUMBERS = {
     'depth_min_m': ('--depth-min', 'M', 'ignore nearer ground truth'),
     'depth_max_m': ('--depth-max', 'M', 'ignore farther ground truth'),
     'pixels_max': ('--pixels-max', 'N', 'subsample larger ground truth'),
+    'image_bits': ('--image-bits', 'N', 'bits in use of 16-bit images; 0: found from the images'),
 }
 
 
@@ -120,6 +121,12 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
             help=f'{text} (default {default:g})',
         )
     group.add_argument(
+        '--allow-other-camera',
+        action='store_true',
+        help='compare pixel by pixel even if frame_id or camera_info of ground truth or '
+        'predictions are not those of the images',
+    )
+    group.add_argument(
         '--alignment',
         choices=ALIGNMENTS,
         default=defaults.alignment,
@@ -130,7 +137,11 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
 def protocol_of(arguments: argparse.Namespace) -> Protocol:
     """Return the settings of the comparison; ConfigError for invalid numbers."""
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
-    return Protocol(**numbers, alignment=arguments.alignment)
+    return Protocol(
+        **numbers,
+        alignment=arguments.alignment,
+        allow_other_camera=arguments.allow_other_camera,
+    )
 
 
 def topics_of(arguments: argparse.Namespace) -> Topics:

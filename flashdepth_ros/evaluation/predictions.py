@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple
-from functools import partial
 from pathlib import Path
-import sys
 
 import numpy as np
 from tqdm import tqdm
 
-from flashdepth_ros.bags import BagReader, Frames, estimate_frames, find_depth_topic
+from flashdepth_ros.bags import BagReader, Frames, Topic, estimate_frames, find_predicted_topic
+from flashdepth_ros.bags.join import match
+from flashdepth_ros.bags.track import Track
+from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Float32, invert
 from flashdepth_ros.camera.sampling import resample, subsample
-from flashdepth_ros.errors import BagError, FlashDepthError, InputError
+from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.evaluation.candidates import RecordedCandidate
-from flashdepth_ros.evaluation.damage import header_stamps
+from flashdepth_ros.evaluation.damage import reason
+from flashdepth_ros.evaluation.ground_truth import other_camera
 from flashdepth_ros.evaluation.map_file import MapFile
 from flashdepth_ros.evaluation.paired_bag import PairedBag
-from flashdepth_ros.evaluation.pairing import pair_stamps
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import CandidateResult, FrameResult
 from flashdepth_ros.messages import read_depth
@@ -36,17 +37,17 @@ def store_predictions(
 
     If an error ends the predictions early, the result has the error and the frames before it.
     """
-    index = paired.index()
+    numbers = paired.numbers()
     try:
         for frame, inverse_depth in predictions:
-            number = index.get(frame.stamp_ns, -1)
+            number = numbers.get(frame.place, -1)
             if number in paired.truth_maps and number not in maps:
                 full = resample(inverse_depth, paired.ground_truth.full_shape)
                 maps[number] = subsample(full, paired.ground_truth.stride)
-                frame.truth_ns = paired.pairs[number].truth_ns
+                frame.truth_ns = paired.pairs[number].truth.stamp_ns
             result.frames.append(frame)
-    except FlashDepthError as error:
-        result.failure = f'stopped after {len(result.frames)} frames: {error}'
+    except Exception as error:  # noqa: BLE001 - whatever it is, the frames before it count
+        result.failure = f'stopped after {len(result.frames)} frames: {reason(error)}'
 
 
 def predict(
@@ -64,7 +65,8 @@ def predict(
         topics.bag,
         topics.image.name,
         topics.camera_info.name if topics.camera_info else '',
-        warn=partial(tqdm.write, file=sys.stderr),
+        paired.warn,
+        topics.bits,
     )
     estimates = tqdm(
         estimate_frames(frames, estimator),
@@ -74,7 +76,8 @@ def predict(
         disable=not progress,
     )
     for frame, depth in estimates:
-        yield FrameResult(frame.stamp_ns, stages_ms=astuple(depth.times)), depth.inverse_depth
+        stages_ms = astuple(depth.times)
+        yield FrameResult(frame.place, frame.stamp_ns, stages_ms=stages_ms), depth.inverse_depth
         result.skipped = frames.skipped
 
 
@@ -82,24 +85,28 @@ def read_predictions(
     candidate: RecordedCandidate, paired: PairedBag, protocol: Protocol
 ) -> Predictions:
     """
-    Yield the inverse depth recorded in another bag, each with the stamp of its frame.
+    Yield the inverse depth recorded in another bag, each with the times of its frame.
 
-    :raises BagError: no such bag or topic, or nothing in it belongs to a frame.
+    :raises BagError: no such bag or topic, it is of another camera, or nothing in it belongs to a
+        frame.
+    :raises InputError: it is unknown which depth belongs to which frame.
     """
     with BagReader(candidate.bag_for(Path(paired.path))) as bag:
-        topic = find_depth_topic(bag, candidate.topic)
-        frames_ns = [pair.frame_ns for pair in paired.pairs]
-        tolerance_ns = round(1e9 * protocol.tolerance_s)
-        pairs = pair_stamps(frames_ns, header_stamps(bag, topic.name), tolerance_ns)
-        if not pairs:
+        topic = find_predicted_topic(bag, candidate.topic)
+        _check_camera(bag, topic, paired, protocol)
+        numbers = paired.numbers()
+        track = Track(bag, topic.name, partial=True)
+        matches, notes = match(paired.track, track, round(1e9 * protocol.tolerance_s))
+        entries = {m.second.place: m.first for m in matches if m.first.place in numbers}
+        if not entries:
             raise BagError(
                 f'{bag.path}: {topic.name} has no depth within {protocol.tolerance_s:g} s of a '
-                'frame with ground truth (--tolerance)'
+                f'frame with ground truth (--tolerance){"".join(f"; {note}" for note in notes)}'
             )
-        frame_stamps = {pair.truth_ns: pair.frame_ns for pair in pairs}
-        for record in bag.records(topic.name):
-            stamp_ns = frame_stamps.get(bag.header_stamp_ns(record) or 0)
-            if stamp_ns is None:
+        new = [note for note in notes if note not in paired.warnings]
+        paired.warn(*(f'{candidate.label}: {note}' for note in new))
+        for place, record in enumerate(bag.records(topic.name)):
+            if place not in entries:
                 continue
             try:
                 depth = read_depth(bag.message(record))
@@ -107,4 +114,18 @@ def read_predictions(
                 continue
             # -Inf means too near: use the near limit; `invert` would make it infinitely far.
             near = np.where(depth == -np.inf, np.float32(protocol.depth_min_m), depth)
-            yield FrameResult(stamp_ns), invert(near)
+            yield FrameResult(entries[place].place, entries[place].stamp_ns), invert(near)
+
+
+def _check_camera(bag: BagReader, topic: Topic, paired: PairedBag, protocol: Protocol) -> None:
+    """Raise BagError if the predictions are of another camera than the images."""
+    difference = other_camera(paired.view, View.of_depth(bag, topic), paired.tree)
+    if not difference:
+        return
+    problem = f'{topic.name} is not of the camera of {paired.view.topic}: {difference}'
+    if not protocol.allow_other_camera:
+        raise BagError(
+            f'{bag.path}: {problem}; predict the depth of {paired.view.topic}, or set '
+            '--allow-other-camera'
+        )
+    paired.warn(f'{problem}; compared pixel by pixel (--allow-other-camera)')

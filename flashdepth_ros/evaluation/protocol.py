@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.messages import check_bits
 
 ALIGNMENTS = ('none', 'scale', 'scale_shift', 'frame')
 """As predicted; one scale, or one scale and shift, per sequence; scale and shift per frame."""
@@ -38,8 +39,18 @@ class Protocol:
     """Size of the maps on which the temporal alignment error is computed."""
     alignment: str = 'scale_shift'
     """Alignment used for plots, pictures, and the choice of the best and worst frames."""
+    image_bits: int = 0
+    """Number of bits in use of 16-bit images; 0: found from the images."""
+    allow_other_camera: bool = False
+    """Compare pixel by pixel even if depth is of another camera than the images."""
+
+    @property
+    def fitted(self) -> str:
+        """Return the alignment shown beside the figures as predicted."""
+        return 'scale_shift' if self.alignment == 'none' else self.alignment
 
     def __post_init__(self) -> None:
+        check_bits(self.image_bits)
         if not 0 < self.depth_min_m < self.depth_max_m < float('inf'):
             raise ConfigError(
                 f'depth limits {self.depth_min_m:g} to {self.depth_max_m:g} m; '

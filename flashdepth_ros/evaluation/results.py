@@ -51,6 +51,8 @@ STAGES = ('preprocess_ms', 'inference_ms', 'postprocess_ms')
 class FrameResult:
     """One frame of a candidate; it has scores if it has ground truth."""
 
+    place: int
+    """Of the image on its topic; it identifies the frame, because stamps may repeat."""
     stamp_ns: int
     truth_ns: int | None = None
     stages_ms: tuple[float, ...] = ()
@@ -141,6 +143,8 @@ class BagResult:
     """All candidates on one bag."""
 
     bag: str
+    warnings: list[str] = field(default_factory=list)
+    """What a reader of the figures must know, one line each."""
     topics: dict[str, str] = field(default_factory=dict)
     images: int = 0
     pairs: int = 0

@@ -22,6 +22,8 @@ class DepthPair:
     depth: Float32
     truth: Float32
     pose: Float64 | None
+    run: int = 0
+    """Run of the clock; frames of two runs are not consecutive."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Scorer:
         return scores
 
     def temporal_scores(self, previous: DepthPair, current: DepthPair) -> dict[str, float]:
-        """Return the scores of a frame and the one before it."""
+        """Return the scores of a frame and the one before it; none if another run began."""
+        if previous.run != current.run:
+            return {}
         flicker = metrics.flicker(
             np.stack([previous.depth, current.depth]), np.stack([previous.truth, current.truth])
         )

@@ -53,8 +53,8 @@ def slice_numbers(paired: PairedBag) -> list[int]:
 
 def slice_duration_s(paired: PairedBag) -> float:
     """Return the time between the first and the last frame of a slice."""
-    numbers = slice_numbers(paired)
-    return (paired.pairs[numbers[-1]].frame_ns - paired.pairs[numbers[0]].frame_ns) * 1e-9
+    first, last = (paired.pairs[slice_numbers(paired)[end]].frame for end in (0, -1))
+    return (last.recorded_ns - first.recorded_ns) * 1e-9
 
 
 def slice_colours(paired: PairedBag) -> DepthRange:

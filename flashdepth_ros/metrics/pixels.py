@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from flashdepth_ros.errors import InputError
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flashdepth_ros.errors import InputError
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 #: Two depths within this ratio are treated as one surface.

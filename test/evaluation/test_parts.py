@@ -1,54 +1,34 @@
-"""Parts of an evaluation: pairs, poses, lidar points projected into the image, maps on disk."""
+"""Parts of an evaluation: poses, lidar points projected into the image, maps on disk."""
 
-import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from flashdepth_ros.bags import BagReader, BagWriter, build_message, header
+from flashdepth_ros.bags import BagReader, BagWriter
+from flashdepth_ros.bags.track import Entry
+from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
 from flashdepth_ros.camera.sampling import resample, subsample, subsampled_intrinsics
 from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.evaluation.alignment import Fit
-from flashdepth_ros.evaluation.ground_truth import LidarPoints, View
 from flashdepth_ros.evaluation.lidar import depth_of_points, read_points
 from flashdepth_ros.evaluation.map_file import MapFile
-from flashdepth_ros.evaluation.pairing import Pair, pair_stamps
+from flashdepth_ros.evaluation.pairing import Pair
+from flashdepth_ros.evaluation.projected_points import ProjectedPoints, lidar_points
 from flashdepth_ros.evaluation.protocol import Protocol
-from flashdepth_ros.evaluation.report.headline import headline_alignment
 from flashdepth_ros.evaluation.transforms import TransformTree, read_transforms, rigid
-from support.evaluation_bags import CAMERA, CAMERA_64, HEIGHT, WIDTH, cloud, wall_depth
+from support.evaluation_bags import (
+    CAMERA,
+    CAMERA_64,
+    HEIGHT,
+    WIDTH,
+    cloud,
+    transforms,
+    wall_depth,
+)
 
 IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-
-
-@pytest.mark.parametrize('tolerance', [0, 3, 1000])
-def test_pairs_are_nearest_within_the_tolerance_and_unique(tolerance):
-    rng = np.random.default_rng(5)
-    for _ in range(30):
-        frames, truths = (rng.choice(200, rng.integers(1, 30), replace=False) for _ in range(2))
-        pairs = pair_stamps(frames.tolist(), truths.tolist(), tolerance)
-        assert pairs == sorted(pairs)
-        for side in zip(*pairs, strict=True):
-            assert len(side) == len(set(side))
-        for frame, truth in pairs:
-            assert abs(frame - truth) <= tolerance
-            assert abs(frame - truth) == np.abs(frames - truth).min()
-        unpaired = set(truths.tolist()) - {truth for _, truth in pairs}
-        truth_of = dict(pairs)
-        for truth in unpaired:
-            near = np.abs(frames - truth)
-            nearest = int(frames[near == near.min()].min())
-            assert near.min() > tolerance or abs(truth_of[nearest] - nearest) <= near.min()
-
-
-def test_pairs_do_not_depend_on_which_rate_is_higher():
-    fast, slow = range(0, 100, 5), range(1, 100, 20)
-    pairs = [(1, 0), (21, 20), (41, 40), (61, 60), (81, 80)]
-    assert pair_stamps(slow, fast, 2) == pairs
-    assert [(truth, frame) for frame, truth in pair_stamps(fast, slow, 2)] == pairs
-    assert pair_stamps([], fast, 2) == pair_stamps(fast, [], 2) == []
 
 
 def test_maps_are_read_from_disk_in_any_order(tmp_path):
@@ -67,53 +47,39 @@ def quaternion(axis, angle):
     return (*(np.sin(angle / 2) * np.asarray(axis, float)), np.cos(angle / 2))
 
 
+def add(tree, parent, child, stamp_ns, pose, recorded_ns=None):
+    tree.add((parent, child), (stamp_ns, stamp_ns if recorded_ns is None else recorded_ns), pose)
+
+
 def test_poses_are_interpolated_along_the_shortest_rotation():
     tree = TransformTree()
-    tree.add('odom', '/base', 0, (0.0, 0.0, 0.0, *quaternion([0, 0, 1], 0.0)))
+    add(tree, 'odom', '/base', 0, (0.0, 0.0, 0.0, *quaternion([0, 0, 1], 0.0)))
     # The same rotation as a quaternion with the opposite sign.
-    tree.add('odom', 'base', 100, (2.0, 0.0, 0.0, *(-np.array(quaternion([0, 0, 1], 1.0)))))
-    tree.add('base', 'lens', 0, (0.0, 1.0, 0.0, *IDENTITY[3:]))
+    add(tree, 'odom', 'base', 100, (2.0, 0.0, 0.0, *(-np.array(quaternion([0, 0, 1], 1.0)))))
+    add(tree, 'base', 'lens', 0, (0.0, 1.0, 0.0, *IDENTITY[3:]))
     assert tree.root('lens') == 'odom'
     assert tree.moves('lens')
     expected = rigid((0.5, 0.0, 0.0, *quaternion([0, 0, 1], 0.25))) @ rigid(
         (0, 1, 0, *IDENTITY[3:])
     )
-    np.testing.assert_allclose(tree.pose('lens', 25), expected, atol=1e-12)
-    assert tree.pose('lens', 10**9) is None
+    np.testing.assert_allclose(tree.pose('lens', 25, 25), expected, atol=1e-12)
+    assert tree.pose('lens', 10**9, 10**9) is None
     assert not tree.moves('elsewhere')
-    np.testing.assert_array_equal(tree.pose('elsewhere', 0), np.eye(4))
+    np.testing.assert_array_equal(tree.pose('elsewhere', 0, 0), np.eye(4))
 
 
 def test_a_cycle_of_frames_does_not_cause_an_endless_loop():
     tree = TransformTree()
-    tree.add('a', 'b', 0, IDENTITY)
-    tree.add('b', 'a', 0, IDENTITY)
+    add(tree, 'a', 'b', 0, IDENTITY)
+    add(tree, 'b', 'a', 0, IDENTITY)
     assert tree.root('a') == 'b'
-
-
-def transforms(*frames):
-    return build_message(
-        'tf2_msgs/msg/TFMessage',
-        transforms=[
-            build_message(
-                'geometry_msgs/msg/TransformStamped',
-                header=header(stamp_ns, parent),
-                child_frame_id=child,
-                transform={
-                    'translation': dict(zip('xyz', pose[:3], strict=True)),
-                    'rotation': dict(zip('xyzw', pose[3:], strict=True)),
-                },
-            )
-            for parent, child, stamp_ns, pose in frames
-        ],
-    )
 
 
 #: Pose of a lidar (x forward, y left, z up) 0.1 m above the camera, in the optical frame.
 LIDAR_IN_CAMERA = (0.0, -0.1, 0.0, 0.5, -0.5, 0.5, 0.5)
 
 
-def lidar_points():
+def points_of_lidar():
     """Return points (N, 3) of the wall in the frame of the lidar."""
     points = back_project(wall_depth(0), rays(CAMERA_64)).reshape(-1, 3)
     to_lidar = np.linalg.inv(rigid(LIDAR_IN_CAMERA))
@@ -125,17 +91,24 @@ def test_lidar_points_are_projected_to_their_pixels(tmp_path, pose_source):
     with BagWriter(tmp_path / 'bag') as writer:
         static = ('base', CAMERA, 0, IDENTITY), (CAMERA, 'lidar', 0, LIDAR_IN_CAMERA)
         writer.write('/tf_static', transforms(*static), 0)
-        writer.write('/points', cloud(lidar_points()), 0)
+        writer.write('/points', cloud(points_of_lidar()), 0)
+    entry = Entry(0, 0, 0, 0)
+    pair = Pair(entry, entry, 0, 1)
     with BagReader(tmp_path / 'bag') as bag:
-        view = View((HEIGHT, WIDTH), CAMERA, CAMERA_64)
-        lidar = LidarPoints(bag, bag.topic('/points'), view, Protocol())
-        lidar.with_pose(read_transforms(bag), LIDAR_IN_CAMERA if pose_source == 'option' else ())
+        view = View('/image', (HEIGHT, WIDTH), CAMERA, CAMERA_64)
+
+        def projected(tree, pose):
+            source = lidar_points(bag, bag.topic('/points'), view, tree, pose)
+            return ProjectedPoints(source, Protocol())
+
+        pose = LIDAR_IN_CAMERA if pose_source == 'option' else ()
+        lidar = projected(read_transforms(bag), pose)
         assert lidar.shape == (HEIGHT, WIDTH)
-        ((index, depth),) = lidar.maps([Pair(0, 0)])
+        ((index, depth),) = lidar.maps([pair])
         assert index == 0
         np.testing.assert_allclose(depth, wall_depth(0), rtol=1e-5)
         with pytest.raises(BagError, match=r"does not connect 'lidar' to 'camera.*--lidar-pose"):
-            list(lidar.with_pose(TransformTree(), ()).maps([Pair(0, 0)]))
+            list(projected(TransformTree(), ()).maps([pair]))
 
 
 def test_points_occluded_from_the_camera_are_left_out():
@@ -190,9 +163,44 @@ def test_sampling_keeps_positions():
     ('option', 'aligned'), [('none', 'scale_shift'), ('scale', 'scale'), ('frame', 'frame')]
 )
 def test_the_headline_always_has_an_aligned_column(option, aligned):
-    assert headline_alignment(SimpleNamespace(protocol=Protocol(alignment=option))) == aligned
+    assert Protocol(alignment=option).fitted == aligned
 
 
-def test_equal_stamps_are_one_pair():
-    for order in itertools.permutations([5, 5, 9]):
-        assert pair_stamps(order, [5, 9, 9], 1) == [Pair(5, 5), Pair(9, 9)]
+def test_poses_of_a_restarted_clock_are_of_the_run_of_the_image():
+    tree = TransformTree()
+    for run, start_ns in enumerate((0, 10**10)):
+        for index in range(8):
+            pose = (100.0 * run + index, 0.0, 0.0, *IDENTITY[3:])
+            add(tree, 'odom', 'base', index * 10**8, pose, start_ns + index * 10**8)
+    for run, start_ns in enumerate((0, 10**10)):
+        # Also if the image was recorded a little before the first pose of its run.
+        for stamp_ns, recorded_ns in ((0, start_ns - 10**6), (25 * 10**7, start_ns + 25 * 10**7)):
+            expected = 100.0 * run + stamp_ns * 1e-8
+            for time_ns in (stamp_ns, None):
+                found = tree.pose('base', time_ns, recorded_ns)
+                assert found is not None
+                assert found[0, 3] == pytest.approx(expected, abs=0.02)
+
+
+def test_poses_without_stamps_are_those_of_the_time_of_recording():
+    tree = TransformTree()
+    for index in range(4):
+        add(tree, 'odom', 'base', 0, (float(index), 0.0, 0.0, *IDENTITY[3:]), index * 10**8)
+    assert tree.moves('base')
+    for time_ns in (None, 7):
+        assert tree.pose('base', time_ns, 15 * 10**7)[0, 3] == pytest.approx(1.5)
+
+
+def test_static_transforms_that_are_published_again_are_static(tmp_path):
+    with BagWriter(tmp_path / 'bag') as writer:
+        for stamp_ns in (0, 5 * 10**9):
+            pose = ('base', 'lens', stamp_ns, (0.0, 1.0, 0.0, *IDENTITY[3:]))
+            writer.write('/robot/tf_static', transforms(pose), stamp_ns)
+            writer.write_cdr('/robot/tf_static', 'tf2_msgs/msg/TFMessage', b'\0\1', stamp_ns)
+    with BagReader(tmp_path / 'bag') as bag:
+        tree = read_transforms(bag)
+    assert not tree.moves('lens')
+    assert tree.pose('lens', 9 * 10**9, 0)[1, 3] == 1.0
+    assert tree.constant('lens', 'base')[1, 3] == 1.0
+    assert tree.constant('base', 'lens')[1, 3] == -1.0
+    assert tree.constant('lens', 'elsewhere') is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.evaluation import Evaluation
 from flashdepth_ros.evaluation.report.page import render_page
 from flashdepth_ros.evaluation.report.tables import frames_csv, report_json
@@ -25,12 +27,20 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
     Each file gets its name when it is complete, the page last.
 
-    :raises ConfigError: the folder is not writable.
+    :raises ConfigError: a file could not be written; the others are.
     """
-    try:
-        for name, make in _FILES.items():
-            unfinished = folder / f'.{name}.unfinished'
-            unfinished.write_text(make(evaluation), encoding='utf-8')
+    failures = []
+    for name, make in _FILES.items():
+        unfinished = folder / f'.{name}.unfinished'
+        try:
+            # Names of files that are not valid text must not prevent the report.
+            unfinished.write_text(make(evaluation), encoding='utf-8', errors='backslashreplace')
             unfinished.replace(folder / name)
-    except OSError as error:
-        raise ConfigError(f'{folder}: cannot write the report: {error.strerror}') from error
+        except Exception as error:  # noqa: BLE001 - the other files are still written
+            failures.append(f'{name}: {reason(error)}')
+            # An older file would not belong to the others.
+            for old in (unfinished, folder / name):
+                with suppress(OSError):
+                    old.unlink(missing_ok=True)
+    if failures:
+        raise ConfigError(f'{folder}: cannot write the report: {"; ".join(failures)}')

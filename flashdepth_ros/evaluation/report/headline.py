@@ -53,15 +53,9 @@ class Guide:
     published: str
 
 
-def headline_alignment(evaluation: Evaluation) -> str:
-    """Return the alignment shown in the headline beside the figures as predicted."""
-    shown = evaluation.protocol.alignment
-    return 'scale_shift' if shown == 'none' else shown
-
-
 def cards(evaluation: Evaluation, summaries: list[Summary]) -> list[Card]:
     """Return a card for each candidate."""
-    alignments = ('none', headline_alignment(evaluation))
+    alignments = ('none', evaluation.protocol.fitted)
     columns = {
         key: [metric_cells(_BY_KEY[key], name, summaries) for name in alignments] for key in _KEYS
     }

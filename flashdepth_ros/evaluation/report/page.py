@@ -16,12 +16,7 @@ from flashdepth_ros.evaluation.protocol import ALIGNMENTS
 from flashdepth_ros.evaluation.report.cells import Cell, metric_cells
 from flashdepth_ros.evaluation.report.colour_bar import depth_bar, error_bar, gradients
 from flashdepth_ros.evaluation.report.glossary import DEFINITIONS, metric_link
-from flashdepth_ros.evaluation.report.headline import (
-    REFERENCES,
-    cards,
-    guides,
-    headline_alignment,
-)
+from flashdepth_ros.evaluation.report.headline import REFERENCES, cards, guides
 from flashdepth_ros.evaluation.report.plots import (
     COLOURS,
     drift_plot,
@@ -72,7 +67,7 @@ def render_page(evaluation: Evaluation) -> str:
         cards=cards(evaluation, summaries),
         guides=guides(evaluation),
         references=REFERENCES,
-        aligned=ALIGNMENT_NAMES[headline_alignment(evaluation)],
+        aligned=ALIGNMENT_NAMES[evaluation.protocol.fitted],
         metrics=(*METRICS, DRIFT),
         groups=[_group(name, summaries) for name in _ordered_alignments(evaluation)],
         plots=list(_plots(evaluation, summaries)),

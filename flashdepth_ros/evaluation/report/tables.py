@@ -48,9 +48,8 @@ def frames_csv(evaluation: Evaluation) -> str:
     columns = [f'{alignment}.{metric.key}' for alignment in ALIGNMENTS for metric in METRICS]
     text = io.StringIO(newline='')
     table = csv.writer(text)
-    table.writerow(
-        ['bag', 'candidate', 'stamp_ns', 'truth_ns', 'pixels', 'own_scale', *STAGES, *columns]
-    )
+    facts = ['bag', 'candidate', 'index', 'stamp_ns', 'truth_ns', 'pixels', 'own_scale']
+    table.writerow([*facts, *STAGES, *columns])
     for bag in evaluation.bags:
         for candidate in bag.candidates:
             for frame in candidate.frames:
@@ -59,7 +58,8 @@ def frames_csv(evaluation: Evaluation) -> str:
 
 
 def _cells(frame: FrameResult) -> Iterator[object]:
-    yield from (frame.stamp_ns, frame.truth_ns, frame.pixels, _number(frame.own_scale))
+    yield from (frame.place, frame.stamp_ns, frame.truth_ns, frame.pixels)
+    yield _number(frame.own_scale)
     yield from map(_number, frame.stages_ms or (math.nan,) * len(STAGES))
     for alignment in ALIGNMENTS:
         scores = frame.scores.get(alignment, {})
@@ -83,10 +83,10 @@ def _summary(summary: Summary) -> dict[str, Any]:
 
 
 def _bag(bag: BagResult) -> dict[str, Any]:
-    names = ('topics', 'images', 'pairs', 'offset_ms', 'truth', 'poses', 'truth_tae', 'failure')
+    names = ('topics', 'images', 'pairs', 'offset_ms', 'truth', 'poses', 'truth_tae')
     return {
         'bag': bag.bag,
-        **{name: getattr(bag, name) for name in names},
+        **{name: getattr(bag, name) for name in (*names, 'warnings', 'failure')},
         'candidates': {each.label: _candidate(each, bag) for each in bag.candidates},
     }
 
