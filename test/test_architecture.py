@@ -10,13 +10,15 @@ DRAWERS = {'utils', 'util', 'helpers', 'helper', 'common', 'misc'}
 
 # What each room may import of the others; a room is a folder of the package, or a module beside
 # the folders. `cli` starts every command, but imports its module only when it is called.
-GROUND = {'errors', 'interruption', 'shipped'}
+GROUND = {'entry_point', 'errors', 'installation', 'interruption', 'shipped'}
 ARRAYS = GROUND | {'camera', 'messages', 'metrics'}
 ESTIMATE = ARRAYS | {'network', 'runtime'}
 ROOMS = {
     'errors': set(),
+    'installation': {'errors'},
     'interruption': set(),
     'shipped': set(),
+    'entry_point': {'errors', 'installation', 'interruption'},
     'camera': GROUND,
     'messages': GROUND | {'camera'},
     'metrics': GROUND | {'camera'},
