@@ -8,6 +8,7 @@ from flashdepth_ros.messages.cloud import CLOUD_FIELDS, CloudField, cloud_data
 from flashdepth_ros.messages.compressed import CompressedImageMessage, read_compressed
 from flashdepth_ros.messages.depth import DEPTH_ENCODINGS, depth_data, read_depth
 from flashdepth_ros.messages.encodings import ENCODINGS, ImageMessage, read_rgb
+from flashdepth_ros.messages.image_reader import ImageReader, check_bits
 from flashdepth_ros.messages.preview import colorize
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     'CloudField',
     'CompressedImageMessage',
     'ImageMessage',
+    'ImageReader',
+    'check_bits',
     'cloud_data',
     'colorize',
     'depth_data',

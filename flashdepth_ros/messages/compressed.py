@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages.encodings import ENCODINGS, to_rgb
+from flashdepth_ros.messages.encodings import ENCODINGS, Samples
 
 UInt8 = npt.NDArray[np.uint8]
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # An EXIF orientation is ignored: camera_info describes the image without that rotation.
-_DECODE_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_DECODE_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class CompressedImageMessage(Protocol):
@@ -25,14 +25,24 @@ class CompressedImageMessage(Protocol):
     def data(self) -> Any: ...
 
 
-def read_compressed(message: CompressedImageMessage) -> UInt8:
+def read_compressed(message: CompressedImageMessage, bits: int = 16) -> UInt8:
     """
     Decode a JPEG, PNG or another format of OpenCV to an RGB image (H, W, 3).
 
-    16 bits are reduced to 8, transparency and EXIF orientation are ignored. A grey image whose
-    format names a Bayer encoding is demosaiced.
+    Transparency and EXIF orientation are ignored. A grey image whose format names a Bayer encoding
+    is demosaiced.
 
+    :param bits: number of bits in use of 16-bit samples.
     :raises InputError: the data is empty, damaged or truncated.
+    """
+    return decode_samples(message).rgb(bits)
+
+
+def decode_samples(message: CompressedImageMessage) -> Samples:
+    """
+    Decode a compressed image to its samples of 8 or 16 bits.
+
+    :raises InputError: the data is empty, damaged or truncated, or has other samples.
     """
     data = memoryview(message.data).tobytes()
     if data.startswith(_JPEG_START):
@@ -41,7 +51,7 @@ def read_compressed(message: CompressedImageMessage) -> UInt8:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE_FLAGS) if data else None
     except cv2.error:
         image = None
-    if image is None:
+    if image is None or image.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f'compressed image of format {message.format!r} with {len(data)} bytes cannot be '
             'decoded; expected a complete JPEG or PNG file'
@@ -49,7 +59,8 @@ def read_compressed(message: CompressedImageMessage) -> UInt8:
     source = message.format.partition(';')[0].strip()
     grey = source if source.startswith('bayer_') and source in ENCODINGS else 'mono8'
     encoding = grey if image.ndim == 2 else 'bgr8'
-    return to_rgb(np.asarray(image, np.uint8), ENCODINGS[encoding])
+    values: Any = np.atleast_3d(image)
+    return Samples(values, ENCODINGS[encoding])
 
 
 def _check_jpeg_end(data: bytes, format_: str) -> None:

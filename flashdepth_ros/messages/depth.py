@@ -1,5 +1,7 @@
 """Convert depth images of sensor_msgs/Image to arrays in metres, and back."""
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +33,7 @@ def read_depth(message: ImageMessage | CompressedImageMessage) -> Float32:
     :raises InputError: the encoding is no depth encoding, or size, step and data do not fit it.
     """
     if hasattr(message, 'encoding'):
-        return _read_raw(message)
+        return _read_raw(cast(ImageMessage, message))
     return read_compressed_depth(message)
 
 

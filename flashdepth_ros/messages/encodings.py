@@ -1,8 +1,8 @@
 """
 The pixel encodings of sensor_msgs/Image: their memory layout and their conversion to RGB.
 
-Of 16-bit samples only the high byte is used, so the byte order only selects that byte, and all
-encodings share the 8-bit conversion.
+16-bit samples are reduced to 8 bits first, so all encodings share the 8-bit conversion. The
+message does not state how many of the 16 bits are in use: see `image_reader`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from flashdepth_ros.errors import InputError
 
 UInt8 = npt.NDArray[np.uint8]
+UInt16 = npt.NDArray[np.uint16]
 
 
 class ImageMessage(Protocol):
@@ -92,12 +93,49 @@ ENCODINGS: Mapping[str, Encoding] = {
 }
 
 
-def read_rgb(image: ImageMessage) -> UInt8:
+@dataclass(frozen=True)
+class Samples:
+    """The samples of an image as they are stored: (rows, W, samples), 8 or 16 bits."""
+
+    values: UInt8 | UInt16
+    layout: Encoding
+
+    def rgb(self, bits: int = 16) -> UInt8:
+        """
+        Return the image as RGB (H, W, 3), C-contiguous.
+
+        :param bits: number of low bits in use of 16-bit samples, at least 8; higher values are
+            white.
+        """
+        octets: npt.NDArray[Any] = self.values
+        if octets.dtype != np.uint8:
+            # The offset makes it round down: the fractions are multiples of 1/256.
+            octets = cv2.convertScaleAbs(
+                np.ascontiguousarray(octets, np.uint16),
+                alpha=2.0 ** (8 - bits),
+                beta=2.0**-9 - 0.5,
+            )
+        if self.layout.conversion is None:
+            return np.ascontiguousarray(octets, np.uint8)
+        return np.asarray(cv2.cvtColor(octets, self.layout.conversion), np.uint8)
+
+
+def read_rgb(image: ImageMessage, bits: int = 16) -> UInt8:
     """
     Return the image as RGB (H, W, 3), C-contiguous.
 
     An rgb8 image without row padding is not copied: the result is a view of the message's data,
     and read-only if the data is.
+
+    :param bits: number of bits in use of 16-bit samples.
+    :raises InputError: the encoding is unknown, or size, step and data do not fit it.
+    """
+    return read_samples(image).rgb(bits)
+
+
+def read_samples(image: ImageMessage) -> Samples:
+    """
+    Return a view of the message's samples, without row padding and in their byte order.
 
     :raises InputError: the encoding is unknown, or size, step and data do not fit it.
     """
@@ -109,16 +147,9 @@ def read_rgb(image: ImageMessage) -> UInt8:
         )
     _check_size(image, layout)
     rows = image.height * 3 // 2 if layout.block == (2, 2) else image.height
-    octets = pixel_view(image, rows, layout.samples * layout.sample_bytes, np.dtype(np.uint8))
-    high_byte = 0 if image.is_bigendian else layout.sample_bytes - 1
-    return to_rgb(octets[..., high_byte :: layout.sample_bytes], layout)
-
-
-def to_rgb(samples: UInt8, layout: Encoding) -> UInt8:
-    """Convert 8-bit samples (rows, W, samples) to an RGB image (H, W, 3), C-contiguous."""
-    if layout.conversion is None:
-        return np.ascontiguousarray(samples)
-    return np.asarray(cv2.cvtColor(samples, layout.conversion), np.uint8)
+    order = '>' if image.is_bigendian else '<'
+    dtype = np.dtype(f'{order}u{layout.sample_bytes}')
+    return Samples(pixel_view(image, rows, layout.samples, dtype), layout)
 
 
 def pixel_view(

@@ -6,10 +6,13 @@ from dataclasses import asdict
 from itertools import product
 import json
 import multiprocessing
+from multiprocessing.connection import Connection
 import sys
 
-from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.network import PRESETS
+from flashdepth_ros.network.config import PATCH
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS, EngineChoice, resolve
 from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 
@@ -17,10 +20,17 @@ from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run`."""
     parser.add_argument(
-        '--model', choices=tuple(PRESETS), default='flashdepth-s', help='(default flashdepth-s)'
+        '--model',
+        choices=tuple(PRESETS),
+        default='flashdepth-tiny',
+        help='(default flashdepth-tiny)',
     )
     parser.add_argument(
-        '--size', nargs='+', default=['644x364'], metavar='WxH', help='px, multiples of 14'
+        '--size',
+        nargs='+',
+        default=['588x448'],
+        metavar='WxH',
+        help='px, multiples of 14 (default 588x448)',
     )
     parser.add_argument('--engine', nargs='+', choices=ENGINES, default=['auto'])
     parser.add_argument('--precision', nargs='+', choices=('auto', *PRECISIONS), default=['auto'])
@@ -35,37 +45,74 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Measure every requested combination, each on a stream of preloaded random frames.
 
-    :raises ConfigError: a size is not of the form WxH.
+    :return: 1 if nothing could be measured; the reasons are on standard error.
+    :raises ConfigError: a size or the number of frames is not possible.
     """
-    for line in result_lines(arguments):
-        sys.stdout.write(line + '\n')
+    measured = 0
+    for case in _cases(arguments):
+        try:
+            resolve(case.choice)
+            measurement = measure_in_subprocess(case)
+        except FlashDepthError as error:
+            sys.stderr.write(f'not measured: {error}\n')
+            continue
+        if not measured and not arguments.json:
+            sys.stdout.write(f'{_HEADER}\n')
+        measured += 1
+        line = json.dumps(asdict(measurement)) if arguments.json else _row(measurement)
+        sys.stdout.write(f'{line}\n')
         sys.stdout.flush()
-    return 0
+    return 0 if measured else 1
 
 
-def result_lines(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of the table, or one JSON object per measurement."""
-    if not arguments.json:
-        yield _HEADER
-    skipped = []
+def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
+    if arguments.frames < 1:
+        raise ConfigError(f'{arguments.frames} frames; expected 1 or more')
     sizes = [parse_size(text) for text in arguments.size]
+    for width, height in sizes:
+        if width % PATCH or height % PATCH:
+            raise ConfigError(
+                f'size {width}x{height}; expected multiples of {PATCH} in both directions'
+            )
     for size, engine, precision in product(sizes, arguments.engine, arguments.precision):
         choice = EngineChoice(arguments.device, precision, engine)
-        try:
-            resolve(choice)
-        except ConfigError as error:
-            skipped.append(str(error))
-            continue
-        case = Case(arguments.model, size, choice, arguments.frames)
-        measurement = measure_in_subprocess(case)
-        yield json.dumps(asdict(measurement)) if arguments.json else _row(measurement)
-    yield from () if arguments.json else sorted(set(skipped))
+        yield Case(arguments.model, size, choice, arguments.frames)
 
 
 def measure_in_subprocess(case: Case) -> Measurement:
-    """Measure in a new process, so that the memory of one case does not count for the next."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(measure, (case,))
+    """
+    Measure in a new process, so that the memory of one case does not count for the next.
+
+    :raises FlashDepthError: it cannot be measured.
+    """
+    context = multiprocessing.get_context('spawn')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_measurement, args=(case, sender))
+    with children_without_interrupt():
+        process.start()
+    sender.close()
+    try:
+        result: Measurement | str = receiver.recv()
+    except EOFError:
+        process.join()
+        result = f'its process ended with status {process.exitcode}'
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(result, str):
+        width, height = case.size
+        raise FlashDepthError(f'{case.model} at {width}x{height}: {result}')
+    return result
+
+
+def _send_measurement(case: Case, sender: Connection) -> None:
+    """Send the measurement, or the reason why there is none."""
+    try:
+        sender.send(measure(case))
+    except FlashDepthError as error:
+        sender.send(str(error))
+    except Exception as error:  # noqa: BLE001 - the other process reports it
+        sender.send(f'{type(error).__name__}: {error}')
 
 
 _HEADER = (

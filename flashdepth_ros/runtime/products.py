@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -83,23 +83,22 @@ class Products:
     def camera(self) -> Camera | None:
         """The camera of an image of the size of the depth; None if unknown."""
         camera, (height, width) = self.image.camera, self.inverse_depth.shape
-        if camera is None:
-            return None
-        if (camera.intrinsics.height, camera.intrinsics.width) == (height, width):
+        if camera is None or camera.size == (width, height):
             return camera
-        return replace(camera, intrinsics=camera.intrinsics.resized(width, height))
+        return camera.resized(width, height)
 
     @property
     def camera_info(self) -> CameraInfoFields | None:
         """The fields of the CameraInfo of the depth image; None without a camera."""
         if self.camera is None:
             return None
-        return camera_info_fields(self.camera.intrinsics, self.camera.info)
+        return camera_info_fields(self.camera.pinhole, self.camera.info)
 
     @property
     def cloud(self) -> Float32 | None:
-        """Points as from `messages.cloud_data`, (h, w, 4) or (h, w, 3); None without a camera."""
-        if self.camera is None:
+        """Points as from `messages.cloud_data`, (h, w, 4) or (h, w, 3); None without a lens."""
+        intrinsics = None if self.camera is None else self.camera.intrinsics
+        if intrinsics is None:
             return None
         stride, threshold = self.settings.points_stride, self.settings.points_edge_threshold
         strided = self.depth[::stride, ::stride]
@@ -109,7 +108,7 @@ class Products:
         rgb = None
         if self.settings.points_color:
             rgb = _resized(self.image.rgb, self.depth.shape)[::stride, ::stride]
-        return messages.cloud_data(strided, self.rays.get(self.camera.intrinsics, stride), rgb)
+        return messages.cloud_data(strided, self.rays.get(intrinsics, stride), rgb)
 
     @property
     def preview(self) -> UInt8:

@@ -13,7 +13,7 @@ import re
 from typing import Any, TypeVar
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.messages import DEPTH_ENCODINGS
+from flashdepth_ros.messages import DEPTH_ENCODINGS, check_bits
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
@@ -69,6 +69,12 @@ class Settings:
     inference_long_side_max: int = setting(
         2044, 'maximum long side of the network input, px', low=14, high=8192
     )
+    image_bits: int = setting(
+        0,
+        'bits in use of 16-bit images, 8 to 16; 0: found from the images',
+        high=16,
+        dynamic=True,
+    )
     depth_encoding: str = setting(
         '32FC1',
         'encoding of depth/image: 32FC1 in metres, 16UC1 in millimetres',
@@ -118,7 +124,8 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Check that every lower limit is less than its upper limit."""
+        """Check that every lower limit is less than its upper limit, and the number of bits."""
+        check_bits(self.image_bits)
         for near, far in (('depth_min', 'depth_max'), ('color_min', 'color_max')):
             if not getattr(self, near) < getattr(self, far):
                 raise ConfigError(
@@ -128,13 +135,17 @@ class Settings:
 
 
 SettingsT = TypeVar('SettingsT', bound=Settings)
-_DOTTED = ('inference', 'depth', 'points', 'color', 'reset', 'diagnostics')
+_DOTTED = ('camera_info', 'inference', 'image', 'depth', 'points', 'color', 'reset', 'diagnostics')
+_UNDOTTED = ('image_transport',)
+"""As the nodes of the package image_transport name it."""
 
 
 def ros_name(name: str) -> str:
     """Return the ROS name of a field: `depth.min` for `depth_min`."""
-    group, _, rest = name.partition('_')
-    return f'{group}.{rest}' if group in _DOTTED else name
+    group = next((each for each in _DOTTED if name.startswith(f'{each}_')), '')
+    if not group or name in _UNDOTTED:
+        return name
+    return f'{group}.{name.removeprefix(f"{group}_")}'
 
 
 def iter_settings(kind: type[Settings]) -> Iterator[tuple[str, Field[Any], Description]]:

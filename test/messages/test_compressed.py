@@ -1,20 +1,12 @@
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import pytest
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_compressed
-from support.image_messages import encode
+from support.image_messages import CompressedImage, encode
 
 RGB = cv2.resize(np.random.default_rng(2).integers(0, 256, (3, 4, 3), np.uint8), (64, 48))
-
-
-@dataclass
-class CompressedImage:
-    format: str
-    data: bytes
 
 
 def compress(image, extension, format_=''):

@@ -14,7 +14,6 @@ from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine, resolve
 from flashdepth_ros.runtime.engines import choice as choosing
-from flashdepth_ros.runtime.engines.processor import container_cores, usable_cores
 from support import golden_models
 
 # torch.compile imports parts of PyTorch that use deprecated ones.
@@ -151,22 +150,6 @@ def test_least_recently_used_network_is_dropped(monkeypatch):
         assert engine.loaded_shapes == ((1, 1, 3, *size),)
 
 
-def test_damaged_file_is_compiled_again(cache):
-    pytest.importorskip('openvino')
-    engine_of('openvino').prepare(clip_of(1, (56, 70))[0])
-    (path,) = cache.glob('*-70x56-fp32-*.blob')
-    path.write_bytes(path.read_bytes()[:1000])
-    engine, frame = engine_of('openvino'), clip_of(1, (56, 70))[0]
-    engine.prepare(clip_of(1)[0])
-    inverse_depth, _ = engine.run(frame, None)
-    assert not path.exists()
-    assert engine.loaded_shapes == ((1, 1, 3, *SIZE),)
-    assert (inverse_depth > 0).all()
-    del engine  # kills the compiler process
-    assert not list(cache.glob('*.safetensors'))
-    assert not list(cache.glob('*.partial'))
-
-
 def test_torch_compile_without_a_cpp_compiler_falls_back_to_eager_mode(
     expected, monkeypatch, tmp_path, caplog
 ):
@@ -194,16 +177,6 @@ os.kill(os.getpid(), signal.SIGUSR1)
 """
     ran = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (0, 'received\n'), ran.stderr
-
-
-def test_openvino_falls_back_to_torch_without_a_cache_folder(tmp_path, monkeypatch, caplog):
-    pytest.importorskip('openvino')
-    (tmp_path / 'flashdepth_ros').write_text('a file instead of the folder')
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    frame = clip_of(1)[0]
-    inverse_depth, _ = engine_of('openvino').run(frame, None)
-    assert inverse_depth.shape == (1, 1, *SIZE)
-    assert 'using torch for inference at 98x70' in caplog.text
 
 
 def test_auto_gives_the_reason_for_its_engine(monkeypatch):
@@ -237,22 +210,3 @@ def test_unsupported_combinations_are_rejected(monkeypatch, choice, message):
     monkeypatch.setattr(choosing, 'find_spec', {'openvino': 'installed'}.get)
     with pytest.raises(ConfigError, match=message):
         resolve(choice)
-
-
-@pytest.mark.parametrize(
-    ('files', 'cores'),
-    [
-        ({'cpu.max': '150000 100000'}, 1.5),
-        ({'cpu.max': 'max 100000'}, float('inf')),
-        ({'cpu/cpu.cfs_quota_us': '50000', 'cpu/cpu.cfs_period_us': '100000'}, 0.5),
-        ({'cpu/cpu.cfs_quota_us': '-1', 'cpu/cpu.cfs_period_us': '100000'}, float('inf')),
-        ({}, float('inf')),
-    ],
-)
-def test_container_quota_limits_the_cores(tmp_path, files, cores):
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text + '\n')
-    assert container_cores(tmp_path) == cores
-    assert 1 <= usable_cores() <= len(os.sched_getaffinity(0))

@@ -9,11 +9,8 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.engines.engine import Engine
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
-from flashdepth_ros.runtime.engines.openvino_engine import (
-    OpenVinoEngine,
-    cpu_precision,
-    intel_gpus,
-)
+from flashdepth_ros.runtime.engines.openvino_core import cpu_precision, intel_gpus
+from flashdepth_ros.runtime.engines.openvino_engine import OpenVinoEngine
 from flashdepth_ros.runtime.engines.torch_engine import DTYPES, CompiledTorchEngine, TorchEngine
 
 ENGINES = ('auto', 'torch', 'torch_compile', 'openvino')

@@ -6,7 +6,6 @@ torch.export patches functions that other threads use.
 """
 
 import os
-from pathlib import Path
 import sys
 from typing import Any
 import warnings
@@ -16,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.network import FlashDepth, StreamState, create_model, load_weights
-from flashdepth_ros.network.checkpoint import read_weights
-from flashdepth_ros.runtime.engines.model_store import FRAMES_KEY
-from flashdepth_ros.runtime.engines.openvino_engine import core, openvino_config
+from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY
+from flashdepth_ros.runtime.engines.openvino_core import core, openvino_config
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 _NICENESS = 10
@@ -59,14 +57,11 @@ def to_openvino(model: FlashDepth, shape: tuple[int, ...]) -> Any:
         return openvino.convert_model(program)
 
 
-def compile_to(
-    path: Path,
-    model: FlashDepth,
-    kind: tuple[str, str, tuple[int, ...]],
-    frames: Tensor | None = None,
-) -> None:
+def compile_model(
+    model: FlashDepth, kind: tuple[str, str, tuple[int, ...]], frames: Tensor | None = None
+) -> bytes:
     """
-    Compile for a device, precision and shape; write the file atomically.
+    Compile for a device, precision and shape; return what OpenVINO can import.
 
     :param frames: a stream (B, T, 3, H, W) for int8 calibration; None for other precisions.
     """
@@ -77,22 +72,22 @@ def compile_to(
 
         network = quantise(network, model, frames)
     compiled = core().compile_model(network, device, openvino_config(device, precision))
-    partial = path.with_suffix(f'.{os.getpid()}.partial')
-    partial.write_bytes(compiled.export_model().getvalue())
-    partial.replace(path)
+    return compiled.export_model().getvalue()
 
 
 def main() -> None:
-    """Run with the arguments that `ModelStore.start` passes."""
-    name, weights, path, device, precision, *shape = sys.argv[1:]
+    """Run with the arguments and the files that `Compilation` passes."""
+    name, output, device, precision, *shape = sys.argv[1:]
     os.nice(_NICENESS)
     torch.set_num_threads(usable_cores())
     model = create_model(name)
-    entries = read_weights(weights)
+    with sys.stdin.buffer as weights:
+        entries = torch.load(weights, weights_only=True)
     frames = entries.pop(FRAMES_KEY, None)
     load_weights(model, entries)
     kind = device, precision, tuple(int(side) for side in shape)
-    compile_to(Path(path), model, kind, frames)
+    with os.fdopen(int(output), 'wb') as result:
+        result.write(compile_model(model, kind, frames))
 
 
 if __name__ == '__main__':

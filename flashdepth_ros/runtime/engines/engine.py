@@ -16,10 +16,16 @@ class Engine(Protocol):
 
     device: torch.device
     """Device of frames and state."""
-    precision: str
-    name: str
     reason: str
     """Why this engine was chosen; '' if it was requested by name."""
+
+    @property
+    def name(self) -> str:
+        """The name of the engine that ran the last frame."""
+
+    @property
+    def precision(self) -> str:
+        """The numeric precision of the last frame."""
 
     def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Run `FlashDepth.forward` on frames that are on the engine's device."""

@@ -1,4 +1,4 @@
-"""The cache of compiled networks on disk; each is compiled once, in a separate process."""
+"""The cache of compiled networks on disk; it is only a cache: without it, all else works."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -6,16 +6,10 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-import subprocess
-import sys
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-import torch
 from torch import Tensor
 
 from flashdepth_ros import __version__
-from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.engines.processor import cpu_description
 from flashdepth_ros.runtime.weights import cache_folder
@@ -23,9 +17,8 @@ from flashdepth_ros.runtime.weights import cache_folder
 MAX_FILES = 16
 """Maximum number of files in the cache; the least recently used is deleted."""
 
-FRAMES_KEY = 'frames'
-"""Key of the calibration frames (B, T, 3, H, W) in the file with the weights."""
-
+_FORMAT = 'SHA-256 and network'
+_DIGEST_BYTES = hashlib.sha256().digest_size
 _LOG = logging.getLogger(__name__)
 
 
@@ -44,101 +37,91 @@ class ModelStore:
     """
     The compiled networks of one model in the user's cache.
 
+    No error of the file system is raised: what cannot be read is not there, and what cannot be
+    written is reported once.
+
     :param model: is not modified; its weights must not change.
     :param compiler: name and version of the compiler.
     """
 
     def __init__(self, model: FlashDepth, compiler: str) -> None:
-        self.folder = cache_folder() / 'compiled'
         self._name = model.config.name
-        self._weights = {name: entry.contiguous() for name, entry in model.state_dict().items()}
-        self._key = f'{compiler}, flashdepth_ros {__version__}, {cpu_description()}, '
-        self._key += fingerprint(self._weights)
+        self._key = f'{compiler}, flashdepth_ros {__version__}, {_FORMAT}, {cpu_description()}, '
+        self._key += fingerprint(model.state_dict())
+        self._unusable: set[CompilationTarget] = set()
+        self._reported = False
 
-    def path(self, target: CompilationTarget) -> Path:
+    def read(self, target: CompilationTarget) -> bytes | None:
+        """Return a compiled network; None if there is none. A damaged file is deleted."""
+        path = self._path(target)
+        if path is None or target in self._unusable:
+            return None
+        try:
+            with path.open('rb') as file:
+                digest, network = file.read(_DIGEST_BYTES), file.read()
+        except OSError:
+            return None
+        if hashlib.sha256(network).digest() != digest:
+            self.discard(target, 'is damaged')
+            return None
+        self._mark_used(path)
+        return network
+
+    def write(self, target: CompilationTarget, network: bytes) -> None:
+        """Store a compiled network for later starts; report once if that is not possible."""
+        path = self._path(target)
+        if path is None:
+            self._report('this user has no home folder')
+            return
+        partial = path.with_suffix(f'.{os.getpid()}.partial')
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open('wb') as file:
+                file.write(hashlib.sha256(network).digest())
+                file.write(network)
+            partial.replace(path)
+        except OSError as error:
+            self._report(str(error))
+            with suppress(OSError):
+                partial.unlink()
+        else:
+            self._unusable.discard(target)
+            self._mark_used(path)
+
+    def discard(self, target: CompilationTarget, reason: str) -> None:
+        """Delete a file that cannot be used; if it cannot be deleted, do not read it again."""
+        path = self._path(target)
+        _LOG.warning('%s %s; compiling it again', path, reason)
+        self._unusable.add(target)
+        with suppress(OSError):
+            if path is not None:
+                path.unlink()
+
+    def _path(self, target: CompilationTarget) -> Path | None:
         """Return the path of a compiled network, which contains a hash of all its inputs."""
+        cache = cache_folder()
+        if cache is None:
+            return None
         digest = hashlib.sha256(f'{target}, {self._key}'.encode()).hexdigest()[:16]
         size = 'x'.join(str(side) for side in (target.shape[4], target.shape[3]))
-        return self.folder / f'{self._name}-{size}-{target.precision}-{digest}.blob'
+        return cache / 'compiled' / f'{self._name}-{size}-{target.precision}-{digest}.blob'
 
-    def start(self, target: CompilationTarget, frames: list[Tensor]) -> 'Compilation':
-        """
-        Start to compile in the background; `frames` calibrate int8.
-
-        :raises OSError: the cache is not writable.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(target)
-        weights = path.with_suffix(f'.{os.getpid()}.safetensors')
-        calibration = {}
-        if target.precision == 'int8':
-            calibration = {FRAMES_KEY: torch.cat(frames, dim=1)}
-        try:
-            save_file(self._weights | calibration, weights)
-        except SafetensorError as error:  # such as a full disk
-            weights.unlink(missing_ok=True)
-            raise OSError(f'cannot write {weights}: {error}') from error
-        _LOG.info('compiling %s', path.name)
-        options = (self._name, str(weights), str(path), target.device, target.precision)
-        module = 'flashdepth_ros.runtime.engines.compiler'
-        shape = (str(side) for side in target.shape)
-        # A file, because an unread pipe could fill up and block the process.
-        log_path = weights.with_suffix('.log')
-        with log_path.open('wb') as log:
-            process = subprocess.Popen(
-                [sys.executable, '-m', module, *options, *shape],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        return Compilation(process, path, weights, log_path)
-
-    def mark_used(self, path: Path) -> None:
+    def _mark_used(self, path: Path) -> None:
         """Mark a file as recently used, and delete the least recently used beyond the maximum."""
         with suppress(OSError):  # the cache may be read-only
             path.touch()
-            files = sorted(self.folder.glob('*.blob'), key=_modified_s)
+            files = sorted(path.parent.glob('*.blob'), key=_modified_s)
             for each in files[: max(0, len(files) - MAX_FILES)]:
                 each.unlink(missing_ok=True)
 
-
-@dataclass
-class Compilation:
-    """A running compilation."""
-
-    process: 'subprocess.Popen[bytes]'
-    path: Path
-    weights: Path
-    log_path: Path
-
-    @property
-    def done(self) -> bool:
-        """Whether the process has ended, with or without success."""
-        return self.process.poll() is not None
-
-    def finish(self) -> None:
-        """
-        Wait for the process to end.
-
-        :raises FlashDepthError: it failed; the message contains that of the compiler.
-        """
-        status = self.process.wait()
-        log = self.log_path.read_text(errors='replace').strip().splitlines()
-        self._clean_up()
-        if status:
-            message = log[-1] if log else f'exit status {status}'
-            raise FlashDepthError(f'compilation of {self.path.stem} failed: {message}')
-
-    def kill(self) -> None:
-        """Kill the process if it still runs, and delete its files."""
-        self.process.kill()
-        self.process.wait()
-        self._clean_up()
-
-    def _clean_up(self) -> None:
-        partial = self.path.with_suffix(f'.{self.process.pid}.partial')
-        for path in (self.weights, self.log_path, partial):
-            path.unlink(missing_ok=True)
+    def _report(self, reason: str) -> None:
+        if not self._reported:
+            self._reported = True
+            _LOG.warning(
+                'the compiled network cannot be stored, so every start compiles it again: %s. Set '
+                'XDG_CACHE_HOME to a writable folder',
+                reason,
+            )
 
 
 def fingerprint(weights: dict[str, Tensor]) -> str:

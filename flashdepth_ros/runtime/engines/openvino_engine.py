@@ -1,8 +1,6 @@
 """Run the network with OpenVINO, compiled once for each shape of frames."""
 
 from collections import OrderedDict
-from functools import cache
-from importlib.util import find_spec
 import logging
 from typing import Any
 import weakref
@@ -12,9 +10,10 @@ from torch import Tensor
 
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import FlashDepth, StreamState
+from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY, Compilation
 from flashdepth_ros.runtime.engines.engine import Result
-from flashdepth_ros.runtime.engines.model_store import Compilation, CompilationTarget, ModelStore
-from flashdepth_ros.runtime.engines.processor import has_bf16, usable_cores
+from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore
+from flashdepth_ros.runtime.engines.openvino_core import core, cpu_precision, openvino_config
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
 MAX_LOADED = 4
@@ -22,6 +21,9 @@ MAX_LOADED = 4
 
 CALIBRATION_FRAMES = 8
 """Number of frames for int8 calibration."""
+
+_REPORT_S = 30.0
+"""While the first frame waits for its network, this is logged once in such a period."""
 
 _LOG = logging.getLogger(__name__)
 _Shape = tuple[int, ...]
@@ -35,32 +37,51 @@ class OpenVinoEngine:
     background; meanwhile, or if the compilation fails, PyTorch runs their frames. In int8 the
     engine waits for no shape: PyTorch runs the first frames, which calibrate the value ranges.
 
+    `name`, `precision` and `reason` are those of the last frame, also if PyTorch ran it.
+
     :param model: is not modified; its weights must not change.
     :param device: OpenVINO's name of the device, 'CPU' or 'GPU'.
     """
-
-    name = 'openvino'
-    reason = ''
 
     def __init__(self, model: FlashDepth, precision: str, device: str = 'CPU') -> None:
         import openvino
 
         self.device = torch.device('cpu')
-        self.precision = precision
+        self._precision = precision
+        self._reason = ''
         self._openvino_device = device
         self._core = core()
         self._store = ModelStore(model, f'openvino {openvino.__version__}')
         self._model = model
         self._fallback = TorchEngine(model, self.device, cpu_precision(), keep_weights=True)
+        self._fallback_reason = ''
+        """Why PyTorch ran the last frame; '': it did not."""
         self._loaded: OrderedDict[_Shape, _Request] = OrderedDict()
         self._failed: set[_Shape] = set()
-        self._unreadable: set[_Shape] = set()
-        """Shapes whose file could not be loaded once; after the second time they have failed."""
         self._calibration: dict[_Shape, list[Tensor]] = {}
         """Calibration frames collected so far."""
         self._compilations: dict[_Shape, Compilation] = {}
         """At most one, because two would take CPU time from inference."""
         weakref.finalize(self, _kill_all, self._compilations)
+
+    @property
+    def name(self) -> str:
+        """The engine that ran the last frame: 'openvino', or 'torch' in its place."""
+        return self._fallback.name if self._fallback_reason else 'openvino'
+
+    @property
+    def precision(self) -> str:
+        """The precision of the last frame."""
+        return self._fallback.precision if self._fallback_reason else self._precision
+
+    @property
+    def reason(self) -> str:
+        """Why this engine was chosen, or why PyTorch runs in its place."""
+        return self._fallback_reason or self._reason
+
+    @reason.setter
+    def reason(self, reason: str) -> None:
+        self._reason = reason
 
     @property
     def loaded_shapes(self) -> tuple[_Shape, ...]:
@@ -71,11 +92,14 @@ class OpenVinoEngine:
         """Run `FlashDepth.forward`."""
         state = self._model.check_inputs(frames, state)
         shape = tuple(frames.shape)
-        if not self._loaded and self.precision != 'int8':
+        if not self._loaded and self._precision != 'int8':
             self._wait_for(shape)
         if self._make_ready(shape):
+            self._fallback_reason = ''
             self._loaded.move_to_end(shape)
             return self._loaded[shape](frames, state)
+        failed = shape in self._failed
+        self._fallback_reason = 'openvino failed' if failed else 'until openvino is ready'
         self._add_calibration_frames(shape, [frames])
         return self._fallback.run(frames, state)
 
@@ -92,78 +116,88 @@ class OpenVinoEngine:
 
     def _make_ready(self, shape: _Shape) -> bool:
         """Return whether the network of a shape is loaded; if not, load or start to compile it."""
-        if shape in self._loaded:
-            return True
         self._finish_compilations()
-        if shape in self._failed:
-            return False
-        if self._store.path(self._compilation_target(shape)).exists():
-            return self._load(shape)
+        if shape in self._loaded or shape in self._failed:
+            return shape in self._loaded
+        if self._load_stored(shape):
+            return True
         if not self._compilations and self._is_calibrated(shape):
             self._start(shape)
         return False
 
     def _is_calibrated(self, shape: _Shape) -> bool:
         return (
-            self.precision != 'int8' or len(self._calibration.get(shape, ())) >= CALIBRATION_FRAMES
+            self._precision != 'int8'
+            or len(self._calibration.get(shape, ())) >= CALIBRATION_FRAMES
         )
 
     def _add_calibration_frames(self, shape: _Shape, frames: list[Tensor]) -> None:
         """Store frames for int8 calibration while more are needed."""
-        if self.precision == 'int8' and shape not in self._compilations:
+        if self._precision == 'int8' and shape not in self._compilations:
             stored = self._calibration.setdefault(shape, [])
             stored.extend(frame.clone() for frame in frames[: CALIBRATION_FRAMES - len(stored)])
 
     def _wait_for(self, shape: _Shape) -> None:
         """Wait until a shape is loaded or has failed."""
         while not self._make_ready(shape) and shape not in self._failed:
-            for compilation in self._compilations.values():
-                compilation.process.wait()
+            for each, compilation in self._compilations.items():
+                if not compilation.wait(_REPORT_S):
+                    _LOG.warning(
+                        'OpenVINO has been compiling the network for %dx%d for %.0f s',
+                        *(each[-1], each[-2], compilation.running_s),
+                    )
 
     def _start(self, shape: _Shape) -> None:
+        entries = dict(self._model.state_dict())
+        if frames := self._calibration.pop(shape, []):
+            entries[FRAMES_KEY] = torch.cat(frames, dim=1)
         try:
-            frames = self._calibration.pop(shape, [])
-            target = self._compilation_target(shape)
-            self._compilations[shape] = self._store.start(target, frames)
-        except OSError as error:
+            self._compilations[shape] = Compilation(
+                self._model.config.name, self._compilation_target(shape), entries
+            )
+        except (OSError, RuntimeError) as error:
             self._mark_failed(shape, error)
 
     def _finish_compilations(self) -> None:
-        """Remove the compilations that have ended; mark the shapes that failed."""
+        """Load what was compiled; mark the shapes that failed."""
         for shape, compilation in list(self._compilations.items()):
-            if compilation.done:
-                del self._compilations[shape]
-                try:
-                    compilation.finish()
-                except FlashDepthError as error:
-                    self._mark_failed(shape, error)
-
-    def _load(self, shape: _Shape) -> bool:
-        path = self._store.path(self._compilation_target(shape))
-        config = openvino_config(self._openvino_device, self.precision)
-        try:
-            compiled = self._core.import_model(path.read_bytes(), self._openvino_device, config)
-        except (OSError, RuntimeError) as error:  # truncated, or deleted by another process
-            if shape in self._unreadable:
+            if not compilation.wait(0):
+                continue
+            del self._compilations[shape]
+            try:
+                network = compilation.finish()
+                self._load(shape, network)
+            except (FlashDepthError, RuntimeError, MemoryError) as error:
                 self._mark_failed(shape, error)
-                return False
-            self._unreadable.add(shape)
-            _LOG.warning('cannot load %s; compiling it again', path.name)
-            path.unlink(missing_ok=True)
+            else:
+                self._store.write(self._compilation_target(shape), network)
+
+    def _load_stored(self, shape: _Shape) -> bool:
+        target = self._compilation_target(shape)
+        network = self._store.read(target)
+        if network is None:
             return False
-        self._store.mark_used(path)
+        try:
+            self._load(shape, network)
+        except (RuntimeError, MemoryError) as error:
+            self._store.discard(target, f'cannot be loaded ({error})')
+        return shape in self._loaded
+
+    def _load(self, shape: _Shape, network: bytes) -> None:
+        config = openvino_config(self._openvino_device, self._precision)
+        compiled = self._core.import_model(network, self._openvino_device, config)
         self._calibration.pop(shape, None)
         self._loaded[shape] = _Request(compiled)
         while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
-        return True
 
     def _mark_failed(self, shape: _Shape, error: Exception) -> None:
         self._failed.add(shape)
-        _LOG.warning('using torch for inference at %dx%d: %s', shape[-1], shape[-2], error)
+        reason = str(error).strip().rpartition('\n')[2]
+        _LOG.warning('using torch for inference at %dx%d: %s', shape[-1], shape[-2], reason)
 
     def _compilation_target(self, shape: _Shape) -> CompilationTarget:
-        return CompilationTarget(shape, self.precision, self._openvino_device)
+        return CompilationTarget(shape, self._precision, self._openvino_device)
 
 
 class _Request:
@@ -191,42 +225,6 @@ def _shared(tensor: Tensor) -> Any:
     import openvino
 
     return openvino.Tensor(tensor.detach().numpy(), shared_memory=True)
-
-
-def openvino_config(device: str, precision: str) -> dict[str, Any]:
-    """Return the properties for compiling a network and for loading a compiled one."""
-    config: dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY'}
-    hint = cpu_precision() if precision == 'int8' else precision
-    config['INFERENCE_PRECISION_HINT'] = {'fp32': 'f32', 'bf16': 'bf16'}[hint]
-    if device == 'CPU':
-        config['INFERENCE_NUM_THREADS'] = usable_cores()
-    return config
-
-
-def cpu_precision() -> str:
-    """Return the fastest precision of this CPU with nearly the accuracy of float32."""
-    return 'bf16' if has_bf16() else 'fp32'
-
-
-def intel_gpus() -> list[str]:
-    """Return OpenVINO's names of the Intel GPUs that it can use."""
-    if find_spec('openvino') is None:
-        return []
-    return [name for name in core().available_devices if name.startswith('GPU')]
-
-
-@cache
-def core() -> Any:
-    """
-    Return the only OpenVINO core of this process; it is never deleted.
-
-    Each core installs a signal stack and restores the previous one when it is deleted. If two
-    cores are not deleted in reverse order, the restored stack is freed memory, and the next signal
-    crashes the process.
-    """
-    import openvino
-
-    return openvino.Core()
 
 
 def _kill_all(compilations: dict[_Shape, Compilation]) -> None:
