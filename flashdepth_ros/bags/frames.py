@@ -6,19 +6,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic, find_image_topic
+from flashdepth_ros.bags.find import find_camera_info_topic, find_image_topic
 from flashdepth_ros.bags.prefetch import Item, prefetch
 from flashdepth_ros.bags.reader import BagReader, Record
 from flashdepth_ros.camera.calibration import Camera, CameraInfoCache
+from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
-from flashdepth_ros.messages import read_compressed, read_rgb
+from flashdepth_ros.messages import ImageReader
 
 if TYPE_CHECKING:
     from flashdepth_ros.runtime import DepthEstimator, DepthFrame, PendingFrame
@@ -31,8 +32,13 @@ SKIP_WARNINGS_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An image of a recording: rgb (H, W, 3), its header stamp, and its time of recording."""
+    """
+    An image of a recording: rgb (H, W, 3), its header stamp, and its time of recording.
 
+    :param place: its place on the topic, which identifies it: stamps may repeat.
+    """
+
+    place: int
     stamp_ns: int
     recorded_ns: int
     frame_id: str
@@ -55,8 +61,9 @@ class Frames:
 
     :param image: the image topic; '': the only one in the bag, raw or compressed.
     :param camera_info: its topic; '': the one whose name is closest to the image topic's name.
-    :param warn: called with a text for the first few invalid frames and for an unusable
-        camera_info.
+    :param warn: called with a text for the first few invalid frames, and once for each reason
+        why camera_info is missing, unusable or doubtful.
+    :param bits: number of bits in use of 16-bit images; 0: found from the images.
     :raises BagError: the bag has no such topic, or several that match.
     """
 
@@ -66,14 +73,17 @@ class Frames:
         image: str = '',
         camera_info: str = '',
         warn: Callable[[str], Any] = warn,
+        bits: int = 0,
     ) -> None:
         self.bag = bag
         self.image = find_image_topic(bag, image)
         self.camera_info = find_camera_info_topic(bag, self.image, camera_info)
         self.skipped = 0
         """Number of invalid frames so far."""
+        self.cameras = CameraInfoCache(warn)
         self._warn = warn
-        self._read = read_compressed if self.image.type == COMPRESSED_IMAGE else read_rgb
+        self.bits = bits
+        self._reader = ImageReader(warn, warn)
 
     def __len__(self) -> int:
         """Return the number of images on the topic, including invalid ones."""
@@ -100,37 +110,44 @@ class Frames:
             self._warn('more frames skipped; further ones are counted but not reported')
 
     def _frames(self) -> Iterator[Frame | BagError | InputError]:
-        cameras = CameraInfoCache(self._warn)
+        self.cameras.restart()
+        self._reader.restart()
         names = [self.image.name]
         if self.camera_info is not None:
             names.append(self.camera_info.name)
             for record in islice(self.bag.records(self.camera_info.name), 1):
-                self._receive_camera_info(cameras, record)
+                self._receive_camera_info(record)
+        places = count()
         for record in self.bag.records(*names):
             if record.topic != self.image.name:
-                self._receive_camera_info(cameras, record)
+                self._receive_camera_info(record)
                 continue
+            place = next(places)
             try:
-                yield self._frame(record, cameras)
+                yield self._frame(place, record)
             except (BagError, InputError) as error:
                 yield error
 
-    def _receive_camera_info(self, cameras: CameraInfoCache, record: Record) -> None:
+    def _receive_camera_info(self, record: Record) -> None:
         try:
-            cameras.receive(self.bag.message(record))
+            self.cameras.receive(self.bag.message(record))
         except BagError as error:
             self._warn(f'camera_info skipped: {error}')
 
-    def _frame(self, record: Record, cameras: CameraInfoCache) -> Frame:
+    def _frame(self, place: int, record: Record) -> Frame:
         message = self.bag.message(record)
-        rgb = self._read(message)
+        rgb = self._reader.read(message, self.bits)
         stamp, frame_id = message.header.stamp, message.header.frame_id
+        camera = self.cameras.matching(frame_id, *rgb.shape[:2])
+        if camera is None:
+            self.cameras.report_missing(f'{self.bag.path}: no camera_info for {self.image.name}')
         return Frame(
+            place=place,
             stamp_ns=stamp.sec * 10**9 + stamp.nanosec,
             recorded_ns=record.stamp_ns,
             frame_id=frame_id,
             rgb=rgb,
-            camera=cameras.matching(frame_id, *rgb.shape[:2]),
+            camera=camera,
         )
 
 
@@ -145,6 +162,8 @@ def estimate_frames(
     :raises BagError: the recording is damaged; raised after the frames before the damage.
     :raises FlashDepthError: the engine failed, most likely because memory ran out.
     """
+    config = estimator.config
+    frames.cameras.canonical = CanonicalCamera(config.name, config.canonical_focal)
     for frame, pending in _delay(_submit(frames, estimator), estimator.ahead):
         with _inference_errors():
             depth = pending.result()
@@ -185,4 +204,5 @@ def _inference_errors() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        raise FlashDepthError(f'inference failed: {error}') from error
+        reason = str(error) or type(error).__name__
+        raise FlashDepthError(f'inference failed: {reason}') from error

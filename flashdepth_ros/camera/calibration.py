@@ -1,72 +1,216 @@
-"""Keep the last valid camera_info, and check that it matches an image."""
+"""Keep the last camera_info of each frame_id, and find the one that belongs to an image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import time
 from typing import Any
 
-from flashdepth_ros.camera.camera_info import read_intrinsics
+from flashdepth_ros.camera.camera_info import read_lens, read_pinhole
+from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.camera.geometry import Intrinsics
+from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.errors import InputError
+
+_FRAMES_MAX = 16
+"""Cameras kept, so that changing frame_ids do not fill the memory."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A calibrated camera: its CameraInfo message and the intrinsics of its images."""
+    """A calibrated camera: its CameraInfo message, and size, K and lens of its images."""
 
     info: Any
     """A sensor_msgs/CameraInfo or any object with the same fields."""
-    intrinsics: Intrinsics
+    pinhole: Intrinsics
+    """Size and K of the delivered images, without distortion."""
+    lens: Lens | None
+    """None: the distortion is unknown."""
+    lens_error: str = ''
+    """Why the distortion is unknown."""
+
+    @staticmethod
+    def read(info: Any) -> Camera:
+        """
+        Read a camera_info; only its distortion may be unknown.
+
+        :raises InputError: the camera is not calibrated, or size, matrix or region are invalid.
+        """
+        pinhole = read_pinhole(info)
+        try:
+            return Camera(info, pinhole, read_lens(info))
+        except InputError as error:
+            return Camera(info, pinhole, None, str(error))
+
+    @property
+    def intrinsics(self) -> Intrinsics | None:
+        """Size, K and distortion of the delivered images; None if the distortion is unknown."""
+        return None if self.lens is None else self.pinhole.with_lens(self.lens)
 
     @property
     def matrix(self) -> tuple[float, ...]:
         """Return K of the delivered images in row-major order."""
-        return tuple(self.intrinsics.matrix.ravel().tolist())
+        return tuple(self.pinhole.matrix.ravel().tolist())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return width and height of the delivered images, px."""
+        return self.pinhole.width, self.pinhole.height
+
+    def resized(self, width: int, height: int) -> Camera:
+        """Return the camera of the same image scaled to another size."""
+        return replace(self, pinhole=self.pinhole.resized(width, height))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the camera_info of an image that the user has to know."""
+
+    kind: str
+    text: str
+    lost: bool = True
+    """Whether point cloud or metres are lost; False: everything is used as it is."""
 
 
 class CameraInfoCache:
     """
-    Keeps the last calibrated camera_info.
+    Keeps the last calibrated camera_info of each frame_id.
 
-    :param warn: called once for each reason why a camera_info cannot be used.
+    One thread may call `receive` while another one calls `matching`.
+
+    :param warn: called once for each kind of finding.
     """
 
     def __init__(self, warn: Callable[[str], Any]) -> None:
+        self.canonical = CanonicalCamera()
+        """Of the model whose metres depend on K."""
+        self.require_frame_id = False
+        """Whether a camera_info with another frame_id than the image's is refused."""
+        self.camera: Camera | None = None
+        """Of the last image."""
+        self.findings: tuple[Finding, ...] | None = None
+        """What is wrong with the camera_info of the last image; None before the first one."""
         self._warn = warn
-        self._camera: Camera | None = None
+        self._cameras: dict[str, Camera] = {}
+        self._invalid: Finding | None = None
+        self._missing_since_s: float | None = None
         self._warned: set[str] = set()
+
+    def restart(self) -> None:
+        """Forget all messages; a warning is not repeated."""
+        self._cameras, self._invalid, self._missing_since_s = {}, None, None
 
     def receive(self, info: Any) -> None:
         """Store a CameraInfo message; ignore it and warn if it is not calibrated."""
         try:
-            self._camera = Camera(info, read_intrinsics(info))
+            camera = Camera.read(info)
         except InputError as error:
-            self._warn_once('calibration', f'invalid camera_info, no point cloud: {error}')
+            text = f'invalid camera_info: {error}: {self.canonical.loss()}'
+            self._invalid = Finding('invalid', text)
+            self._warn_once(self._invalid)
+            return
+        frame = _without_slash(info.header.frame_id)
+        others = [each for each in self._cameras.items() if each[0] != frame]
+        self._cameras = dict([*others, (frame, camera)][-_FRAMES_MAX:])
 
     def matching(self, frame_id: str, height: int, width: int) -> Camera | None:
-        """Return the camera of an image; warn once and return None if it does not match."""
-        camera = self._camera
-        if camera is None:
-            return None
-        size = (camera.intrinsics.height, camera.intrinsics.width)
-        if size != (height, width):
-            self._warn_once(
-                'size',
-                f'camera_info is for {size[1]} x {size[0]} px, the image has {width} x {height}: '
-                'no point cloud; remap camera_info to the topic that belongs to the image topic',
-            )
-            return None
-        if camera.info.header.frame_id != frame_id:
-            self._warn_once(
-                'frame_id',
-                f'camera_info has frame_id {camera.info.header.frame_id!r}, the image has '
-                f'{frame_id!r}: no point cloud; remap camera_info to the topic of the same camera',
-            )
-            return None
+        """Return the camera of an image, None if unknown; warn once of each kind of finding."""
+        camera, findings = self._find(frame_id, (width, height))
+        self.camera, self.findings = camera, tuple(findings)
+        for finding in findings:
+            if finding.kind != 'missing':
+                self._warn_once(finding)
         return camera
 
-    def _warn_once(self, reason: str, text: str) -> None:
-        if reason not in self._warned:
-            self._warned.add(reason)
-            self._warn(text)
+    @property
+    def missing_s(self) -> float:
+        """Return the time since the first image while no camera_info has arrived, else 0."""
+        since_s = self._missing_since_s
+        received = self._cameras or self._invalid
+        return 0.0 if since_s is None or received else time.monotonic() - since_s
+
+    def report_missing(self, description: str, advice: str = '') -> None:
+        """Warn, once, that no camera_info has arrived; say what this means."""
+        text = f'{description}: {self.canonical.loss()}{advice}'
+        if not self._cameras and self._invalid is None:
+            self._warn_once(Finding('missing', text))
+
+    def _find(self, frame_id: str, size: tuple[int, int]) -> tuple[Camera | None, list[Finding]]:
+        cameras, frame = self._cameras, _without_slash(frame_id)
+        if not cameras:
+            self._missing_since_s = self._missing_since_s or time.monotonic()
+            missing = Finding('missing', f'no camera_info: {self.canonical.loss()}')
+            return None, [self._invalid or missing]
+        # An empty frame_id fits all others.
+        fitting = [camera for name, camera in cameras.items() if not (name and frame)]
+        own = cameras.get(frame) or next(reversed(fitting), None)
+        camera = own or next(reversed(cameras.values()))
+        other = (
+            f'camera_info has frame_id {camera.info.header.frame_id!r}, the image has {frame_id!r}'
+        )
+        difference = '' if own else other
+        refusal = self._refusal(camera, difference, size)
+        if refusal is not None:
+            return None, [refusal]
+        doubts = _doubts(camera, difference, size)
+        return (camera if camera.size == size else camera.resized(*size)), doubts
+
+    def _refusal(
+        self, camera: Camera, frame_difference: str, size: tuple[int, int]
+    ) -> Finding | None:
+        """Return why a camera_info cannot be used for an image, None if it can."""
+        loss = self.canonical.loss(camera.pinhole)
+        if frame_difference and self.require_frame_id:
+            reason = f'{frame_difference}, and camera_info.require_frame_id is true'
+            return Finding('frame_id refused', f'{reason}: {loss}; {_REMAP}')
+        if camera.size == size or (not frame_difference and _is_scaled(camera.size, size)):
+            return None
+        differences = ' and '.join(
+            filter(None, (_size_difference(camera, size), frame_difference))
+        )
+        return Finding('size', f'{differences}: {loss}; {_REMAP}')
+
+    def _warn_once(self, finding: Finding) -> None:
+        if finding.kind not in self._warned:
+            self._warned.add(finding.kind)
+            self._warn(finding.text)
+
+
+_REMAP = 'remap camera_info to the topic that belongs to the image topic'
+
+
+def _doubts(camera: Camera, frame_difference: str, size: tuple[int, int]) -> list[Finding]:
+    """Return what the user has to know about a camera_info that is used for an image."""
+    doubts = []
+    if frame_difference:
+        text = (
+            f'{frame_difference}: it is used because its size fits; if it is of another camera, '
+            f'{_REMAP} or set camera_info.require_frame_id'
+        )
+        doubts.append(Finding('frame_id', text, lost=False))
+    if camera.size != size:
+        text = (
+            f'{_size_difference(camera, size)}: K is scaled by {size[0] / camera.size[0]:.3g}, '
+            'which is right for a scaled image but not for a cropped one'
+        )
+        doubts.append(Finding('scaled', text, lost=False))
+    if camera.lens is None:
+        text = f'no point cloud, but K is used for depth: camera_info: {camera.lens_error}'
+        doubts.append(Finding('lens', text))
+    return doubts
+
+
+def _size_difference(camera: Camera, size: tuple[int, int]) -> str:
+    width, height = camera.size
+    return f'camera_info is for {width} x {height} px, the image has {size[0]} x {size[1]} px'
+
+
+def _without_slash(frame_id: str) -> str:
+    """Return a frame_id as ROS 2 writes it; drivers made for ROS 1 may add a leading slash."""
+    return frame_id.lstrip('/')
+
+
+def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether both sides of two sizes have one ratio, up to rounding."""
+    return 2 * abs(size[0] * other[1] - size[1] * other[0]) <= max(*size, *other)

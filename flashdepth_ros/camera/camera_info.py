@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from flashdepth_ros.camera.geometry import Intrinsics
-from flashdepth_ros.camera.lens import COEFFICIENT_COUNTS
+from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.errors import InputError
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -30,32 +30,41 @@ class CameraInfoFields(TypedDict):
 
 def read_intrinsics(camera_info: Any) -> Intrinsics:
     """
-    Return the intrinsics of the delivered image: region of interest and binning are applied.
-
-    K is for the full resolution; the region of interest is cropped first, then binned. The centre
-    of a binned pixel is the centre of its pixels, therefore (cx + 0.5) scales, as in
-    `Intrinsics.resized`. image_geometry scales cx itself, which is wrong by a quarter of a pixel
-    for a binning of 2. `roi.do_rectify` is ignored, because it concerns rectified images only.
-    All-zero coefficients mean no distortion, whatever the distortion model.
+    Return the intrinsics of the delivered image with its distortion.
 
     :param camera_info: any object with the fields of sensor_msgs/CameraInfo, in ROS 2 spelling
         (k, d) or ROS 1 spelling (K, D).
     :raises InputError: the camera is not calibrated, or size, matrix, distortion or region are
         invalid.
     """
-    k, coefficients = _matrix(camera_info), _numbers(camera_info, 'd')
-    model = camera_info.distortion_model if any(coefficients) else ''
-    full = Intrinsics(
-        width=int(camera_info.width),
-        height=int(camera_info.height),
-        fx=k[0],
-        fy=k[4],
-        cx=k[2],
-        cy=k[5],
-        distortion_model=model,
-        distortion=_trimmed(model, coefficients),
-    )
+    lens = read_lens(camera_info)
+    return read_pinhole(camera_info).with_lens(lens)
+
+
+def read_pinhole(camera_info: Any) -> Intrinsics:
+    """
+    Return size and K of the delivered image, without distortion.
+
+    K is for the full resolution; the region of interest is cropped first, then binned. The centre
+    of a binned pixel is the centre of its pixels, therefore (cx + 0.5) scales, as in
+    `Intrinsics.resized`. image_geometry scales cx itself, which is wrong by a quarter of a pixel
+    for a binning of 2. `roi.do_rectify` is ignored, because it concerns rectified images only.
+
+    :raises InputError: the camera is not calibrated, or size, matrix or region are invalid.
+    """
+    k = _matrix(camera_info)
+    width, height = int(camera_info.width), int(camera_info.height)
+    full = Intrinsics(width, height, fx=k[0], fy=k[4], cx=k[2], cy=k[5])
     return _as_delivered(full, camera_info)
+
+
+def read_lens(camera_info: Any) -> Lens:
+    """
+    Return the lens; see `Lens.named`.
+
+    :raises InputError: the distortion model is unknown, or its coefficients are invalid.
+    """
+    return Lens.named(camera_info.distortion_model, _numbers(camera_info, 'd'))
 
 
 def camera_info_fields(intrinsics: Intrinsics, source: Any) -> CameraInfoFields:
@@ -106,12 +115,6 @@ def _numbers(camera_info: Any, name: str) -> tuple[float, ...]:
     """Return an array field by its ROS 2 name; the ROS 1 name is in upper case."""
     field = name if hasattr(camera_info, name) else name.upper()
     return tuple(float(number) for number in getattr(camera_info, field))
-
-
-def _trimmed(model: str, coefficients: tuple[float, ...]) -> tuple[float, ...]:
-    """Remove zeros after the coefficients of the model; some calibrations append them."""
-    _, most = COEFFICIENT_COUNTS.get(model, (0, len(coefficients)))
-    return coefficients if any(coefficients[most:]) else coefficients[:most]
 
 
 def _as_delivered(full: Intrinsics, camera_info: Any) -> Intrinsics:

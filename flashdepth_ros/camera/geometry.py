@@ -63,6 +63,10 @@ class Intrinsics:
         """The camera matrix K (3, 3)."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    def with_lens(self, lens: Lens) -> 'Intrinsics':
+        """Return the same camera with another lens."""
+        return replace(self, distortion_model=lens.model, distortion=lens.coefficients)
+
     def resized(self, width: int, height: int) -> 'Intrinsics':
         """
         Return the intrinsics of the same image scaled to another size.

@@ -18,10 +18,10 @@ import sys
 import numpy as np
 
 from flashdepth_ros.errors import InputError
+from flashdepth_ros.ros.stamps import SECOND_NS, to_nanoseconds
 
 _BYTE_ORDERS = {b'\x00\x00': '>', b'\x00\x01': '<'}
 _FLOAT32 = 7  # sensor_msgs/PointField.FLOAT32
-_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class _Reader:
     def header(self) -> tuple[int, str]:
         """Read a std_msgs/Header; return its stamp in ns and its frame_id."""
         (seconds,) = struct.unpack(self._order + 'i', self._take(4, 4, 'stamp'))
-        return seconds * _SECOND_NS + self.uint32('stamp'), self.string('frame_id')
+        return to_nanoseconds(seconds, self.uint32('stamp')), self.string('frame_id')
 
     def uint32(self, field: str) -> int:
         (value,) = struct.unpack(self._order + 'I', self._take(4, 4, field))
@@ -230,7 +230,7 @@ class _Writer:
         self.written = bytearray(b'\x00\x01\x00\x00')
 
     def header(self, stamp_ns: int, frame_id: str) -> None:
-        self.written += struct.pack('<iI', *divmod(stamp_ns, _SECOND_NS))
+        self.written += struct.pack('<iI', *divmod(stamp_ns, SECOND_NS))
         self.string(frame_id)
 
     def uint32(self, *values: int) -> None:

@@ -1,8 +1,11 @@
-"""The environment variables that large images need between processes."""
+"""The environment variables that ROS needs: for large images between processes and for its log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+import os
+from pathlib import Path
+from tempfile import mkdtemp
 
 from flashdepth_ros.shipped import shipped_file
 
@@ -22,3 +25,20 @@ def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     profile = shipped_file('config', 'fastdds.xml')
     return {TRANSPORTS: 'LARGE_DATA', **(dict.fromkeys(PROFILES, str(profile)) if profile else {})}
+
+
+def log_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the variables to add so that ROS can write its log, without which it does not start.
+
+    None if the user has set a folder or has a home; otherwise a temporary folder.
+    """
+    if environment.get('ROS_LOG_DIR') or environment.get('ROS_HOME'):
+        return {}
+    try:
+        folder = Path(environment['HOME'], '.ros', 'log')
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK)
+    except (KeyError, OSError):
+        usable = False
+    return {} if usable else {'ROS_LOG_DIR': mkdtemp(prefix='ros-log-')}

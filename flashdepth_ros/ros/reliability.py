@@ -6,11 +6,18 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
+from flashdepth_ros.errors import ConfigError
+
 AUTOMATIC = 'automatic'
 _POLICIES = {
     'reliable': ReliabilityPolicy.RELIABLE,
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
 }
+
+
+def reliability_parameter(topic: str) -> str:
+    """Return the name of the parameter for the subscription to a resolved topic."""
+    return f'qos_overrides.{topic}.subscription.reliability'
 
 
 class Reliability:
@@ -24,13 +31,17 @@ class Reliability:
 
     def __init__(self, node: Node, topic: str) -> None:
         self._node, self._topic = node, topic
-        name = f'qos_overrides.{topic}.subscription.reliability'
+        name = reliability_parameter(topic)
         if not node.has_parameter(name):
             text = f'reliability of the image subscription: {AUTOMATIC}, {" or ".join(_POLICIES)}'
             node.declare_parameter(
                 name, AUTOMATIC, ParameterDescriptor(description=text, read_only=True)
             )
-        self._fixed = _POLICIES.get(node.get_parameter(name).value)
+        value = node.get_parameter(name).value
+        if value not in (AUTOMATIC, *_POLICIES):
+            expected = ', '.join((AUTOMATIC, *_POLICIES))
+            raise ConfigError(f'{name} {value!r} is not allowed; expected one of {expected}')
+        self._fixed = _POLICIES.get(value)
 
     @property
     def is_automatic(self) -> bool:

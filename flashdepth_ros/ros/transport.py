@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from builtin_interfaces.msg import Time
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
@@ -21,10 +22,10 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.ros import cdr
+from flashdepth_ros.ros.stamps import SECOND_NS, to_nanoseconds
 from flashdepth_ros.ros.wiring import Input, create_input
 
 AnyImage = cdr.ImageView | cdr.CompressedImageView
-_SECOND_NS = 1_000_000_000
 _SEQUENCE_UNSUPPORTED = 2**64 - 1
 
 
@@ -97,6 +98,12 @@ def choose_transport(logger: RcutilsLogger) -> Transport:
             'messages, which copies each one several times'
         )
     return Transport(raw)
+
+
+def stamp_message(stamp_ns: int) -> Time:
+    """Return the message of a stamp; rclpy's own conversion refuses negative ones."""
+    seconds, nanoseconds = divmod(stamp_ns, SECOND_NS)
+    return Time(sec=seconds, nanosec=nanoseconds)
 
 
 def image_message(image: cdr.ImageView) -> Image:
@@ -173,11 +180,11 @@ def _octets(data: memoryview) -> array[int]:
 
 def _stamp_ns(message: Any) -> int:
     stamp = message.header.stamp
-    return int(stamp.sec) * _SECOND_NS + int(stamp.nanosec)
+    return to_nanoseconds(stamp.sec, stamp.nanosec)
 
 
 def _put_header(message: Any, stamp_ns: int, frame_id: str) -> None:
-    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, _SECOND_NS)
+    message.header.stamp = stamp_message(stamp_ns)
     message.header.frame_id = frame_id
 
 

@@ -28,7 +28,6 @@ _WEAK_AND_STRONG = {
     QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
     QoSPolicyKind.DURABILITY: (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
 }
-_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 def image_qos(reliability: ReliabilityPolicy) -> QoSProfile:
@@ -57,6 +56,13 @@ class Input:
     """Whether the callback gets the serialised bytes."""
     set_by_caller: frozenset[QoSPolicyKind] = frozenset()
     """Policies that the caller chooses: no override parameter and no warning for them."""
+
+
+def latched_input(message_type: type, topic: str) -> Input:
+    """Return the input that gets the last message of publishers that keep it for late joiners."""
+    qos = _keep_last(1, ReliabilityPolicy.RELIABLE)
+    qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return Input(message_type, topic, qos, set_by_caller=frozenset(_OVERRIDABLE))
 
 
 def create_input(node: Node, what: Input, callback: Callable[..., None]) -> Subscription:
@@ -92,30 +98,6 @@ def create_output(node: Node, message_type: type, topic: str) -> Publisher:
     )
 
 
-def describe_missing_images(node: Node, topic: str, resolved: str, timeout_s: float) -> str:
-    """
-    Return a text that helps to find the right image topic when no images arrive.
-
-    :param topic: Name of the topic in this package, for the remapping rule.
-    :param resolved: Name of the topic after remapping.
-    :param timeout_s: Time without images.
-    """
-    publishers = node.count_publishers(resolved)
-    start = f'no images on {resolved} for {timeout_s:g} s; it has {publishers} publisher(s)'
-    if publishers:
-        return (
-            f'{start}, but nothing arrives: check that it publishes (ros2 topic hz {resolved}) '
-            'and that large messages pass (FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA on both sides)'
-        )
-    others = _other_image_topics(node)
-    if not others:
-        return (
-            f'{start}, and no other image topic exists: check that the camera driver is running, '
-            'with the same ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE'
-        )
-    return f'{start}; image topics: {", ".join(others)}; remap with -r {topic}:={others[0]}'
-
-
 def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) -> str | None:
     """
     Return a warning if the default Fast DDS transports lose or delay such images, else None.
@@ -126,10 +108,13 @@ def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) 
     chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, PROFILES))
     if size_bytes <= LARGE_MESSAGE_BYTES or 'fastrtps' not in rmw or chosen:
         return None
+    remedy = 'set it for the camera driver and for this node'
+    if transports == 'UDPv4':
+        remedy = 'unless the two are of different users or containers, set it for both'
     return (
         f'images of {size_bytes / 1024:.0f} KiB arrive without FASTDDS_BUILTIN_TRANSPORTS='
-        f'LARGE_DATA (it is {transports or "not set"!r}): many will be lost or late; set it for '
-        'the camera driver and for this node (before Jazzy: use a Fast DDS profiles file)'
+        f'LARGE_DATA (it is {transports or "not set"!r}): many will be lost or late; {remedy} '
+        '(before Jazzy: use a Fast DDS profiles file)'
     )
 
 
@@ -146,16 +131,6 @@ def _events() -> Any:
 
         return qos_event
     return event_handler
-
-
-def _other_image_topics(node: Node) -> list[str]:
-    """Return the names of image topics that other nodes publish, sorted."""
-    own = dict(node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace()))
-    return sorted(
-        topic
-        for topic, types in node.get_topic_names_and_types()
-        if set(types) & set(_IMAGE_TYPES) and topic not in own and node.count_publishers(topic)
-    )
 
 
 class _IncompatibleQos:

@@ -8,17 +8,27 @@ import cv2
 import numpy as np
 import pytest
 
-from flashdepth_ros.bags import BagReader, Frames
+from flashdepth_ros.bags import BagReader, Frames, estimate_frames
 from flashdepth_ros.bags.prefetch import prefetch
 from flashdepth_ros.errors import BagError
+from flashdepth_ros.runtime import DepthEstimator
+from support.golden_models import golden_model
 from support.recordings import LATER_NS, RGB, compressed, image, info, stamp_of, write
 
 
 def read(path, **options):
+    """Return the frames, the number of skipped ones, and the warnings."""
     warnings = []
     with BagReader(path) as bag:
         frames = Frames(bag, warn=warnings.append, **options)
         return list(frames), frames.skipped, warnings
+
+
+def without_calibration(warnings):
+    """Return the other warnings of a recording without camera_info, which is reported once."""
+    others = [line for line in warnings if 'no camera_info for /cam: ' not in line]
+    assert len(others) == len(warnings) - 1
+    return others
 
 
 @pytest.mark.parametrize('make', [image, compressed])
@@ -26,7 +36,7 @@ def read(path, **options):
 def test_all_frames_are_read_in_order_with_their_headers(tmp_path, make, storage):
     messages = [('/cam', make(index)) for index in range(12)]
     frames, skipped, warnings = read(write(tmp_path / 'bag', *messages, storage=storage))
-    assert (skipped, warnings) == (0, [])
+    assert (skipped, without_calibration(warnings)) == (0, [])
     assert [frame.stamp_ns for frame in frames] == [stamp_of(index) for index in range(12)]
     assert {frame.recorded_ns - frame.stamp_ns for frame in frames} == {LATER_NS}
     assert {(frame.frame_id, frame.camera) for frame in frames} == {('camera', None)}
@@ -41,8 +51,9 @@ def test_invalid_frames_are_skipped_counted_and_reported(tmp_path):
     assert [frame.stamp_ns for frame in frames] == [stamp_of(index) for index in (0, 2, 5, 7)]
     assert skipped == 4
     reasons = ('step is 7', "encoding 'odd'", 'data holds 72 bytes', 'not reported')
-    assert len(warnings) == len(reasons)
-    assert all(reason in line for reason, line in zip(reasons, warnings, strict=True))
+    skips = without_calibration(warnings)
+    assert len(skips) == len(reasons)
+    assert all(reason in line for reason, line in zip(reasons, skips, strict=True))
 
 
 def test_truncated_compressed_images_are_skipped(tmp_path):
@@ -51,6 +62,26 @@ def test_truncated_compressed_images_are_skipped(tmp_path):
     frames, skipped, _ = read(write(tmp_path / 'bag', *(('/cam', each) for each in messages)))
     assert [frame.stamp_ns for frame in frames] == [stamp_of(0), stamp_of(3)]
     assert skipped == 2
+
+
+@pytest.mark.parametrize('bits', [0, 12])
+def test_twelve_of_sixteen_bits_are_used_in_every_pass(tmp_path, bits):
+    rgb = np.arange(48 * 3, dtype=np.uint8).reshape(6, 8, 3) + np.uint8(110)
+    wide = np.frombuffer((rgb.astype('<u2') * 16).tobytes(), np.uint8)
+    images = (
+        image(index, encoding='rgb16', step=48, data=data)
+        for index, data in enumerate((0 * wide, wide, 0 * wide))
+    )
+    path = write(tmp_path / 'bag', *(('/cam', each) for each in images))
+    warnings = []
+    with BagReader(path) as bag:
+        frames = Frames(bag, warn=warnings.append, bits=bits)
+        for _ in range(2):
+            passed = [frame.rgb for frame in frames]
+            np.testing.assert_array_equal(passed, [0 * rgb, rgb, 0 * rgb])
+    assert [line.split(':')[0] for line in without_calibration(warnings)] == (
+        [] if bits else ['16-bit images use 8 bits', '16-bit images use 12 bits']
+    )
 
 
 def test_frames_use_the_last_valid_camera_info(tmp_path):
@@ -77,6 +108,33 @@ def test_frames_use_the_last_valid_camera_info(tmp_path):
         BagError, match=r'/cam/image_raw \(.*\) cannot be used; expected .*CameraInfo'
     ):
         read(path, camera_info='/cam/image_raw')
+
+
+def test_camera_info_with_the_frame_id_of_the_image_is_preferred_to_a_closer_name(tmp_path):
+    messages = [
+        ('/cam/image_raw', image(0)),
+        ('/cam/camera_info', info(0, focal=3.0, frame_id='other')),
+        ('/calibration/camera_info', info(0, focal=4.0, frame_id='/camera')),
+    ]
+    frames, _, warnings = read(write(tmp_path / 'both', *messages))
+    assert (frames[0].camera.intrinsics.fx, warnings) == (4.0, [])
+    frames, _, warnings = read(write(tmp_path / 'one', *messages[:2]))
+    assert frames[0].camera.intrinsics.fx == 3.0
+    assert "frame_id 'other', the image has 'camera': it is used" in '\n'.join(warnings)
+
+
+def test_one_line_gives_the_error_of_metres_without_camera_info(tmp_path):
+    path = write(tmp_path / 'bag', *(('/cam', image(index)) for index in range(3)))
+    network = golden_model('flashdepth-tiny-s').state_dict()
+    estimator = DepthEstimator('flashdepth-tiny-s', network, engine='torch', short_side=28)
+    warnings = []
+    with BagReader(path) as bag:
+        frames = Frames(bag, warn=warnings.append)
+        for _ in range(2):
+            assert len(list(estimate_frames(frames, estimator))) == 3
+    (line,) = warnings
+    assert 'no camera_info for /cam: no point cloud, and the metres of flashdepth-tiny-s' in line
+    assert 'wrong by the ratio of the focal lengths' in line
 
 
 def test_frames_around_damage_are_read(tmp_path):

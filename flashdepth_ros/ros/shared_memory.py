@@ -1,0 +1,93 @@
+"""Find out whether data does not arrive because Fast DDS's shared memory is not shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import fcntl
+import os
+from pathlib import Path
+import pwd
+
+from rclpy.node import Node
+
+FOLDER = Path('/dev/shm')
+WITHOUT_SHARED_MEMORY = (
+    'run the camera driver and the node as the same user (containers: --ipc=host and the same '
+    '--user), or set FASTDDS_BUILTIN_TRANSPORTS=UDPv4 for both, without a profiles file and '
+    'without ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, which use shared memory all the same'
+)
+"""What to do if shared memory is not shared."""
+
+# The name of a node that was discovered, but whose data does not arrive.
+_UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
+# The start of an endpoint's gid, the same for all processes of a host: vendor and host.
+_FAST_DDS, _HOST_BYTES = b'\x01\x0f', 4
+_NAMES = ('fastrtps_', 'fastdds_')
+
+
+def foreign_users(folder: Path = FOLDER) -> list[str]:
+    """Return the other users whose running processes use Fast DDS's shared memory."""
+    users = set(_owners(folder)) - {os.geteuid()}
+    return sorted(map(_user_name, users))
+
+
+def shared_memory_problem(node: Node, topic: str, folder: Path = FOLDER) -> str:
+    """
+    Return why nothing arrives from the publishers of a topic through shared memory.
+
+    Return '' if they are on other hosts, or if other data of one of them does arrive: then the
+    names of their nodes are known.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    here = _host(node)
+    silent = [
+        each
+        for each in publishers
+        if each.node_name == _UNKNOWN_NODE and bytes(each.endpoint_gid[:_HOST_BYTES]) == here
+    ]
+    if not silent or len(silent) < len(publishers):
+        return ''
+    if users := foreign_users(folder):
+        return (
+            f'processes of {", ".join(users)} on this host use shared memory ({folder}) that '
+            f'{_user_name(os.geteuid())} cannot use'
+        )
+    return (
+        f'nothing at all arrives from its publisher on this host, as between containers that do '
+        f'not share {folder}'
+    )
+
+
+def _owners(folder: Path) -> Iterator[int]:
+    """Yield the owners of the segments of running processes, which lock a file for each."""
+    for lock in folder.glob('*_el'):
+        if lock.name.startswith(_NAMES) and _is_locked(lock):
+            yield lock.stat().st_uid
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _host(node: Node) -> bytes:
+    """Return the part of the node's gids that identifies the host; b'' with other middlewares."""
+    own = (node.get_name(), node.get_namespace())
+    for each in node.get_publishers_info_by_topic('/parameter_events'):
+        gid = bytes(each.endpoint_gid)
+        if (each.node_name, each.node_namespace) == own and gid.startswith(_FAST_DDS):
+            return gid[:_HOST_BYTES]
+    return b''
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return f'user {pwd.getpwuid(uid).pw_name}'
+    except KeyError:
+        return f'user {uid}'

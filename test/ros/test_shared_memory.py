@@ -1,0 +1,119 @@
+"""Why images of another user or another container do not arrive, with real processes of both."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+from sensor_msgs.msg import Image
+
+from flashdepth_ros.ros.missing_messages import WantedImages, describe_missing_images
+from flashdepth_ros.ros.shared_memory import foreign_users, shared_memory_problem
+from flashdepth_ros.ros.transport import Transport
+from support.paths import CAMERA_DRIVER, ROOT
+from support.ros_graph import best_effort_input
+
+# To read the interpreter in the home of root; it gives no access to shared memory.
+READ = '+dac_read_search'
+OTHER_USER = [
+    *('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'),
+    *('--inh-caps', READ, '--ambient-caps', READ),
+]
+OTHER_CONTAINER = [
+    *('unshare', '--mount', 'sh', '-c'),
+    *('mount -t tmpfs tmpfs /dev/shm && exec "$@"', 'sh'),
+]
+
+
+def is_possible(prefix):
+    command = [*prefix, sys.executable, '-c', 'pass']
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def needs(prefix):
+    return pytest.mark.skipif(
+        os.geteuid() != 0 or not is_possible(prefix), reason='needs the rights of root'
+    )
+
+
+@pytest.fixture
+def start_camera(tmp_path):
+    """Return a function that starts a camera driver with a command before it."""
+    processes = []
+    tmp_path.chmod(0o777)
+
+    def start(prefix):
+        command = [*prefix, sys.executable, CAMERA_DRIVER, '/cam/image_raw', 64, 48, 30, 1]
+        environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path)}
+        processes.append(
+            subprocess.Popen(
+                list(map(str, command)), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+            )
+        )
+
+    yield start
+    for process in processes:
+        # So that it removes its shared memory.
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def explain(graph, start_camera):
+    """Return a function: start a camera, wait for it, and explain why no images arrive."""
+    node, received = graph.node('depth'), []
+    Transport(raw=True).subscribe(
+        node,
+        best_effort_input(Image, '/cam/image_raw'),
+        lambda *item: received.append(item),
+        print,
+    )
+
+    def explain(prefix, arrives):
+        start_camera(prefix)
+        graph.spin_until(lambda: node.count_publishers('/cam/image_raw'))
+        graph.spin_until(lambda: received) if arrives else graph.spin_for(1.0)
+        wanted = WantedImages('/cam/image_raw', compressed=False)
+        problem = shared_memory_problem(node, wanted.topic)
+        return len(received), problem, describe_missing_images(node, wanted, 5.0)
+
+    return explain
+
+
+@needs(OTHER_USER)
+def test_images_of_another_user(explain):
+    received, problem, text = explain(OTHER_USER, arrives=False)
+    assert received == 0
+    assert 'user nobody' in problem or 'user 65534' in problem
+    assert problem in text
+    for solution in ('as the same user', '--ipc=host', 'FASTDDS_BUILTIN_TRANSPORTS=UDPv4'):
+        assert solution in text
+    assert 'LARGE_DATA' not in text
+    assert foreign_users()
+
+
+@needs(OTHER_CONTAINER)
+def test_images_of_another_container(explain):
+    received, problem, text = explain(OTHER_CONTAINER, arrives=False)
+    assert received == 0
+    assert 'containers that do not share /dev/shm' in problem
+    assert '--ipc=host' in text
+
+
+def test_images_of_the_same_user_arrive(explain):
+    received, problem, _ = explain([], arrives=True)
+    assert received > 0
+    assert problem == ''
+
+
+def test_leftovers_of_processes_that_have_ended_do_not_count(tmp_path):
+    lock = tmp_path / 'fastrtps_0123456789abcdef_el'
+    lock.touch()
+    if os.geteuid() == 0:
+        os.chown(lock, 65534, 65534)
+    assert foreign_users(tmp_path) == []
+    assert foreign_users(Path('/nowhere')) == []
