@@ -7,72 +7,88 @@ doc/topics.md lists its topics, services and reset reasons, doc/parameters.md it
 
 from __future__ import annotations
 
-import gc
-import signal
-import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-import rclpy
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 from std_srvs.srv import SetBool, Trigger
 
-from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.entry_point import describe
+from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters as parameter_list
 from flashdepth_ros.node.diagnostics import diagnostics_message
+from flashdepth_ros.node.managed_node import SUCCESS, ManagedNode
 from flashdepth_ros.node.pipeline import EstimatorFactory, Pipeline
+from flashdepth_ros.ros.overrides import check_qos_overrides, describe_ineffective
+from flashdepth_ros.ros.reliability import reliability_parameter
 from flashdepth_ros.runtime import ResetReason
 from flashdepth_ros.runtime.settings import create_estimator
 
-_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Smaller forward steps are the normal ticks of /clock.
 _MIN_JUMP = Duration(nanoseconds=10_000_000)
 
 
-class DepthNode(LifecycleNode):
-    """Connects the pipeline to lifecycle, parameters, services and diagnostics."""
+class DepthNode(ManagedNode):
+    """
+    Connects the pipeline to lifecycle, parameters, services and diagnostics.
 
-    def __init__(self, load: EstimatorFactory = create_estimator) -> None:
+    :param load: Create the estimator for the parameters.
+    :param ends: Return whether the process is to end: then nothing is waited for any more.
+    """
+
+    def __init__(
+        self, load: EstimatorFactory = create_estimator, ends: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__('flashdepth')
         self.finished = False
         """Whether a lifecycle shutdown transition was made; the process then ends."""
         parameter_list.declare(self)
-        self.pipeline = Pipeline(self, load)
-        self.add_on_set_parameters_callback(self._set_parameters)
+        image = self.resolve_topic_name('image')
+        compressed = {f'{image}/compressed', self.resolve_topic_name('image/compressed')}
+        self._image_topics = (image, *compressed)
+        check_qos_overrides(self, map(reliability_parameter, self._image_topics))
+        self.pipeline = Pipeline(self, load, ends)
+        guard = self.boundary.guard
+        self.add_on_set_parameters_callback(
+            guard('parameters not set', self._set_parameters, _refused)
+        )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer: Timer | None = None
-        self.create_service(Trigger, '~/reset', self._reset)
-        self.create_service(SetBool, '~/enable', self._enable)
+        self.create_service(Trigger, '~/reset', guard('reset failed', self._reset, _unanswered))
+        self.create_service(SetBool, '~/enable', guard('enable failed', self._enable, _unanswered))
         self._clock_jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=_MIN_JUMP,
                 min_backward=Duration(nanoseconds=-1),
                 on_clock_change=False,
             ),
-            post_callback=self._on_clock_jump,
+            post_callback=guard('clock jump ignored', self._on_clock_jump, lambda *_: None),
         )
+
+    def warn_ineffective(self, arguments: Sequence[str]) -> None:
+        """Warn of what is set on the command line or in files, but has no effect."""
+
+        def warn() -> None:
+            for warning in describe_ineffective(self, self._image_topics, arguments):
+                self.get_logger().warning(warning)
+
+        self.boundary.guard('arguments not checked', warn, lambda _: None)()
 
     def start(self) -> bool:
         """Configure and activate if `autostart` is set; return False if a transition fails."""
         if not self.get_parameter('autostart').value:
             return True
-        return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
+        return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Load the model and run it once, so that the first image is not slow."""
-        try:
-            parameters = parameter_list.read(self)
-            running = self.pipeline.configure(parameters)
-        except (FlashDepthError, RuntimeError, MemoryError) as error:
-            self.get_logger().error(f'not configured: {error}')
-            return _FAILURE
+        parameters = parameter_list.read(self)
+        running = self.pipeline.configure(parameters)
         # A steady clock: diagnostics must go on when simulated time stands still.
         self._diagnostics_timer = self.create_timer(
             parameters.diagnostics_period,
@@ -80,40 +96,37 @@ class DepthNode(LifecycleNode):
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.get_logger().info(f'configured: {running}')
-        return super().on_configure(state)
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Start to process images."""
         self.pipeline.activate()
-        return super().on_activate(state)
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def deactivate(self) -> None:
         """Finish the current image and process no more."""
         self.pipeline.deactivate()
-        return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def clean_up(self) -> None:
         """Release the model."""
-        self._release()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Release the model and end the process."""
-        self._release()
-        self.finished = True
-        return super().on_shutdown(state)
-
-    def close(self) -> None:
-        """End the inference thread in any state of the node."""
-        self.pipeline.deactivate()
-        self._clock_jumps.unregister()
-
-    def _release(self) -> None:
-        self.pipeline.deactivate()
         self.pipeline.clean_up()
         if self._diagnostics_timer is not None:
             self.destroy_timer(self._diagnostics_timer)
             self._diagnostics_timer = None
+
+    def shut_down(self) -> None:
+        """Release the model and end the process."""
+        self.finished = True
+        self.clean_up()
+
+    def refusal_advice(self) -> str:
+        """Return what to do about transitions that are not legal."""
+        if not self.get_parameter('autostart').value:
+            return ''
+        return '; it configures and activates itself: set autostart to false to do it from outside'
+
+    def close(self) -> None:
+        """End the threads in any state of the node."""
+        self.pipeline.deactivate()
+        self._clock_jumps.unregister()
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.pipeline.reset(ResetReason.REQUESTED)
@@ -160,37 +173,9 @@ class DepthNode(LifecycleNode):
         self._diagnostics.publish(message)
 
 
-def main(args: list[str] | None = None, load: EstimatorFactory = create_estimator) -> int:
-    """Run the node until it is shut down; return the exit status."""
-    # Exclude the imported modules from garbage collection: a scan of torch's objects takes long.
-    gc.freeze()
-    # Own signal handlers: rclpy's would shut the context down before the inference thread ends.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    node = None
-    try:
-        node = DepthNode(load)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        if not node.start():
-            return 1
-        # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
-        while not node.finished:
-            executor.spin_once()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (InvalidParameterValueException, InvalidParameterTypeException) as error:
-        rclpy.logging.get_logger('flashdepth').error(f'not started: {error}')
-        return 1
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        if node is not None:
-            node.close()
-        rclpy.utilities.try_shutdown()
-    return 0
+def _refused(error: Exception, _: list[Parameter]) -> SetParametersResult:
+    return SetParametersResult(successful=False, reason=describe(error))
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+def _unanswered(_: Exception, __: Any, response: Any) -> Any:
+    return response

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.time import Time
 
-from flashdepth_ros.node.statistics import FrameTimes, Snapshot
+from flashdepth_ros.node.statistics import RATE_WINDOW_S, FrameTimes, Snapshot
+from flashdepth_ros.ros.transport import stamp_message
 from flashdepth_ros.runtime.sequence import SequencePosition
 
 IMAGE_TIMEOUT_S = 5.0
 _MIN_OUTPUT_RATIO = 0.9
 """The node cannot keep up if its output rate is below this share of the required rate."""
+_MAX_LOST_RATIO = 0.1
+"""A larger share of images lost in transport is reported."""
+_WORK = ('decode_ms', 'preprocess_ms', 'inference_ms', 'postprocess_ms', 'publish_ms')
+"""The stages in which the node works."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class NodeStatus:
     """The state of the node, without its statistics."""
 
     name: str
+    """The full name, with the namespace."""
     active: bool
     enabled: bool
     has_subscribers: bool
@@ -29,6 +34,10 @@ class NodeStatus:
     """Device, model, precision, engine, memory, inference size: copied into the message."""
     target_rate: float = 0.0
     """The required output rate, Hz; 0: the rate of the images."""
+    fault: str = ''
+    """What is wrong with a thread; '' if nothing is."""
+    warnings: tuple[str, ...] = ()
+    """What else the user has to know."""
 
 
 def timing_message(
@@ -61,6 +70,7 @@ def diagnostics_message(
         'foreign': statistics.foreign,
         'resets': statistics.resets,
         'last_reset_reason': statistics.last_reset_reason,
+        'last_bad_reason': statistics.drop_reasons.get('bad', ''),
         **node.model,
     }
     for stage, percentiles in statistics.percentiles.items():
@@ -71,10 +81,21 @@ def diagnostics_message(
 
 def health(node: NodeStatus, statistics: Snapshot, period_s: float) -> tuple[bytes, str]:
     """Return the diagnostics level and one line that gives the reason."""
+    if node.fault:
+        return DiagnosticStatus.ERROR, node.fault
     if statistics.since_non_finite_s <= 2 * period_s:
         return DiagnosticStatus.ERROR, 'the network output was not finite: new sequence'
     if not node.active:
         return DiagnosticStatus.OK, 'not active'
+    level, message = _input_health(node, statistics)
+    warnings = [*_sender_warnings(statistics), *node.warnings]
+    if warnings:
+        level = max(level, DiagnosticStatus.WARN)
+    return level, '; '.join([message, *warnings])
+
+
+def _input_health(node: NodeStatus, statistics: Snapshot) -> tuple[bytes, str]:
+    """Return level and message of an active node by what happens to the images."""
     if statistics.since_image_s > IMAGE_TIMEOUT_S:
         return DiagnosticStatus.WARN, f'no images for {statistics.since_image_s:.0f} s'
     if not node.enabled:
@@ -83,9 +104,52 @@ def health(node: NodeStatus, statistics: Snapshot, period_s: float) -> tuple[byt
         return DiagnosticStatus.OK, 'idle: no output has a subscriber'
     rates = f'{statistics.rate_out_hz:.1f} of {statistics.rate_in_hz:.1f} images/s'
     required_hz = min(statistics.rate_in_hz, node.target_rate or statistics.rate_in_hz)
-    if statistics.rate_out_hz < _MIN_OUTPUT_RATIO * required_hz:
-        return DiagnosticStatus.WARN, f'cannot keep up: {rates}'
+    drops = statistics.recent_drops
+    unusable = any(drops.get(cause) for cause in _UNUSABLE)
+    if statistics.rate_out_hz < _MIN_OUTPUT_RATIO * required_hz or (
+        unusable and not statistics.rate_out_hz
+    ):
+        return DiagnosticStatus.WARN, _cause_of_loss(statistics, rates)
     return DiagnosticStatus.OK, f'running: {rates}'
+
+
+_UNUSABLE = {
+    'bad': 'images are dropped because they cannot be used',
+    'old': 'images are dropped because they are older than max_frame_age',
+    'back': 'images are dropped because their stamp went back within reset.backward_tolerance',
+}
+"""What to report for each cause that has nothing to do with the load."""
+
+
+def _cause_of_loss(statistics: Snapshot, rates: str) -> str:
+    """Return the most frequent cause of too few outputs, and its details."""
+    drops, seconds = statistics.recent_drops, f'in {RATE_WINDOW_S:g} s'
+    cause = max(('replaced', *_UNUSABLE), key=lambda each: drops.get(each, 0))
+    if cause in _UNUSABLE:
+        reason = statistics.drop_reasons[cause]
+        return f'{_UNUSABLE[cause]}: {drops[cause]} {seconds}, the last one: {reason} ({rates})'
+    medians = {
+        stage: statistics.percentiles[stage][0] for stage in _WORK if statistics.percentiles
+    }
+    if not medians:
+        return f'cannot keep up: {rates}'
+    slowest = max(medians, key=lambda stage: medians[stage])
+    return (
+        f'cannot keep up: {rates}; {slowest.removesuffix("_ms")} takes {medians[slowest]:.0f} ms'
+    )
+
+
+def _sender_warnings(statistics: Snapshot) -> Iterator[str]:
+    """Yield what is wrong with the images before the node receives them."""
+    drops = statistics.recent_drops
+    if drops.get('foreign'):
+        yield (
+            f'{drops["foreign"]} images of another publisher ignored in {RATE_WINDOW_S:g} s: '
+            'remap one of the publishers'
+        )
+    lost = drops.get('transport', 0)
+    if lost > _MAX_LOST_RATIO * (lost + statistics.recent_arrivals):
+        yield f'{lost} images lost in transport in {RATE_WINDOW_S:g} s'
 
 
 def _status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
@@ -98,5 +162,5 @@ def _status(level: bytes, name: str, message: str, values: Mapping[str, Any]) ->
 
 def _array(stamp_ns: int, status: DiagnosticStatus) -> DiagnosticArray:
     array = DiagnosticArray(status=[status])
-    array.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+    array.header.stamp = stamp_message(stamp_ns)
     return array

@@ -19,15 +19,11 @@ from flashdepth_ros.errors import InputError
 from flashdepth_ros.node.diagnostics import IMAGE_TIMEOUT_S
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.worker import ReceivedImage
+from flashdepth_ros.ros.missing_messages import WantedImages, describe_missing_images
 from flashdepth_ros.ros.publisher_watch import PublisherWatch
 from flashdepth_ros.ros.reliability import Reliability
 from flashdepth_ros.ros.transport import AnyImage, MessageInfo, Transport
-from flashdepth_ros.ros.wiring import (
-    Input,
-    describe_missing_images,
-    image_qos,
-    large_message_advice,
-)
+from flashdepth_ros.ros.wiring import Input, image_qos, large_message_advice
 
 _GRAPH_PERIOD_S = 0.2
 _PAUSE_AFTER_S = 2.0
@@ -74,6 +70,8 @@ class ImageSubscriber:
         self._compressed = False
         self._consumer: ImageConsumer | None = None
         self._unwanted_since_s: float | None = None
+        self._arrived = False
+        """Whether an image has arrived on this topic."""
         self._warned_missing = self._warned_transport = False
         # Not the node's clock: simulated time may stand still, and Ctrl-C is only handled when a
         # timer wakes the executor.
@@ -90,10 +88,11 @@ class ImageSubscriber:
         if self._topic and compressed == self._compressed:
             return
         self._unsubscribe()
-        self._compressed = compressed
         base = self._node.resolve_topic_name('image')
-        self._topic = _compressed_topic(self._node, base) if compressed else base
-        self._reliability = Reliability(self._node, self._topic)
+        topic = _compressed_topic(self._node, base) if compressed else base
+        self._reliability = Reliability(self._node, topic)
+        self._topic, self._compressed = topic, compressed
+        self._arrived = False
         self._resume()
 
     def set_consumer(self, consumer: ImageConsumer | None) -> None:
@@ -186,6 +185,10 @@ class ImageSubscriber:
             return
         if arrival.restarted:
             consumer.publisher_restarted()
+        # Images that stop after they came steadily are reported again.
+        steady = self._statistics.since_image_s() < IMAGE_TIMEOUT_S
+        self._warned_missing = self._warned_missing and not steady
+        self._arrived = True
         self._statistics.count_arrival(arrival.lost)
         if self._unwanted_since_s is None:
             pass_on(consumer)
@@ -202,8 +205,8 @@ class ImageSubscriber:
         missing = self._statistics.since_image_s() > IMAGE_TIMEOUT_S
         if self._consumer is not None and missing and not self._warned_missing:
             self._warned_missing = True
-            name = 'image/compressed' if self._compressed else 'image'
-            advice = describe_missing_images(self._node, name, self._topic, IMAGE_TIMEOUT_S)
+            wanted = WantedImages(self._topic, self._compressed, self._arrived)
+            advice = describe_missing_images(self._node, wanted, IMAGE_TIMEOUT_S)
             self._logger.warning(advice)
 
     def _pause_or_resume(self) -> None:

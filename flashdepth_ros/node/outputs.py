@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rclpy.node import Node
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -17,7 +16,7 @@ from flashdepth_ros.camera.camera_info import CameraInfoFields
 from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros import cdr
-from flashdepth_ros.ros.transport import Transport
+from flashdepth_ros.ros.transport import Transport, stamp_message
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime.products import Products, RayCache
 
@@ -82,5 +81,5 @@ class Outputs:
 
 
 def _camera_info(fields: CameraInfoFields, source: Source) -> CameraInfo:
-    header = Header(stamp=Time(nanoseconds=source.stamp_ns).to_msg(), frame_id=source.frame_id)
+    header = Header(stamp=stamp_message(source.stamp_ns), frame_id=source.frame_id)
     return CameraInfo(header=header, **fields)

@@ -38,6 +38,11 @@ class Parameters(Settings):
         'raw: subscribe to image; compressed: to image/compressed',
         choices=('raw', 'compressed'),
     )
+    camera_info_require_frame_id: bool = setting(
+        False,
+        'refuse a camera_info with another frame_id than the image; an empty frame_id fits',
+        dynamic=True,
+    )
     max_frame_age: float = setting(
         0.0,
         'frames older than this are dropped, s; 0: off',

@@ -4,104 +4,118 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+import time
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo
 
-from flashdepth_ros.camera.calibration import CameraInfoCache
-from flashdepth_ros.errors import InputError
+from flashdepth_ros.camera.canonical import CanonicalCamera
+from flashdepth_ros.errors import FlashDepthError, InputError
+from flashdepth_ros.node.camera_info_subscriber import CameraInfoSubscriber
 from flashdepth_ros.node.diagnostics import NodeStatus
 from flashdepth_ros.node.image_subscriber import ImageSubscriber
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import Publishers
 from flashdepth_ros.node.statistics import Statistics
+from flashdepth_ros.node.supervisor import Supervisor
+from flashdepth_ros.node.threads import Patience, run_in_thread
 from flashdepth_ros.node.worker import ReceivedImage, ResetRequest, Worker
 from flashdepth_ros.ros.transport import choose_transport
-from flashdepth_ros.ros.wiring import Input, create_input, info_qos
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
-from flashdepth_ros.runtime.memory import resident_bytes
+from flashdepth_ros.runtime.memory import resident_bytes, return_freed_memory
 from flashdepth_ros.runtime.settings import sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
+_CHECK_PERIOD_S = 1.0
+_IDLE_S = 3.0
+"""After this time without an image, freed memory is returned to the system."""
+_LONGEST_IMAGE_S = 60.0
+"""Deactivation waits for the current image at most this long."""
+_CLOSE_S = 1.0
+"""The same at the end of the process."""
 
 
 class Pipeline:
     """
-    Owns the subscriptions and publishers, and the estimator and its thread while they exist.
+    Owns the subscriptions and publishers, and the estimator and its threads while they exist.
 
-    `configure` loads the estimator and `activate` starts the thread; `deactivate` and `clean_up`
+    `configure` loads the estimator and `activate` starts the threads; `deactivate` and `clean_up`
     undo this.
 
     :param load: Create the estimator for the parameters.
+    :param ends: Return whether the process is to end: then nothing is waited for any more.
     """
 
-    def __init__(self, node: Node, load: EstimatorFactory) -> None:
-        self._node, self._load = node, load
+    def __init__(self, node: Node, load: EstimatorFactory, ends: Callable[[], bool]) -> None:
+        self._node, self._load, self._ends = node, load, ends
         self.statistics = Statistics()
         self.parameters = Parameters()
         self.enabled = True
-        self._estimator: DepthEstimator | None = None
-        self._worker: Worker | None = None
+        self.configured = False
+        """Whether a model is loaded."""
         self._reset_request = ResetRequest()
         transport = choose_transport(node.get_logger())
-        self._camera_info = CameraInfoCache(node.get_logger().warning)
-        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self._camera_info.receive)
         self._publishers = Publishers(node, transport)
         self._subscriber = ImageSubscriber(node, transport, self.statistics)
-
-    @property
-    def configured(self) -> bool:
-        """Whether a model is loaded."""
-        return self._estimator is not None
+        self._camera_info = CameraInfoSubscriber(node, self._subscriber)
+        self._supervisor = Supervisor(self._create_worker, self._load_warm, node.get_logger())
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
+        self._memory_returned_s = 0.0
 
     @property
     def active(self) -> bool:
         """Whether images are processed."""
-        return self._worker is not None
+        return self._supervisor.running
 
     def configure(self, parameters: Parameters) -> str:
         """
         Load the model and run it once; return one line that describes what runs where.
 
-        :raises FlashDepthError: the weights or the device cannot be used.
+        :raises FlashDepthError: the weights or the device cannot be used, or the process is to
+            end before the model is loaded.
         """
-        estimator = self._load(parameters)
-        estimator.warm_up(*_WARM_UP_SIZE)
-        self.parameters, self._estimator = parameters, estimator
+        self.parameters = parameters
+        estimator = self._load_or_end()
+        config, cache = estimator.config, self._camera_info.cache
+        cache.canonical = CanonicalCamera(config.name, config.canonical_focal)
+        cache.require_frame_id = parameters.camera_info_require_frame_id
         self._subscriber.open(parameters.image_transport == 'compressed')
+        self._supervisor.estimator, self.configured = estimator, True
         return f'{_describe(parameters, estimator)}, images from {self._subscriber.topic}'
 
     def activate(self) -> None:
         """Start the inference thread and process images; the first one starts a sequence."""
-        assert self._estimator is not None
-        self._estimator.reset(ResetReason.FIRST_FRAME)
-        self._worker = Worker(
-            self._node, self._estimator, self._camera_info, self._publishers, self.statistics
-        )
-        self._worker.parameters = self.parameters
-        self._worker.reset_request = self._reset_request
-        self._worker.start()
+        if self._supervisor.estimator is None:
+            self._supervisor.estimator = self._load_or_end()
+        self._supervisor.start()
         self._subscriber.set_consumer(self)
 
     def deactivate(self) -> None:
         """Finish the current image and process no more."""
         self._subscriber.set_consumer(None)
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+        ended = self._supervisor.stop(Patience(_LONGEST_IMAGE_S, self._ends, _CLOSE_S))
+        if not ended and not self._ends():
+            self._node.get_logger().error(
+                f'the inference thread has not finished its image after {_LONGEST_IMAGE_S:g} s; a '
+                'call cannot be ended from outside: it is left behind, and the next activation '
+                'loads the model again'
+            )
 
     def clean_up(self) -> None:
         """Release the model."""
-        self._estimator = None
+        self.deactivate()
+        self._supervisor.estimator, self.configured = None, False
 
     def change(self, parameters: Parameters) -> None:
         """Use new values of the dynamic parameters from the next image on."""
         self.parameters = parameters
-        if self._estimator is not None:
-            self._estimator.sequence.policy = sequence_policy(parameters)
-        if self._worker is not None:
-            self._worker.parameters = parameters
+        self._camera_info.cache.require_frame_id = parameters.camera_info_require_frame_id
+        if self._supervisor.estimator is not None:
+            self._supervisor.estimator.sequence.policy = sequence_policy(parameters)
+        if self._supervisor.worker is not None:
+            self._supervisor.worker.parameters = parameters
 
     def reset(self, reason: ResetReason) -> None:
         """Start a new sequence with the next image that arrives."""
@@ -113,13 +127,16 @@ class Pipeline:
 
     def put(self, received: ReceivedImage) -> None:
         """Pass an image to the inference thread."""
-        if self._worker is not None:
-            self._worker.put(replace(received, reset_request=self._reset_request))
+        if self._supervisor.worker is None:
+            self.statistics.count_drop('replaced')
+        else:
+            received = replace(received, reset_request=self._reset_request)
+            self._supervisor.worker.put(received)
 
     def reject(self, error: InputError) -> None:
         """Count an image that cannot be read."""
-        if self._worker is not None:
-            self._worker.reject(error)
+        if self._supervisor.worker is not None:
+            self._supervisor.worker.reject(error)
 
     def publisher_restarted(self) -> None:
         """Start a new sequence, because the publisher is a new one."""
@@ -127,29 +144,63 @@ class Pipeline:
 
     def status(self) -> NodeStatus:
         """Return the state of the node for diagnostics."""
+        worker = self._supervisor.worker
         return NodeStatus(
-            self._node.get_name(),
+            self._node.get_fully_qualified_name(),
             self.active,
             self.enabled,
             self._publishers.has_subscribers,
             self._model_values(),
             self.parameters.target_rate,
+            self._supervisor.fault,
+            (*([worker.advice] if worker and worker.advice else []), *self._camera_info.warnings),
         )
 
     def _model_values(self) -> dict[str, str]:
-        if self._estimator is None:
+        estimator, worker = self._supervisor.estimator, self._supervisor.worker
+        if estimator is None:
             return {}
-        engine = self._estimator.engine
+        engine = estimator.engine
         return {
-            'model': self._estimator.config.name,
+            'model': estimator.config.name,
             'device': str(engine.device),
             'precision': engine.precision,
             'engine': engine.name,
-            'temporal': str(self._estimator.temporal).lower(),
+            'temporal': str(estimator.temporal).lower(),
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
-            **({} if self._worker is None else self._worker.resolution.diagnostics),
+            'camera_info': self._camera_info.state,
+            **({} if worker is None else worker.resolution.diagnostics),
         }
+
+    def _check(self) -> None:
+        """Check the threads; return memory to the system in a pause."""
+        self._supervisor.check()
+        last_s = self.statistics.last_processed_s
+        if last_s != self._memory_returned_s and time.monotonic() - last_s > _IDLE_S:
+            self._memory_returned_s = last_s
+            return_freed_memory()
+
+    def _load_or_end(self) -> DepthEstimator:
+        """Load the model in a thread of its own, so that a signal need not wait for it."""
+        loading = run_in_thread('loading', self._load_warm)
+        if not Patience(ends=self._ends)(loading.done):
+            raise FlashDepthError('interrupted while the model was loaded')
+        return loading.result()
+
+    def _load_warm(self) -> DepthEstimator:
+        estimator = self._load(self.parameters)
+        estimator.warm_up(*_WARM_UP_SIZE)
+        return_freed_memory()
+        return estimator
+
+    def _create_worker(self, estimator: DepthEstimator) -> Worker:
+        estimator.sequence.policy = sequence_policy(self.parameters)
+        worker = Worker(
+            self._node, estimator, self._camera_info.cache, self._publishers, self.statistics
+        )
+        worker.parameters, worker.reset_request = self.parameters, self._reset_request
+        return worker
 
 
 def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from flashdepth_ros.errors import InputError
+from flashdepth_ros.entry_point import describe
+from flashdepth_ros.node.boundary import Boundary
 from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.outputs import Outputs, Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import FrameTimes, Statistics
+from flashdepth_ros.node.threads import ProcessingThread, Progress, Wait
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime import DepthFrame
-
-WARN_EVERY_S = 5.0
 
 
 class Publishers:
@@ -27,7 +26,7 @@ class Publishers:
     def __init__(self, node: Node, transport: Transport) -> None:
         self.outputs = Outputs(node, transport)
         self._timing = create_output(node, DiagnosticArray, '~/timing')
-        self._name = node.get_name()
+        self._name = node.get_fully_qualified_name()
 
     @property
     def has_subscribers(self) -> bool:
@@ -58,33 +57,39 @@ class PublishingThread:
     """
     Publishes frames in order, in its own thread, and counts them.
 
-    A frame that cannot be published does not end the thread: it is counted and skipped, with a
-    throttled error message.
+    A frame that cannot be published does not end the thread: it is counted as bad and skipped.
     """
 
     def __init__(self, node: Node, publishers: Publishers, statistics: Statistics) -> None:
-        self._clock, self._logger = node.get_clock(), node.get_logger()
+        self._clock = node.get_clock()
         self._publishers, self._statistics = publishers, statistics
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='publishing')
-        self._last: Future[None] | None = None
+        self._boundary = Boundary(node.get_logger())
+        self._thread = ProcessingThread('publishing', self._publish, self._skip)
+        self._thread.start()
+
+    @property
+    def progress(self) -> Progress:
+        """What the thread is doing now."""
+        return self._thread.progress
 
     def put(self, estimated: EstimatedFrame) -> None:
         """Start to publish a frame, after waiting for the one before: there is no queue."""
-        if self._last is not None:
-            self._last.result()
-        self._last = self._thread.submit(self._publish_and_count, estimated)
+        self._thread.mailbox.wait_until_done()
+        if self._thread.mailbox.put(estimated) is not None:
+            self._drop()
 
-    def close(self) -> None:
+    def close(self, wait: Wait) -> None:
         """Wait until the last frame is published, and end the thread."""
-        self._thread.shutdown()
+        wait(lambda: self._thread.mailbox.done)
+        if self._thread.mailbox.close() is not None:
+            self._drop()
 
-    def _publish_and_count(self, estimated: EstimatedFrame) -> None:
-        """Publish one frame; count it as bad if that fails."""
-        try:
-            self._publish(estimated)
-        except (InputError, RuntimeError, MemoryError) as error:
-            self._statistics.count_drop('bad')
-            self._logger.error(f'publishing failed: {error}', throttle_duration_sec=WARN_EVERY_S)
+    def _drop(self) -> None:
+        self._statistics.count_drop('replaced', 'the node was stopped')
+
+    def _skip(self, error: BaseException) -> None:
+        self._boundary.report('publishing failed', error)
+        self._statistics.count_drop('bad', f'publishing failed: {describe(error)}')
 
     def _publish(self, estimated: EstimatedFrame) -> None:
         frame, stamp_ns = estimated.frame, estimated.source.stamp_ns

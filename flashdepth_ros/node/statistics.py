@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from threading import Lock
 import time
@@ -11,6 +12,8 @@ import numpy as np
 
 WINDOW_FRAMES = 300
 RATE_WINDOW_S = 5.0
+_EVENTS = 1000
+"""The number of images whose times are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Snapshot:
     dropped_transport: int
     """Lost in transport, before the node received them."""
     dropped_stale: int
-    """Replaced by a newer image, too old, or with a stamp back within the tolerance."""
+    """The causes 'replaced', 'old' and 'back'."""
     dropped_bad: int
     unwanted: int
     """Received while no output had a subscriber, or while the node was disabled."""
@@ -51,6 +54,12 @@ class Snapshot:
     rate_out_hz: float
     percentiles: dict[str, tuple[float, float, float]]
     """p50, p95 and maximum of each stage over the last frames, ms."""
+    recent_drops: Mapping[str, int]
+    """Images dropped in the last `RATE_WINDOW_S`, by cause; 'transport' are those lost there."""
+    recent_arrivals: int
+    """Images received in the same time."""
+    drop_reasons: Mapping[str, str]
+    """Why the last image of each cause was dropped."""
     since_image_s: float
     since_non_finite_s: float
 
@@ -67,8 +76,10 @@ class Statistics:
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
         self._times: deque[FrameTimes] = deque(maxlen=WINDOW_FRAMES)
-        self._in: deque[float] = deque(maxlen=1000)
-        self._out: deque[float] = deque(maxlen=1000)
+        self._in: deque[float] = deque(maxlen=_EVENTS)
+        self._out: deque[float] = deque(maxlen=_EVENTS)
+        self._drops: deque[tuple[float, str, int]] = deque(maxlen=_EVENTS)
+        self._drop_reasons: dict[str, str] = {}
         self._last_reset_reason = ''
         self._last_image_s = time.monotonic()
         self._last_non_finite_s = -float('inf')
@@ -76,14 +87,22 @@ class Statistics:
     def count_arrival(self, lost: int) -> None:
         """Count a message of the followed publisher, and the messages lost before it."""
         with self._lock:
-            self._counts['dropped_transport'] += lost
             self._last_image_s = time.monotonic()
             self._in.append(self._last_image_s)
+            if lost:
+                self._drop('transport', lost)
 
-    def count_drop(self, cause: str) -> None:
-        """Count a message that is not processed: 'stale', 'bad', 'unwanted' or 'foreign'."""
+    def count_drop(self, cause: str, reason: str = '') -> None:
+        """
+        Count a message that is not processed.
+
+        :param cause: 'replaced' (by a newer one), 'old' (its stamp), 'back' (its stamp went back
+            within the tolerance), 'bad', 'unwanted' or 'foreign'.
+        :param reason: details for the user.
+        """
         with self._lock:
-            self._counts[cause] += 1
+            self._drop(cause, 1)
+            self._drop_reasons[cause] = reason
 
     def count_processed(self, times: FrameTimes, reset_reason: str) -> None:
         """Count a published frame and record its times."""
@@ -96,6 +115,16 @@ class Statistics:
                 self._last_reset_reason = reset_reason
             if reset_reason == 'non_finite':
                 self._last_non_finite_s = time.monotonic()
+
+    def _drop(self, cause: str, count: int) -> None:
+        self._counts[cause] += count
+        self._drops.append((time.monotonic(), cause, count))
+
+    @property
+    def last_processed_s(self) -> float:
+        """When the last frame was published, by `time.monotonic`; 0 before the first one."""
+        with self._lock:
+            return self._out[-1] if self._out else 0.0
 
     def restart_image_timer(self) -> None:
         """Measure the time without images from now on."""
@@ -113,8 +142,8 @@ class Statistics:
             now_s, counts = time.monotonic(), self._counts
             return Snapshot(
                 processed=counts['processed'],
-                dropped_transport=counts['dropped_transport'],
-                dropped_stale=counts['stale'],
+                dropped_transport=counts['transport'],
+                dropped_stale=counts['replaced'] + counts['old'] + counts['back'],
                 dropped_bad=counts['bad'],
                 unwanted=counts['unwanted'],
                 foreign=counts['foreign'],
@@ -123,13 +152,28 @@ class Statistics:
                 rate_in_hz=_rate(self._in, now_s),
                 rate_out_hz=_rate(self._out, now_s),
                 percentiles=_percentiles(self._times),
+                recent_drops=_recent_drops(self._drops, now_s),
+                recent_arrivals=len(_recent(self._in, now_s)),
+                drop_reasons=dict(self._drop_reasons),
                 since_image_s=now_s - self._last_image_s,
                 since_non_finite_s=now_s - self._last_non_finite_s,
             )
 
 
+def _recent(moments_s: Iterable[float], now_s: float) -> list[float]:
+    return [moment for moment in moments_s if now_s - moment <= RATE_WINDOW_S]
+
+
+def _recent_drops(drops: Iterable[tuple[float, str, int]], now_s: float) -> dict[str, int]:
+    recent: Counter[str] = Counter()
+    for moment_s, cause, count in drops:
+        if now_s - moment_s <= RATE_WINDOW_S:
+            recent[cause] += count
+    return dict(recent)
+
+
 def _rate(moments_s: deque[float], now_s: float) -> float:
-    recent = [moment for moment in moments_s if now_s - moment <= RATE_WINDOW_S]
+    recent = _recent(moments_s, now_s)
     if len(recent) < 2:
         return 0.0
     return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)

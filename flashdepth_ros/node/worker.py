@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Thread
 import time
 
+import numpy as np
+import numpy.typing as npt
 from rclpy.node import Node
 
 from flashdepth_ros.camera.calibration import CameraInfoCache
+from flashdepth_ros.entry_point import describe
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages import read_compressed, read_rgb
-from flashdepth_ros.node.mailbox import Mailbox
+from flashdepth_ros.messages import ImageReader
+from flashdepth_ros.node.boundary import WARN_EVERY_S, Boundary
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.publishing import (
-    WARN_EVERY_S,
-    EstimatedFrame,
-    Publishers,
-    PublishingThread,
-)
+from flashdepth_ros.node.publishing import EstimatedFrame, Publishers, PublishingThread
 from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.ros.cdr import ImageView
+from flashdepth_ros.node.swapped_frames import SwappedFrames
+from flashdepth_ros.node.threads import ProcessingThread, Progress, Wait
 from flashdepth_ros.ros.transport import AnyImage
-from flashdepth_ros.runtime import DepthEstimator, ResetReason, StaleFrameError
+from flashdepth_ros.runtime import DepthEstimator, DepthFrame, ResetReason, StaleFrameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,78 +66,85 @@ class Worker:
         publishers: Publishers,
         statistics: Statistics,
     ) -> None:
-        self.mailbox: Mailbox[ReceivedImage] = Mailbox()
         self._node, self._logger = node, node.get_logger()
         self.estimator = estimator
         self._camera_info, self._statistics = camera_info, statistics
         self._publishing = PublishingThread(node, publishers, statistics)
+        self._reader = ImageReader(self._logger.info, self._logger.warning)
         self.resolution = Resolution(estimator, self._logger)
         self.parameters = Parameters()
         self.reset_request = ResetRequest()
-        self._thread = Thread(target=self._run, name='inference', daemon=True)
+        self._swapped, self._swaps_logged = SwappedFrames(), False
+        self._boundary = Boundary(self._logger)
+        self._thread = ProcessingThread('inference', self._process, self._skip)
+
+    @property
+    def progress(self) -> tuple[Progress, Progress]:
+        """What the threads are doing; inference waits for publishing."""
+        return self._publishing.progress, self._thread.progress
+
+    @property
+    def advice(self) -> str:
+        """What the user can do about unnecessary resets; '' if there are none."""
+        return self._swapped.advice(time.monotonic())
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish the current frame and end the thread; count a waiting image as stale."""
-        if self.mailbox.close() is not None:
-            self._statistics.count_drop('stale')
-        self._thread.join()
-        self._publishing.close()
-        self.resolution.restore()
+    def stop(self, wait: Wait) -> bool:
+        """
+        Finish the current frame and end the threads; count a waiting image as replaced.
+
+        :return: whether the estimator is free; False: its thread is still inside a call.
+        """
+        if self._thread.mailbox.close() is not None:
+            self._statistics.count_drop('replaced')
+        wait(self._thread.has_ended)
+        self._publishing.close(wait)
+        # It may have waited for the publishing thread.
+        ended = wait(self._thread.has_ended)
+        if ended:
+            self.resolution.restore()
+        return ended
 
     def put(self, received: ReceivedImage) -> None:
-        """Store the newest image for the thread; count the one it replaces as stale."""
-        if self.mailbox.put(received) is not None:
-            self._statistics.count_drop('stale')
-
-    def _run(self) -> None:
-        while not self.mailbox.closed:
-            received = self.mailbox.take()
-            if received is not None:
-                self._process_and_count(received)
-
-    def _process_and_count(self, received: ReceivedImage) -> None:
-        """Process one image; count it as stale or bad if that fails."""
-        try:
-            self._process(received)
-        except StaleFrameError:
-            self._statistics.count_drop('stale')
-        except InputError as error:
-            self.reject(error)
-        except (RuntimeError, MemoryError) as error:
-            # Most likely out of device memory: drop this frame, start a new sequence.
-            self.estimator.reset(ResetReason.NON_FINITE)
-            self._statistics.count_drop('bad')
-            self._logger.error(f'inference failed: {error}', throttle_duration_sec=WARN_EVERY_S)
+        """Store the newest image for the thread; count the one it replaces."""
+        if self._thread.mailbox.put(received) is not None:
+            self._statistics.count_drop('replaced')
 
     def reject(self, error: InputError) -> None:
         """Count an image that cannot be used and log the reason."""
-        self._statistics.count_drop('bad')
         self._logger.warning(f'image dropped: {error}', throttle_duration_sec=WARN_EVERY_S)
+        self._statistics.count_drop('bad', str(error))
+
+    def _skip(self, error: BaseException) -> None:
+        """Count an image that was not processed and log the reason."""
+        if isinstance(error, StaleFrameError):
+            self._statistics.count_drop('back', str(error))
+        elif isinstance(error, InputError):
+            self.reject(error)
+        else:
+            self._boundary.report('inference failed', error)
+            self._statistics.count_drop('bad', f'inference failed: {describe(error)}')
 
     def _process(self, received: ReceivedImage) -> None:
         parameters, image = self.parameters, received.image
         if received.reset_request != self.reset_request:
             self.reset_request = received.reset_request
             self.estimator.reset(received.reset_request.reason)
+            self._reader.restart()
         taken_s = time.perf_counter()
-        if parameters.max_frame_age and self._age_s(image) > parameters.max_frame_age:
-            self._statistics.count_drop('stale')
+        if self._is_too_old(image, parameters.max_frame_age):
             return
-        rgb = read_rgb(image) if isinstance(image, ImageView) else read_compressed(image)
+        rgb = self._decode(image, parameters.image_bits)
         decoded_s = time.perf_counter()
         camera = self._camera_info.matching(image.frame_id, *rgb.shape[:2])
-        matrix = None if camera is None else camera.matrix
         self.resolution.prepare(parameters.target_rate, *rgb.shape[:2])
-        frame = self.estimator.estimate(rgb, image.stamp_ns, image.frame_id, matrix)
-        if frame.reset_reason == ResetReason.NON_FINITE:
-            self._logger.error('the network output is not finite: new sequence')
+        source = Source(image.stamp_ns, image.frame_id, rgb, camera)
         estimated = EstimatedFrame(
-            frame,
-            Source(image.stamp_ns, image.frame_id, rgb, camera),
+            self._estimate(source),
+            source,
             parameters,
             transport_ms=received.transport_ms,
             wait_ms=1e3 * (taken_s - received.received_s),
@@ -149,5 +154,47 @@ class Worker:
         self._publishing.put(estimated)
         self.resolution.observe(1e3 * (time.perf_counter() - taken_s))
 
-    def _age_s(self, image: AnyImage) -> float:
-        return (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9
+    def _is_too_old(self, image: AnyImage, limit_s: float) -> bool:
+        """Return whether an image is older than `max_frame_age`; then count and report it."""
+        age_s = (self._node.get_clock().now().nanoseconds - image.stamp_ns) * 1e-9
+        if not limit_s or age_s <= limit_s:
+            return False
+        self._statistics.count_drop('old', f'{age_s:.2f} s old')
+        self._logger.warning(
+            f'image dropped: its stamp is {age_s:.2f} s old, max_frame_age is {limit_s:g} s; '
+            'compare the clocks of camera and node, or increase max_frame_age',
+            throttle_duration_sec=WARN_EVERY_S,
+        )
+        return True
+
+    def _decode(self, image: AnyImage, bits: int) -> npt.NDArray[np.uint8]:
+        """
+        Return the pixels (H, W, 3) of an image.
+
+        :raises InputError: it cannot be read, for any reason.
+        """
+        try:
+            return self._reader.read(image, bits)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(describe(error)) from error
+
+    def _estimate(self, source: Source) -> DepthFrame:
+        """Estimate the depth of an image; start a new sequence if that fails half-way."""
+        matrix = None if source.camera is None else source.camera.matrix
+        try:
+            frame = self.estimator.estimate(source.rgb, source.stamp_ns, source.frame_id, matrix)
+        except InputError:
+            raise
+        except BaseException:
+            # The recurrent state may be inconsistent.
+            self.estimator.reset(ResetReason.NON_FINITE)
+            raise
+        if frame.reset_reason == ResetReason.NON_FINITE:
+            self._logger.error('the network output is not finite: new sequence')
+        self._swapped.observe(source.stamp_ns, frame.position.reset_reason, time.monotonic())
+        if not self._swaps_logged and self.advice:
+            self._swaps_logged = True
+            self._logger.warning(self.advice)
+        return frame

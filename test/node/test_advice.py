@@ -9,11 +9,11 @@ import time
 import cv2
 import numpy as np
 import pytest
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from flashdepth_ros.ros.environment import PROFILES, TRANSPORTS
 from support.node_bench import BEST_EFFORT, start_bench
-from support.node_process import ROOT, golden_weights
+from support.node_process import ROOT, NodeProcess, golden_weights
 from support.paths import CAMERA_DRIVER
 
 IDLE_S = 3.0
@@ -50,8 +50,8 @@ def test_without_images_one_warning_names_the_topic_and_other_image_topics(idle)
     other = idle.node.create_publisher(Image, '/other/image_raw', BEST_EFFORT)
     idle.process.wait_for_line('no images on /cam/image_raw for 5 s; it has 0 publisher(s)', 15.0)
     (warning,) = idle.process.warnings
-    assert '/other/image_raw' in warning
-    assert '-r image:=/other/image_raw' in warning
+    assert 'image topics: /other/image_raw;' in warning
+    assert warning.endswith('--ros-args -r image:=/other/image_raw')
     idle.spin_until(lambda: 'no images for' in idle.summary()['message'])
     idle.node.destroy_publisher(other)
 
@@ -70,7 +70,12 @@ def test_without_subscribers_no_inference_runs_and_the_subscription_is_removed(i
         depth = idle.subscribe('/depth/image', Image)
         idle.spin_until(lambda: len(depth) > 2)
         idle.wait_for(resets='1', last_reset_reason='first_frame')
-    assert len(idle.process.warnings) == 1
+    idle.process.wait_for_line('no more images on /cam/image_raw for 5 s', 15.0)
+    assert len(image_warnings(idle)) == 2
+
+
+def image_warnings(bench):
+    return [line for line in bench.process.warnings if 'camera_info' not in line]
 
 
 def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, weights):
@@ -90,5 +95,30 @@ def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, 
         image.data.frombytes(cv2.imencode('.png', noise)[1].tobytes())
         bench.connect(camera, image, depth)
         bench.process.wait_for_line('arrive without FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA', 10.0)
-        (warning,) = bench.process.warnings
+        (warning,) = image_warnings(bench)
         assert 'images of 28' in warning
+
+
+def test_advice_for_a_compressed_topic_works_when_followed_literally(tmp_path, graph, weights):
+    camera, topic = graph.node('camera'), '/cam/color/image_raw/compressed'
+    camera.create_publisher(Image, '/cam/depth/image_raw', 1)
+    camera.create_publisher(CameraInfo, '/cam/color/camera_info', 1)
+    images = camera.create_publisher(CompressedImage, topic, BEST_EFFORT)
+    network = {'model': 'flashdepth-tiny-s', 'weights': weights}
+    with NodeProcess(tmp_path, f'image:={topic}', **network) as process:
+        process.wait_for_line('start the node with --ros-args ')
+        (warning,) = process.warnings
+    assert 'LARGE_DATA' not in warning
+    words = warning.partition('start the node with --ros-args ')[2].split()
+    flags, rules = words[::2], words[1::2]
+    remaps = [rule for flag, rule in zip(flags, rules, strict=True) if flag == '-r']
+    parameters = [rule for flag, rule in zip(flags, rules, strict=True) if flag == '-p']
+    assert 'camera_info:=/cam/color/camera_info' in remaps
+    given = dict(rule.split(':=') for rule in parameters)
+    with start_bench(tmp_path, *remaps, **network, **given) as bench:
+        depth = bench.subscribe('/depth/image', Image)
+        image = CompressedImage(format='png')
+        image.header.frame_id = 'camera'
+        image.data.frombytes(cv2.imencode('.png', np.zeros((96, 128, 3)))[1].tobytes())
+        bench.connect(images, image, depth)
+        assert image_warnings(bench) == []

@@ -19,7 +19,12 @@ LENSES = {
     'no distortion': ('plumb_bob', ()),
     'plumb_bob': ('plumb_bob', (-0.21, 0.06, 1.2e-3, -7e-4, -0.008)),
     'rational': ('rational_polynomial', (0.4, -0.1, 8e-4, -6e-4, 0.02, 0.7, 0.05, 0.01)),
+    'thin prism and tilt': (
+        'rational_polynomial',
+        (0.4, -0.1, 8e-4, -6e-4, 0.02, 0.7, 0.05, 0.01, 2e-3, -1e-3, -3e-3, 1e-3, 0.03, -0.02),
+    ),
     'equidistant': ('equidistant', (-0.03, 0.008, -0.004, 0.001)),
+    'fisheye': ('fisheye', (-0.03, 0.008, -0.004, 0.001)),
 }
 # Size of the full image, region of interest (x, y, width, height), binning: each gives 160 x 120.
 WHOLE = ((160, 120), (0, 0, 0, 0), 0)
@@ -79,7 +84,7 @@ def project(points, k, model, d):
     """Return the pixels of points, computed with OpenCV."""
     matrix, zero = np.reshape(k, (3, 3)), np.zeros(3)
     points = np.asarray(points, np.float64).reshape(-1, 1, 3)
-    if model == 'equidistant' and len(d):
+    if model in ('equidistant', 'fisheye') and len(d):
         pixels, _ = cv2.fisheye.projectPoints(points, zero, zero, matrix, np.array(d))
     else:
         pixels, _ = cv2.projectPoints(points, zero, zero, matrix, np.array(d))
@@ -161,6 +166,7 @@ def test_depth_outside_the_limits_is_infinite(bench):
 def test_the_preview_has_the_same_range_in_every_frame(bench):
     assert not bench.set(**{'color.min': 15.0, 'color.max': 25.0, 'depth.scale': 0.5})
     # Without camera_info, depth is that of the canonical camera; the range is chosen for it.
+    assert not bench.set(**{'camera_info.require_frame_id': True})
     image = bench.image(random_image(3), frame_id='unknown_camera')
     preview = bench.round_trip(bench.images, image, bench.color)
     assert preview.encoding == 'rgb8'
@@ -172,13 +178,21 @@ def test_the_preview_has_the_same_range_in_every_frame(bench):
     assert len(np.unique(within, axis=0)) > 3
 
 
-def test_without_camera_info_there_is_depth_but_no_cloud(bench):
+def test_without_camera_info_of_its_frame_an_image_has_depth_but_no_cloud(bench):
+    assert not bench.set(**{'camera_info.require_frame_id': True})
     image = bench.image(random_image(), frame_id='unknown_camera')
     bench.round_trip(bench.images, image, bench.depth)
     bench.timing_of(image)
     bench.spin_for(0.2)
     assert find_by_stamp(bench.points, image.header.stamp) is None
     assert find_by_stamp(bench.infos, image.header.stamp) is None
+
+
+def test_camera_info_of_another_frame_is_used_if_nothing_better_is_known(bench):
+    assert not bench.set(**{'camera_info.require_frame_id': False})
+    image = bench.image(random_image(), frame_id='unknown_camera')
+    bench.round_trip(bench.images, image, bench.depth)
+    bench.spin_until(lambda: find_by_stamp(bench.points, image.header.stamp))
 
 
 def test_cloud_and_info_match_at_inference_size(bench):

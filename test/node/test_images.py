@@ -109,6 +109,26 @@ def test_big_endian_samples_give_the_same_depth(bench, rgb8_depth, encoding):
     np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
 
 
+def test_twelve_of_sixteen_bits_give_the_same_depth_and_are_logged_once(bench, rgb8_depth):
+    for encoding in ('mono16', 'rgb16', 'bayer_rggb16'):
+        rgb = lossless_image(encoding)
+        image = to_message(
+            bench, message(encode(rgb, encoding, 12), encoding, len(rgb), bigendian=True)
+        )
+        np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
+    assert len([line for line in bench.process.lines if '16-bit images use 12 bits' in line]) == 1
+
+
+def test_the_parameter_image_bits_is_used_from_the_next_image_on(bench, rgb8_depth):
+    rgb = random_image() // 32
+    assert not bench.set(**{'image.bits': 12})
+    image = to_message(bench, message(encode(rgb, 'rgb16', 12), 'rgb16', len(rgb)))
+    np.testing.assert_array_equal(depth_image(bench, image), rgb8_depth(rgb))
+    (reason,) = bench.set(**{'image.bits': 7})
+    assert 'expected 0, or 8 to 16' in reason
+    assert not bench.set(**{'image.bits': 0})
+
+
 def test_stamp_and_frame_id_are_unchanged(bench):
     image = bench.image(random_image(), frame_id='front/camera_optical_é')
     image.header.stamp = stamp_of(bench.next_stamp() + 123_456_789)

@@ -3,6 +3,7 @@
 import signal
 
 from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
@@ -51,6 +52,33 @@ def test_failed_configure_leaves_the_node_unconfigured(bench, weights):
     assert len(bench.process.lines) == before + 2
 
 
+@pytest.mark.parametrize(
+    'transition',
+    [
+        Transition(id=ACTIVATE),
+        Transition(id=DEACTIVATE),
+        Transition(id=CLEANUP),
+        Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN),
+        Transition(id=99),
+        Transition(label='activate'),
+        Transition(label='fly'),
+    ],
+    ids=lambda transition: transition.label or str(transition.id),
+)
+def test_illegal_transition_is_refused_while_unconfigured(bench, transition):
+    assert_refused(bench, transition, 'unconfigured', 'configure, shutdown')
+
+
+def assert_refused(bench, transition, state, possible):
+    before = len(bench.process.lines)
+    request = ChangeState.Request(transition=transition)
+    assert not bench.call('change_state', request).success
+    assert bench.state == state
+    (line,) = bench.process.lines[before:]
+    assert '[WARN]' in line
+    assert f'the node is {state}, possible are now {possible}' in line
+
+
 def test_all_transitions_with_different_models(bench, weights):
     depths = []
     for preset in ('flashdepth-tiny-s', 'flashdepth-tiny-l', 'flashdepth-tiny-s'):
@@ -91,6 +119,29 @@ def test_static_parameters_are_refused_while_configured_and_dynamic_ones_apply(b
     assert 0.1 < (near == 0).mean() < 0.9
     assert not bench.set(**{'depth.max': 100.0, 'depth.scale': 2})
     np.testing.assert_allclose(millimetres(bench), 2.0 * far, rtol=0, atol=1)
+
+
+@pytest.mark.parametrize(
+    'transition',
+    [
+        Transition(id=CONFIGURE),
+        Transition(id=ACTIVATE),
+        Transition(id=CLEANUP),
+        Transition(label='configure'),
+    ],
+    ids=lambda transition: transition.label or str(transition.id),
+)
+def test_illegal_transition_is_refused_while_active(bench, transition):
+    assert_refused(bench, transition, 'active', 'deactivate, shutdown')
+    bench.process_all(bench.images, [bench.image(RGB)])
+
+
+def test_of_concurrent_requests_one_is_met(bench):
+    for transition, state in ((DEACTIVATE, 'inactive'), (ACTIVATE, 'active')):
+        assert sorted(bench.change_state_at_once(transition, count=4)) == [False] * 3 + [True]
+        assert bench.state == state
+    (timing,) = bench.process_all(bench.images, [bench.image(RGB)])
+    assert timing['reset_reason'] == 'first_frame'
 
 
 def millimetres(bench):

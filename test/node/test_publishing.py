@@ -10,6 +10,7 @@ from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import EstimatedFrame, Publishers, PublishingThread
 from flashdepth_ros.node.statistics import Statistics
+from flashdepth_ros.node.threads import NodeThread, Patience, run_in_thread
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.ros.wiring import create_input
 from flashdepth_ros.runtime import DepthFrame, ResetReason
@@ -45,7 +46,7 @@ def statistics():
 def publishing(graph, publishers, statistics):
     publishing = PublishingThread(graph.nodes[0], publishers, statistics)
     yield publishing
-    publishing.close()
+    publishing.close(Patience())
 
 
 def test_frames_are_published_in_order(graph, publishing, publishers, statistics):
@@ -62,7 +63,7 @@ def test_frames_are_published_in_order(graph, publishing, publishers, statistics
 def test_close_publishes_pending_frames(publishing, statistics):
     publishing.put(estimated_frame(1))
     publishing.put(estimated_frame(2))
-    publishing.close()
+    publishing.close(Patience())
     assert statistics.snapshot().processed == 2
 
 
@@ -76,7 +77,9 @@ def test_put_does_not_wait_for_publishing(publishing, publishers, statistics, mo
     assert statistics.snapshot().processed >= 1
 
 
-@pytest.mark.parametrize('error', [MemoryError('too large'), RuntimeError('no context')])
+@pytest.mark.parametrize(
+    'error', [MemoryError('too large'), KeyError('no context'), SystemExit(1)]
+)
 def test_failed_frame_is_counted_and_skipped(
     publishing, publishers, statistics, monkeypatch, capfd, error
 ):
@@ -90,7 +93,21 @@ def test_failed_frame_is_counted_and_skipped(
     monkeypatch.setattr(publishers.outputs, 'publish', fail_once)
     publishing.put(estimated_frame(1))
     publishing.put(estimated_frame(2))
-    publishing.close()
+    publishing.close(Patience())
     counted = statistics.snapshot()
     assert (counted.dropped_bad, counted.processed) == (1, 1)
-    assert f'publishing failed: {error}' in capfd.readouterr().err
+    failure = f'publishing failed: {type(error).__name__}: {error}'
+    assert failure in capfd.readouterr().err
+    assert failure in counted.drop_reasons['bad']
+
+
+def test_a_hanging_frame_does_not_block_the_end(publishing, publishers, statistics, monkeypatch):
+    may_publish = Event()
+    monkeypatch.setattr(publishers.outputs, 'publish', lambda *_: may_publish.wait(10.0))
+    publishing.put(estimated_frame(1))
+    waiting = run_in_thread('waiting', lambda: publishing.put(estimated_frame(2)))
+    publishing.close(Patience(0.1))
+    waiting.result(1.0)
+    assert statistics.snapshot().dropped_stale == 1
+    may_publish.set()
+    assert Patience(5.0)(lambda: not NodeThread.any_running())

@@ -16,7 +16,7 @@ def times(value_ms):
 
 def test_every_message_is_counted_once():
     statistics = Statistics()
-    ends = ['stale', 'bad', 'unwanted', 'processed', 'processed']
+    ends = ['replaced', 'bad', 'unwanted', 'processed', 'processed']
     for number in range(100):
         statistics.count_arrival(lost=number % 3)
         end = ends[number % len(ends)]

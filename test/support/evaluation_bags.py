@@ -1,11 +1,12 @@
 """Recordings with exactly known depth: a camera that moves in front of a slanted wall."""
 
 from pathlib import Path
+import struct
 
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.bags import BagWriter, build_message, header
+from flashdepth_ros.bags import BagReader, BagWriter, build_message, header
 from flashdepth_ros.camera.geometry import Intrinsics
 
 WIDTH, HEIGHT, FOCAL = 64, 48, 50.0
@@ -43,11 +44,11 @@ def checkerboard(index: int) -> npt.NDArray[np.uint8]:
     return np.stack([80 + 120 * pattern, 3 * columns, 4 * rows], axis=-1).astype(np.uint8)
 
 
-def depth_image(depth, stamp: int, encoding: str = '32FC1'):
+def depth_image(depth, stamp: int, encoding: str = '32FC1', frame_id: str = CAMERA):
     pixels = depth if encoding == '32FC1' else np.nan_to_num(1000 * depth).astype(np.uint16)
     return build_message(
         'sensor_msgs/msg/Image',
-        header=header(stamp, CAMERA),
+        header=header(stamp, frame_id),
         height=depth.shape[0],
         width=depth.shape[1],
         encoding=encoding,
@@ -82,6 +83,17 @@ def write_predictions(path: Path, predict, frames: int = FRAMES) -> Path:
     return path
 
 
+def restamp(source: Path, target: Path, stamp_at, topics=None) -> Path:
+    """Copy a bag with other header stamps; `stamp_at` returns them for times of recording."""
+    with BagReader(source) as bag, BagWriter(target) as writer:
+        for record in bag.records():
+            data = bytearray(record.data)
+            if topics is None or record.topic in topics:
+                struct.pack_into('<iI', data, 4, *divmod(stamp_at(record.stamp_ns), 10**9))
+            writer.write_cdr(record.topic, record.type, bytes(data), record.stamp_ns)
+    return target
+
+
 def image(rgb, stamp: int):
     return build_message(
         'sensor_msgs/msg/Image',
@@ -94,10 +106,13 @@ def image(rgb, stamp: int):
     )
 
 
-def camera_info(stamp: int):
-    k = [FOCAL, 0.0, (WIDTH - 1) / 2, 0.0, FOCAL, (HEIGHT - 1) / 2, 0.0, 0.0, 1.0]
+def camera_info(stamp: int, camera: Intrinsics = CAMERA_64, frame_id: str = CAMERA):
     return build_message(
-        'sensor_msgs/msg/CameraInfo', header=header(stamp, CAMERA), width=WIDTH, height=HEIGHT, k=k
+        'sensor_msgs/msg/CameraInfo',
+        header=header(stamp, frame_id),
+        width=camera.width,
+        height=camera.height,
+        k=camera.matrix.ravel(),
     )
 
 
@@ -109,6 +124,25 @@ def odometry(index: int):
         header=header(stamp_ns(index), 'odom'),
         child_frame_id=CAMERA,
         pose={'pose': pose},
+    )
+
+
+def transforms(*frames):
+    """Return a TFMessage of poses (7,) as (parent, child, stamp, pose)."""
+    return build_message(
+        'tf2_msgs/msg/TFMessage',
+        transforms=[
+            build_message(
+                'geometry_msgs/msg/TransformStamped',
+                header=header(stamp_ns, parent),
+                child_frame_id=child,
+                transform={
+                    'translation': dict(zip('xyz', pose[:3], strict=True)),
+                    'rotation': dict(zip('xyzw', pose[3:], strict=True)),
+                },
+            )
+            for parent, child, stamp_ns, pose in frames
+        ],
     )
 
 

@@ -21,6 +21,12 @@ class Image:
     is_bigendian: int = 0
 
 
+@dataclass
+class CompressedImage:
+    format: str
+    data: bytes
+
+
 def message(rows, encoding, height, padding=0, bigendian=False):
     """Wrap rows (rows, W, ...) of 8 or 16-bit samples, padded with 0xAB."""
     order = '>' if bigendian else '<'
@@ -31,17 +37,22 @@ def message(rows, encoding, height, padding=0, bigendian=False):
     return Image(height, rows.shape[1], encoding, row_bytes.shape[1], data, int(bigendian))
 
 
-def encode(rgb, encoding):
-    """Return the rows of an RGB image in an encoding of sensor_msgs, 8 or 16 bits per sample."""
+def encode(rgb, encoding, bits=16):
+    """
+    Return the rows of an RGB image in an encoding of sensor_msgs, 8 or 16 bits per sample.
+
+    :param bits: number of bits in use of 16-bit samples.
+    """
     if encoding in YUV:
         return _yuv(rgb, encoding)
-    bits = 16 if encoding.endswith('16') else 8
     name = {'8UC1': 'mono', '8UC3': 'bgr', '8UC4': 'bgra'}.get(
-        encoding, encoding.removesuffix(str(bits))
+        encoding, encoding.removesuffix('16').removesuffix('8')
     )
     rows = _mosaic(rgb, name[-4:]) if name.startswith('bayer') else _ordered(rgb, ORDERS[name])
+    if not encoding.endswith('16'):
+        return rows
     # The low byte differs from the high one, so that a wrong byte order is detected.
-    return rows if bits == 8 else rows.astype(np.uint16) * 256 + 77
+    return ((rows.astype(np.uint16) * 256 + 77) >> (16 - bits)).astype(np.uint16)
 
 
 def _ordered(rgb, order):

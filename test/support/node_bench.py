@@ -153,9 +153,15 @@ class Bench:
         return [self._change_state(transition) for transition in transitions]
 
     def _change_state(self, transition):
-        request = ChangeState.Request()
-        request.transition.id = transition
-        return self.call('change_state', request).success
+        return self.call('change_state', _change_request(transition)).success
+
+    def change_state_at_once(self, transition, count):
+        """Request one transition several times at once; return whether each succeeded."""
+        client = self._clients['change_state']
+        self.spin_until(client.service_is_ready)
+        futures = [client.call_async(_change_request(transition)) for _ in range(count)]
+        self.spin_until(lambda: all(future.done() for future in futures), 30.0)
+        return [future.result().success for future in futures]
 
     def reconfigure(self, **values):
         """Make the node unconfigured, set parameters, and activate it again."""
@@ -174,12 +180,11 @@ class Bench:
 
 
 @contextmanager
-def start_bench(folder, *remaps, ready='configured', namespace='', environment=None, **parameters):
+def start_bench(folder, *remaps, ready='configured', namespace='', **options):
     """Start a node and its test client; at the end, the node must exit in time with status 0."""
     context = rclpy.Context()
     rclpy.init(context=context)
-    settings = {'diagnostics.period': 0.2, **parameters}
-    with NodeProcess(folder, *remaps, environment=environment, **settings) as process:
+    with NodeProcess(folder, *remaps, **{'diagnostics.period': 0.2, **options}) as process:
         if ready is not None:
             process.wait_for_line(ready)
         bench = Bench(context, process, namespace)
@@ -192,6 +197,10 @@ def start_bench(folder, *remaps, ready='configured', namespace='', environment=N
         finally:
             bench.close()
             rclpy.shutdown(context=context)
+
+
+def _change_request(transition):
+    return ChangeState.Request(transition=Transition(id=transition))
 
 
 def values_of(message):

@@ -28,13 +28,15 @@ def golden_weights(folder, preset, change=None):
 class NodeProcess:
     """A `depth_node` process; its output goes to a file; it is killed at the end of the block."""
 
-    def __init__(self, folder, *remaps, environment=None, **parameters):
+    def __init__(
+        self, folder, *remaps, environment=None, module='flashdepth_ros.node', **parameters
+    ):
         self._log = folder / f'node_{time.monotonic_ns()}.log'
         network = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
         settings = {'inference.short_side': 112, **network, **parameters}
         assignments = [f'{name}:={_yaml(value)}' for name, value in settings.items()]
         self._command = [
-            *(sys.executable, '-m', 'flashdepth_ros.node.depth_node', '--ros-args'),
+            *(sys.executable, '-m', module, '--ros-args'),
             *(word for text in assignments for word in ('-p', text)),
             *(word for text in remaps for word in ('-r', text)),
         ]

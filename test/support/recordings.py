@@ -40,11 +40,11 @@ def compressed(index, data=None):
     return build_message('sensor_msgs/msg/CompressedImage', header=head, format='png', data=data)
 
 
-def info(index, focal=5.0, size=(6, 8), **changes):
+def info(index, focal=5.0, size=(6, 8), frame_id='camera', **changes):
     height, width = size
     matrix = [focal, 0, (width - 1) / 2, 0, focal, (height - 1) / 2, 0, 0, 1]
     fields = {'height': height, 'width': width, 'k': matrix} | changes
-    head = header(stamp_of(index), 'camera')
+    head = header(stamp_of(index), frame_id)
     return build_message('sensor_msgs/msg/CameraInfo', header=head, **fields)
 
 

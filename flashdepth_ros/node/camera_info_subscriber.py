@@ -1,0 +1,83 @@
+"""The camera_info subscription: keeps the calibration, and reports when there is none."""
+
+from __future__ import annotations
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
+
+from flashdepth_ros.camera.calibration import CameraInfoCache
+from flashdepth_ros.node.image_subscriber import ImageSubscriber
+from flashdepth_ros.ros.missing_messages import describe_missing_camera_info
+from flashdepth_ros.ros.wiring import Input, create_input, info_qos, latched_input
+
+_CHECK_PERIOD_S = 0.5
+_PATIENCE_S = 3.0
+"""The time from the first image after which a missing camera_info is reported."""
+
+
+class CameraInfoSubscriber:
+    """
+    Subscribes to camera_info, and a second time while a publisher offers its last message.
+
+    :param images: for the name of the image topic.
+    """
+
+    def __init__(self, node: Node, images: ImageSubscriber) -> None:
+        self._node, self._images = node, images
+        self._topic = node.resolve_topic_name('camera_info')
+        self._latched: Subscription | None = None
+        self._reported = False
+        self.cache = CameraInfoCache(node.get_logger().warning)
+        """Finds the camera of an image."""
+        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self.cache.receive)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
+
+    @property
+    def state(self) -> str:
+        """What is known about the camera of the last image, for diagnostics."""
+        findings = self.cache.findings
+        if findings is None:
+            return 'not needed yet'
+        return '; '.join(finding.text for finding in findings) or 'ok'
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What point cloud or metres lack now; a missing camera_info only after some time."""
+        waiting = 0 < self.cache.missing_s < _PATIENCE_S
+        findings = () if waiting else self.cache.findings or ()
+        return tuple(finding.text for finding in findings if finding.lost)
+
+    def _check(self) -> None:
+        self._subscribe_to_latched()
+        cache, logger = self.cache, self._node.get_logger()
+        if cache.missing_s > _PATIENCE_S and not self._reported:
+            self._reported = True
+            cache.report_missing(
+                *describe_missing_camera_info(self._node, self._topic, self._images.topic)
+            )
+        elif self._reported and cache.camera is not None:
+            self._reported = False
+            factor = cache.canonical.ratio(cache.camera.pinhole)
+            logger.info(
+                'camera_info has arrived; metres published before have to be multiplied by '
+                f'{factor:.2f}'
+            )
+
+    def _subscribe_to_latched(self) -> None:
+        """Subscribe to the last message that was sent before, if a publisher keeps it."""
+        offered = any(
+            each.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            and each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+            for each in self._node.get_publishers_info_by_topic(self._topic)
+        )
+        if offered and self._latched is None:
+            self._latched = create_input(
+                self._node, latched_input(CameraInfo, 'camera_info'), self.cache.receive
+            )
+        elif self._latched is not None and not offered:
+            self._node.destroy_subscription(self._latched)
+            self._latched = None

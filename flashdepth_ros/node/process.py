@@ -1,0 +1,83 @@
+"""The process of the node: its arguments, signals, executor and exit status."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import sys
+import time
+from typing import NoReturn
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from flashdepth_ros.interruption import INTERRUPTED_STATUS, Interruption
+from flashdepth_ros.node.boundary import Boundary
+from flashdepth_ros.node.depth_node import DepthNode
+from flashdepth_ros.node.pipeline import EstimatorFactory
+from flashdepth_ros.node.threads import NodeThread
+from flashdepth_ros.runtime.settings import create_estimator
+
+# So that a callback that always fails does not take a whole core.
+_AFTER_FAILURE_S = 0.01
+
+
+def main(args: list[str] | None = None, load: EstimatorFactory = create_estimator) -> int:
+    """
+    Run the node until it is shut down; return the exit status.
+
+    Signals only set a flag: an exception could arise anywhere, even where it is ignored.
+    """
+    # Exclude the imported modules from garbage collection: a scan of torch's objects takes long.
+    gc.freeze()
+    with Interruption() as interruption:
+        status = _run(args, load, interruption)
+        if NodeThread.any_running():
+            _end_process(status)
+    return status
+
+
+def _run(args: list[str] | None, load: EstimatorFactory, interruption: Interruption) -> int:
+    node = None
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = DepthNode(load, lambda: interruption.requested)
+        node.warn_ineffective(sys.argv if args is None else args)
+        if not node.start():
+            return INTERRUPTED_STATUS if interruption.requested else 1
+        _spin(node, interruption)
+    except Exception as error:  # noqa: BLE001 - nothing may end the process without a line
+        Boundary(get_logger('flashdepth')).report('not started', error)
+        return 1
+    finally:
+        if node is not None:
+            node.close()
+        rclpy.utilities.try_shutdown()
+    return 0
+
+
+def _spin(node: DepthNode, interruption: Interruption) -> None:
+    """Execute callbacks; what one of them raises is logged, and the next one is executed."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    boundary = Boundary(get_logger(node.get_name()))
+    # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
+    while not (node.finished or interruption.requested):
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:  # noqa: BLE001 - no callback may end the node
+            boundary.report('callback failed', error)
+            time.sleep(_AFTER_FAILURE_S)
+
+
+def _end_process(status: int) -> NoReturn:
+    """End the process although a thread is inside a call, where it would crash at a normal end."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
