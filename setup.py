@@ -68,7 +68,7 @@ setup(
     entry_points={
         'console_scripts': [
             'flashdepth = flashdepth_ros.cli:main',
-            'depth_node = flashdepth_ros.node.depth_node:main',
+            'depth_node = flashdepth_ros.node.__main__:main',
         ],
     },
 )

@@ -1,3 +1,3 @@
-"""Depth from one camera, for robots, in real time, steady over time."""
+"""Temporally consistent metric depth from a single camera, in real time, for robots."""
 
 __version__ = '0.1.0'

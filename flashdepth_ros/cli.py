@@ -1,23 +1,30 @@
-"""The command-line tool `flashdepth`: a table of commands; each is imported when it is called."""
+"""
+The command-line tool `flashdepth`: a table of commands; each is imported when it is called.
 
-import argparse
+Modules that take long to import are imported in functions, when Ctrl-C is handled already.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 import sys
+from typing import TYPE_CHECKING, NamedTuple
 
 from flashdepth_ros import __version__
-from flashdepth_ros.errors import FlashDepthError
+from flashdepth_ros.entry_point import run_process, run_reporting
 from flashdepth_ros.interruption import termination_as_interrupt
 
+if TYPE_CHECKING:
+    import argparse
 
-@dataclass(frozen=True)
-class Command:
+
+class Command(NamedTuple):
     """A command: its module has `add_arguments(parser)` and `run(arguments) -> int`."""
 
     module: str
     summary: str
-    modes: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, str] = {}
     """Options that select another module, with the name of that module."""
 
     def module_for(self, arguments: Iterable[str]) -> str:
@@ -28,7 +35,8 @@ class Command:
 COMMANDS = {
     'demo': Command('tools.demo.command', 'play a recording or video through the depth node'),
     'infer': Command('bags.inference.command', 'write the depth of a bag to a new bag'),
-    'play': Command('tools.player', 'publish a bag on ROS topics with its original timing'),
+    'topics': Command('bags.topics', 'list the topics of a bag and those the node needs'),
+    'play': Command('tools.play.command', 'publish a bag on ROS topics with its original timing'),
     'evaluate': Command(
         'evaluation.command', 'compare models on bags with ground truth and write a report'
     ),
@@ -47,38 +55,43 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 1 after an error, reported in one line."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
-    name = next((word for word in arguments if not word.startswith('-')), '')
+    """
+    Run one command; return the exit status: 1 after an error, reported in one line.
+
+    :param arguments: those of a command; None: those of this process.
+    """
+    run = run_process if arguments is None else run_reporting
+    words = sys.argv[1:] if arguments is None else arguments
+    name = next((word for word in words if not word.startswith('-')), '')
+    return run(f'flashdepth {name}'.strip(), lambda: _run(name, words))
+
+
+def _run(name: str, words: list[str]) -> int:
+    parser = _parser(name, words)
+    arguments = parser.parse_args(words)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    with termination_as_interrupt():
+        return run(arguments)
+
+
+def _parser(name: str, words: list[str]) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only the named one is imported and has its options."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog='flashdepth',
+        description='Temporally consistent metric depth from a single camera.',
+    )
+    parser.add_argument('--version', action='version', version=f'flashdepth_ros {__version__}')
     commands = parser.add_subparsers(metavar='COMMAND', dest='command', required=True)
     for known, command in COMMANDS.items():
         sub = commands.add_parser(known, help=command.summary, description=command.summary)
         if known == name:
             for mode in command.modes:
                 sub.add_argument(mode, action='store_true', help=f'see {name} {mode} --help')
-            module = import_module(f'flashdepth_ros.{command.module_for(arguments)}')
+            module = import_module(f'flashdepth_ros.{command.module_for(words)}')
             module.add_arguments(sub)
-            run: Callable[[argparse.Namespace], int] = module.run
-            sub.set_defaults(run=run)
-    parsed = parser.parse_args(arguments)
-    try:
-        with termination_as_interrupt():
-            return int(parsed.run(parsed))
-    except FlashDepthError as error:
-        print(f'flashdepth {name}: {error}', file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f'flashdepth {name}: interrupted', file=sys.stderr)
-        return 130
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='flashdepth',
-        description='Temporally consistent metric depth from a single camera.',
-    )
-    parser.add_argument('--version', action='version', version=f'flashdepth_ros {__version__}')
+            sub.set_defaults(run=module.run)
     return parser
 
 

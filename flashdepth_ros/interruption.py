@@ -1,9 +1,16 @@
-"""Handle SIGTERM like Ctrl-C: stop at once, or after the current step is finished."""
+"""Handle the signals that end a process: at once, as Ctrl-C, or after the current step."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
+
+INTERRUPTED_STATUS = 130
+"""The exit status of a process that was interrupted."""
 
 _Self = TypeVar('_Self', bound='_SignalHandler')
 
@@ -30,11 +37,37 @@ class _SignalHandler:
             signal.signal(number, handler)
 
 
+def end_at_interrupt() -> None:
+    """
+    Let Ctrl-C end this process at once, unless it is ignored; for a process that only starts.
+
+    Modules that are being imported can swallow a KeyboardInterrupt or turn it into another error.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    os.write(2, b'interrupted\n')
+    os._exit(INTERRUPTED_STATUS)
+
+
 def termination_as_interrupt() -> _SignalHandler:
-    """Raise KeyboardInterrupt on SIGTERM and SIGHUP; leave ignored signals (nohup) ignored."""
-    requests = (signal.SIGTERM, signal.SIGHUP)
-    unhandled = (number for number in requests if signal.getsignal(number) is signal.SIG_DFL)
+    """Raise KeyboardInterrupt on SIGINT, SIGTERM and SIGHUP; leave ignored signals ignored."""
+    requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    started = (signal.SIG_DFL, _end)
+    unhandled = [number for number in requests if signal.getsignal(number) in started]
     return _SignalHandler(unhandled, signal.default_int_handler)
+
+
+@contextmanager
+def children_without_interrupt() -> Iterator[None]:
+    """Block Ctrl-C in the child processes that start in this block; their parent ends them."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 class Interruption(_SignalHandler):

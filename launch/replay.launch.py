@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+import subprocess
+from typing import Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
@@ -19,6 +22,13 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.substitutions import ExecutableInPackage
 
 DEPTH = str(Path(__file__).with_name('depth.launch.py'))
+TOOL = ExecutableInPackage('flashdepth', 'flashdepth_ros')
+# The options of `flashdepth topics`, by the launch arguments that they take their values from.
+CHOICES = {
+    'input_image_topic': '--topic',
+    'input_camera_info_topic': '--info-topic',
+    'image_transport': '--transport',
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -38,6 +48,12 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='5.0',
                 description='seconds to wait for subscribers before the first message',
             ),
+            DeclareLaunchArgument(
+                'topics',
+                default_value='',
+                description='further topics to play, beside image and camera_info: names '
+                'separated by spaces, or all',
+            ),
             OpaqueFunction(function=_play_when_active),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(DEPTH),
@@ -49,16 +65,42 @@ def generate_launch_description() -> LaunchDescription:
 
 def _play_when_active(context: LaunchContext) -> list[RegisterEventHandler]:
     """Start the player when the node is active, so that the node receives the first images."""
-    player = _player(context.launch_configurations)
+    inputs = _find_inputs(context)
+    context.launch_configurations.update(inputs['launch_arguments'])
+    player = _player(context.launch_configurations, inputs)
     active = OnStateTransition(goal_state='active', entities=[player], handle_once=True)
     return [RegisterEventHandler(active)]
 
 
-def _player(chosen: dict[str, str]) -> ExecuteProcess:
+def _find_inputs(context: LaunchContext) -> dict[str, Any]:
+    """
+    Return the topics that the node needs, as `flashdepth topics --json` prints them.
+
+    It is called as a program because this file is run by ROS's Python, which may lack packages.
+    """
+    chosen = context.launch_configurations
+    options = [
+        word
+        for name, option in CHOICES.items()
+        if chosen.get(name)
+        for word in (option, chosen[name])
+    ]
+    command = [TOOL.perform(context), 'topics', chosen['bag'], '--json', *options]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise RuntimeError(found.stderr.strip() or f'{" ".join(command)} failed')
+    return json.loads(found.stdout)
+
+
+def _player(chosen: dict[str, str], inputs: dict[str, Any]) -> ExecuteProcess:
     # Not `ros2 bag play`, which needs a storage plugin for each format. Not a launch_ros Node,
     # because the player does not accept ROS arguments.
-    command = [ExecutableInPackage('flashdepth', 'flashdepth_ros'), 'play', chosen['bag']]
-    command += ['--clock', '--rate', chosen['rate'], '--wait', chosen['wait']]
+    command = [TOOL, 'play', chosen['bag'], '--clock', '--rate', chosen['rate']]
+    command += ['--wait', chosen['wait'], '--wait-for', *inputs['topics']]
+    if chosen['topics'] != 'all':
+        command += ['--topics', *inputs['topics'], *chosen['topics'].split()]
+    if inputs['remap']:
+        command += ['--remap', *inputs['remap']]
     if chosen['loop'] == 'true':
         command.append('--loop')
     return ExecuteProcess(cmd=command, name='player', output='screen', on_exit=_end_if_failed)

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import save_file
 from sensor_msgs.msg import Image
 
-from flashdepth_ros.bags import BagWriter, build_message, header
+from flashdepth_ros.bags import BagWriter, build_message, header, stamp
 from flashdepth_ros.network import create_model
 from flashdepth_ros.ros.environment import PROFILES, TRANSPORTS
 from support.installed_package import ROOT, build, environment
@@ -60,7 +62,7 @@ def listener(ros_context):
 
 @pytest.mark.parametrize(
     ('file', 'own'),
-    [('depth.launch.py', set()), ('replay.launch.py', {'bag', 'rate', 'loop', 'wait'})],
+    [('depth.launch.py', set()), ('replay.launch.py', {'bag', 'rate', 'loop', 'wait', 'topics'})],
 )
 def test_all_arguments_are_listed_and_described(file, own):
     from launch import LaunchContext
@@ -136,11 +138,13 @@ def rviz(tmp_path):
     [
         ('depth.launch.py', [], None),
         ('depth.launch.py', ['rviz_frame:=base_link'], 'base_link'),
-        ('replay.launch.py', ['bag:=unused', 'rviz_frame:=base_link'], 'base_link'),
+        ('replay.launch.py', ['rviz_frame:=base_link'], 'base_link'),
     ],
 )
-def test_rviz_frame_is_passed_to_rviz(install, listener, tmp_path, rviz, file, given, frame):
+def test_rviz_frame_is_passed_to_rviz(install, listener, tmp_path, bag, rviz, file, given, frame):
     rviz_arguments, prefix = rviz
+    if file == 'replay.launch.py':
+        given = [*given, f'bag:={bag}']
     paths = os.pathsep.join((environment(install)['AMENT_PREFIX_PATH'], str(prefix)))
     arguments = ['rviz:=true', 'autostart:=false', *given]
     with launched(install, file, arguments, tmp_path, AMENT_PREFIX_PATH=paths) as launch:
@@ -155,19 +159,21 @@ def test_rviz_frame_is_passed_to_rviz(install, listener, tmp_path, rviz, file, g
 
 @pytest.fixture
 def bag(tmp_path):
+    """
+    Compressed images and a clock of the simulator, which was one second ahead.
+
+    ROS does not allow the name of the images, and image_transport would have another one.
+    """
+    data = cv2.imencode('.png', np.zeros((48, 64, 3), np.uint8))[1]
     with BagWriter(tmp_path / 'bag') as bag:
         for index in range(FRAMES):
             stamp_ns = START_NS + index * STEP_NS
-            image = build_message(
-                'sensor_msgs/msg/Image',
-                header=header(stamp_ns, 'camera'),
-                height=48,
-                width=64,
-                encoding='rgb8',
-                step=64 * 3,
-                data=[index * 10] * (64 * 48 * 3),
-            )
-            bag.write('/front/image_raw', image, stamp_ns)
+            head = header(stamp_ns, 'camera')
+            message = 'sensor_msgs/msg/CompressedImage'
+            image = build_message(message, header=head, format='png', data=data)
+            bag.write('/front camera/png', image, stamp_ns)
+            clock = build_message('rosgraph_msgs/msg/Clock', clock=stamp(stamp_ns + 10**9))
+            bag.write('/clock', clock, stamp_ns)
     return tmp_path / 'bag'
 
 
@@ -179,7 +185,6 @@ def replay(bag, tmp_path):
     return [
         f'bag:={bag}',
         'rate:=0.5',
-        'input_image_topic:=/front/image_raw',
         f'model:={model}',
         f'weights:={tmp_path / "random.safetensors"}',
         'device:=cpu',
@@ -194,8 +199,10 @@ def test_recording_is_replayed_from_the_beginning(install, listener, replay, tmp
         listener.wait(lambda: 'played' in launch.output() and len(depths) > 1, launch)
         name = ['use_sim_time']
         assert listener.parameters('/flashdepth', name, launch) == {'use_sim_time': True}
-        assert '/front/image_raw' in listener.subscriptions('flashdepth')
+        assert '/front_camera/png/compressed' in listener.subscriptions('flashdepth')
         listener.wait(lambda: 'finished cleanly' in launch.output(), launch)
+        assert f'played {FRAMES} messages' in launch.output()
+        assert 'no subscriber' not in launch.output()
     stamps = [depth.header.stamp.sec * 10**9 + depth.header.stamp.nanosec for depth in depths]
     assert set(stamps) <= {START_NS + index * STEP_NS for index in range(FRAMES)}
     assert stamps[0] <= START_NS + 5 * STEP_NS
@@ -214,6 +221,8 @@ def test_missing_recording_ends_the_launch(install, replay, tmp_path):
         text=True,
         timeout=START_S,
     )
-    assert 'missing' in run.stdout
-    assert '[player-2]: process has died' in run.stdout
-    assert '[depth_node-1]: process has finished cleanly' in run.stdout
+    assert run.returncode == 1
+    (line,) = [line for line in run.stdout.splitlines() if '[ERROR]' in line]
+    assert 'missing: no such bag' in line
+    assert 'Traceback' not in run.stdout
+    assert 'process started' not in run.stdout

@@ -5,6 +5,7 @@ from flashdepth_ros.bags.find import (
     find_camera_info_topic,
     find_depth_topic,
     find_image_topic,
+    find_predicted_topic,
     find_topic,
 )
 from flashdepth_ros.bags.frames import Frame, Frames, estimate_frames
@@ -23,6 +24,7 @@ __all__ = [
     'find_camera_info_topic',
     'find_depth_topic',
     'find_image_topic',
+    'find_predicted_topic',
     'find_topic',
     'header',
     'stamp',

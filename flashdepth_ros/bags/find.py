@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import islice
 from os.path import commonpath
-from typing import Any
+from typing import Any, TypeVar
 
 from flashdepth_ros.bags.reader import BagReader, Topic
-from flashdepth_ros.errors import BagError
+from flashdepth_ros.errors import BagError, InputError
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 DEPTH_ENCODINGS = ('16UC1', '32FC1')
 """The encodings of depth images in REP 118."""
+PREDICTED = 'depth'
+"""Key in the metadata of a bag: the topic of depth images that `flashdepth infer` wrote."""
+_BROKEN_MAX = 100
+"""Number of broken messages at the start of a topic after which it counts as broken."""
+
+Value = TypeVar('Value')
 
 
 def find_topic(
@@ -21,13 +28,17 @@ def find_topic(
     types: Collection[str],
     name: str = '',
     matches: Callable[[Any], bool] = lambda _: True,
+    other_than: str = '',
+    option: str = 'option',
 ) -> Topic:
     """
     Return the topic of this name, or without a name the only matching topic of these types.
 
     A topic below another one that matches, such as image_raw/compressed, is a copy of that.
 
-    :param matches: return whether the first message of a topic has the wanted content.
+    :param matches: return whether the first valid message of a topic has the wanted content.
+    :param other_than: the name of a topic that matches only by name.
+    :param option: what selects a topic by name on the command line.
     :raises BagError: no topic matches, or several do, or the named topic has another type or no
         messages. The error lists the topics to choose from.
     """
@@ -39,7 +50,8 @@ def find_topic(
                 f'{bag.path}: {topic} cannot be used; expected {_or(types)} with messages'
             )
         return topic
-    matching = [topic for topic in candidates if matches(_first_message(bag, topic))]
+    others = [topic for topic in candidates if topic.name != other_than]
+    matching = [topic for topic in others if first_valid(bag, topic, matches)]
     # A compressed copy has the name of its original and a suffix.
     originals = tuple(f'{topic.name}/' for topic in matching)
     matching = [topic for topic in matching if not topic.name.startswith(originals)]
@@ -47,7 +59,8 @@ def find_topic(
         return matching[0]
     if matching:
         raise BagError(
-            f'{bag.path}: {len(matching)} topics match, select one by name: {_list(matching)}'
+            f'{bag.path}: {len(matching)} topics match, select one by name ({option}): '
+            f'{_list(matching)}'
         )
     raise BagError(
         f'{bag.path}: no matching topic of type {_or(types)}; the bag has {_list(bag.topics)}'
@@ -56,25 +69,44 @@ def find_topic(
 
 def find_image_topic(bag: BagReader, name: str = '') -> Topic:
     """Return the topic of images, raw or compressed, without depth; see `find_topic`."""
-    return find_topic(bag, (RAW_IMAGE, COMPRESSED_IMAGE), name, lambda m: not is_depth(m))
+    types = (RAW_IMAGE, COMPRESSED_IMAGE)
+    return find_topic(bag, types, name, lambda m: not is_depth(m), option='--topic')
 
 
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
-    """Return the topic of depth images, raw or compressed; see `find_topic`."""
-    return find_topic(bag, (RAW_IMAGE, COMPRESSED_IMAGE), name, is_depth)
+    """
+    Return the topic of measured or true depth images, raw or compressed; see `find_topic`.
+
+    Without a name, it is not the depth that `flashdepth infer` has written to the bag.
+    """
+    predicted = bag.custom_data.get(PREDICTED, '')
+    types = (RAW_IMAGE, COMPRESSED_IMAGE)
+    return find_topic(bag, types, name, is_depth, predicted, '--depth-topic')
+
+
+def find_predicted_topic(bag: BagReader, name: str = '') -> Topic:
+    """Return the topic of depth images that `flashdepth infer` wrote; see `find_topic`."""
+    name = name or bag.custom_data.get(PREDICTED, '')
+    types = (RAW_IMAGE, COMPRESSED_IMAGE)
+    return find_topic(bag, types, name, is_depth, option='--predictions BAG,topic=NAME')
 
 
 def find_camera_info_topic(bag: BagReader, image: Topic, name: str = '') -> Topic | None:
     """
-    Return the topic of this name, or without a name the one closest to the image topic's name.
+    Return the topic of this name, or without a name the one that belongs to the image topic.
 
-    Return None if no name is given and the bag has no camera_info.
+    Of several, those with the frame_id of the image come first, then the one with the closest
+    name. Return None if no name is given and the bag has no camera_info.
 
     :raises BagError: the named topic does not exist, has another type, or has no messages.
     """
     if name:
         return find_topic(bag, (CAMERA_INFO,), name)
     found = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
+    if len(found) > 1:
+        frame = _first_frame_id(bag, image)
+        same_frame = [each for each in found if frame and _first_frame_id(bag, each) == frame]
+        found = same_frame or found
     return max(found, key=lambda topic: len(_shared_namespace(topic, image)), default=None)
 
 
@@ -89,14 +121,32 @@ def is_depth(message: Any) -> bool:
     return encoding.startswith(DEPTH_ENCODINGS) or 'compressedDepth' in encoding
 
 
-def _first_message(bag: BagReader, topic: Topic) -> Any:
-    first = next(bag.records(topic.name), None)
-    if first is None:
-        raise BagError(
-            f'{bag.path}: metadata.yaml lists {topic.count} messages on {topic.name}, but the '
-            "files contain none; try 'ros2 bag reindex'"
-        )
-    return bag.message(first)
+def _first_frame_id(bag: BagReader, topic: Topic) -> str:
+    """Return the frame_id of the first message that can be decoded; '' if there is none."""
+    try:
+        return first_valid(bag, topic, lambda message: str(message.header.frame_id).lstrip('/'))
+    except BagError:
+        return ''
+
+
+def first_valid(bag: BagReader, topic: Topic, read: Callable[[Any], Value]) -> Value:
+    """
+    Return what `read` returns for the first message that can be decoded and that it accepts.
+
+    :param read: raises InputError for an invalid message.
+    :raises BagError: there is no such message among the first ones.
+    """
+    problem = (
+        f'{bag.path}: metadata.yaml lists {topic.count} messages on {topic.name}, but the files '
+        "contain none; try 'ros2 bag reindex'"
+    )
+    errors = []
+    for record in islice(bag.records(topic.name), _BROKEN_MAX):
+        try:
+            return read(bag.message(record))
+        except (BagError, InputError) as error:
+            errors.append(str(error))
+    raise BagError(errors[0] if errors else problem)
 
 
 def _list(topics: Collection[Topic]) -> str:

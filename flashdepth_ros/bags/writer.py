@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -88,28 +90,32 @@ class BagWriter:
         self.overwrite = overwrite
         self._storage = storage
         self._compress = compress
-        self._unfinished = self.path.with_name(f'.{self.path.name}.unfinished')
         self._writer: Writer | None = None
         self._failure: BagError | None = None
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        self._check_destination()
         try:
+            self._check_destination()
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished.mkdir(parents=True)
-        except OSError as error:
-            raise BagError(f'{self.path}: cannot be created: {error.strerror}') from error
+            self._writer = self._create_writer()
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(self._unfinished, ignore_errors=True)
+            raise BagError(f'{self.path}: cannot be created: {error}') from error
+        return self
+
+    def _create_writer(self) -> Writer:
         plugin = StoragePlugin[self._storage.upper()]
         # The files in a bag are named after its folder, so the folder has its final name already.
-        inner = self._unfinished / self.path.name
-        self._writer = _RosbagsWriter(inner, version=_METADATA_VERSION, storage_plugin=plugin)
+        inner = self._unfinished / self._final.name
+        writer = _RosbagsWriter(inner, version=_METADATA_VERSION, storage_plugin=plugin)
         if self._compress:
             by_storage = plugin == StoragePlugin.MCAP
             mode = CompressionMode.STORAGE if by_storage else CompressionMode.MESSAGE
-            self._writer.set_compression(mode, CompressionFormat.ZSTD)
-        self._writer.open()
-        return self
+            writer.set_compression(mode, CompressionFormat.ZSTD)
+        writer.open()
+        return writer
 
     def __exit__(
         self,
@@ -181,6 +187,15 @@ class BagWriter:
         with self._write_errors():
             self._open_writer.write(self._connections[topic, type_name], stamp_ns, data)
 
+    @cached_property
+    def _final(self) -> Path:
+        """The path with a name, also if it ends in `..`."""
+        return Path(os.path.abspath(self.path))  # noqa: PTH100 - does not resolve links
+
+    @property
+    def _unfinished(self) -> Path:
+        return self._final.with_name(f'.{self._final.name}.unfinished')
+
     @property
     def _open_writer(self) -> Writer:
         if self._writer is None:
@@ -208,5 +223,5 @@ class BagWriter:
 
     def _move_into_place(self) -> None:
         if self.path.exists():
-            self.path.rename(self._unfinished / 'replaced')
-        (self._unfinished / self.path.name).rename(self.path)
+            self._final.rename(self._unfinished / 'replaced')
+        (self._unfinished / self._final.name).rename(self._final)

@@ -1,9 +1,10 @@
 """Read and write weight files strictly, without executing code from a file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-import pickle
 from typing import Any
+import warnings
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -15,6 +16,8 @@ from flashdepth_ros.network import names
 from flashdepth_ros.network.config import LEVELS, PRESETS, ModelConfig
 from flashdepth_ros.network.flashdepth import FlashDepth
 
+_WRAPPERS = ('model', 'state_dict')
+"""The keys under which training checkpoints have their state dict."""
 _LISTED = 3
 """How many of the mismatched entries an error message lists."""
 
@@ -31,7 +34,7 @@ def load_weights(model: FlashDepth, weights: str | Path | Mapping[str, Tensor]) 
     source = str(weights) if isinstance(weights, (str, Path)) else 'state dict'
     entries = read_weights(weights) if isinstance(weights, (str, Path)) else _unwrap(weights)
     entries = _with_package_names(entries, model.config)
-    mismatches = _find_mismatches(entries, _shapes(model.config))
+    mismatches = _find_mismatches(entries, _shapes(model))
     if mismatches:
         raise CheckpointError(
             f'{source} does not fit preset {model.config.name}: {"; ".join(mismatches)}. '
@@ -44,29 +47,30 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """
     Read the state dict of a `.pth` or `.safetensors` file; the names stay as in the file.
 
-    :raises CheckpointError: no such file, another kind of file, or it holds more than tensors.
+    :raises CheckpointError: no such file, another kind of file, a damaged one, or one that holds
+        more than tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(
-            f'{path}: no such file; give the path of a .pth or .safetensors file'
-        )
-    if path.suffix == '.safetensors':
-        return _read_safetensors(path)
-    if path.suffix not in ('.pth', '.pt'):
-        raise CheckpointError(
-            f'{path}: suffix {path.suffix!r} is not supported; .pth or .safetensors expected'
-        )
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(
-            f'{path}: refused, it holds more than tensors or is damaged '
-            f'({str(error).splitlines()[0]}). If you trust the file, convert it first'
-        ) from error
+        _check_kind(path)
+        content = _READERS[path.suffix](path)
+    except OSError as error:
+        raise CheckpointError(f'{path}: cannot be read: {error.strerror or error}') from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f'{path}: holds a {type(content).__name__}, a state dict expected')
     return _unwrap(content)
+
+
+def _check_kind(path: Path) -> None:
+    expected = 'a .pth or .safetensors file'
+    if path.is_dir():
+        raise CheckpointError(f'{path}: is a folder; give the path of {expected}')
+    if not path.is_file():
+        raise CheckpointError(f'{path}: no such file; give the path of {expected}')
+    if path.suffix not in _READERS:
+        raise CheckpointError(f'{path}: suffix {path.suffix!r} is not supported; give {expected}')
+    if not path.stat().st_size:
+        raise CheckpointError(f'{path}: is empty; download or copy it again')
 
 
 def metadata(path: str | Path) -> dict[str, str]:
@@ -80,7 +84,10 @@ def metadata(path: str | Path) -> dict[str, str]:
 def fitting_preset(entries: Mapping[str, Tensor]) -> ModelConfig | None:
     """Return the preset whose entries and shapes these weights match exactly, or None."""
     for config in PRESETS.values():
-        if not _find_mismatches(_with_package_names(entries, config), _shapes(config)):
+        # Not for every model that is loaded: PyTorch imports 70 MB of modules for this device.
+        with torch.device('meta'):
+            model = FlashDepth(config)
+        if not _find_mismatches(_with_package_names(entries, config), _shapes(model)):
             return config
     return None
 
@@ -111,17 +118,32 @@ def convert(source: Path, destination: Path, dtype: torch.dtype) -> dict[str, st
 def save_weights(
     entries: Mapping[str, Tensor], path: Path, dtype: torch.dtype, notes: dict[str, str]
 ) -> None:
-    """Write a state dict as `.safetensors`, all entries in `dtype`, with `notes` as metadata."""
+    """
+    Write a state dict as `.safetensors`, all entries in `dtype`, with `notes` as metadata.
+
+    An existing file is replaced when the new one is complete.
+
+    :raises CheckpointError: the file cannot be written.
+    """
     tensors = {
         name: entry.detach().to('cpu', dtype).contiguous() for name, entry in entries.items()
     }
-    save_file(tensors, path, metadata=notes)
-
-
-def _open(path: Path) -> Any:
+    partial = path.with_name(f'{path.name}.partial')
     try:
-        return safe_open(path, framework='pt')
+        save_file(tensors, partial, metadata=notes)
+        partial.replace(path)
     except (SafetensorError, OSError) as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise CheckpointError(f'{path}: cannot be written: {error}') from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework='pt') as file:
+            yield file
+    except SafetensorError as error:
         raise CheckpointError(f'{path}: not a safetensors file, or damaged ({error})') from error
 
 
@@ -130,15 +152,50 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
+def _read_pickle(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return torch.load(path, map_location='cpu', weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # of any type, from a damaged pickle
+        # Only the first sentence: torch goes on to advise against this protection.
+        reason = str(error).partition('\n')[0].partition('. ')[0]
+        raise CheckpointError(
+            f'{path}: refused, it is damaged, holds more than tensors or is no file of PyTorch '
+            f'({type(error).__name__}: {reason}). If you trust it, load it in Python with '
+            'weights_only=False and save its state dict'
+        ) from error
+
+
+_READERS: Mapping[str, Callable[[Path], Any]] = {
+    '.pth': _read_pickle,
+    '.pt': _read_pickle,
+    '.safetensors': _read_safetensors,
+}
+
+
 def _unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the state dict inside a training checkpoint, or `content` if it is one already."""
-    inner = content.get('model', content)
+    inner = next((content[name] for name in _WRAPPERS if name in content), content)
     if not isinstance(inner, Mapping) or not inner:
-        raise CheckpointError("no state dict found, neither at the top nor under 'model'")
+        names = ' or '.join(map(repr, _WRAPPERS))
+        raise CheckpointError(f'no state dict found, neither at the top nor under {names}')
     others = [name for name, entry in inner.items() if not isinstance(entry, Tensor)]
     if others:
         raise CheckpointError(f'{len(others)} entries are no tensors, first {others[:_LISTED]}')
-    return {name.removeprefix('module.'): entry for name, entry in inner.items()}
+    entries = {_without_wrappers(str(name)): entry for name, entry in inner.items()}
+    if len(entries) < len(inner):
+        raise CheckpointError(
+            'the entries of two models, with and without the prefix of a wrapper'
+        )
+    return entries
+
+
+def _without_wrappers(name: str) -> str:
+    """Return the name of an entry without the parts of torch.compile and of data parallelism."""
+    return '.'.join(part for part in name.split('.') if part not in ('_orig_mod', 'module'))
 
 
 def _with_package_names(entries: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
@@ -147,9 +204,8 @@ def _with_package_names(entries: Mapping[str, Tensor], config: ModelConfig) -> d
     return {name: entry for name, entry in renamed.items() if name is not None}
 
 
-def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    with torch.device('meta'):
-        return {name: tuple(e.shape) for name, e in FlashDepth(config).state_dict().items()}
+def _shapes(model: FlashDepth) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(entry.shape) for name, entry in model.state_dict().items()}
 
 
 def _find_mismatches(

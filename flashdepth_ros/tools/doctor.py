@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 import os
 import sys
 
-import rclpy
-from rclpy.utilities import get_rmw_implementation_identifier
-import torch
-
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network.config import preset
-from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.ros.wiring import LARGE_MESSAGE_BYTES, large_message_advice
-from flashdepth_ros.runtime.weights import find_weights
+from flashdepth_ros.installation import missing_package
 
 
 @dataclass(frozen=True)
@@ -44,26 +37,28 @@ def run(_: argparse.Namespace) -> int:
 
 
 def check(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Check the interpreter, torch, ROS, its transport and the default weights."""
+    """
+    Check the interpreter, torch, ROS, its transport and the default weights.
+
+    Each check imports what it needs; a package that is missing is its finding.
+    """
     yield Finding('python', f'{sys.version.split()[0]} ({sys.executable})')
-    yield _torch()
-    rmw = get_rmw_implementation_identifier()
-    distribution = environ.get('ROS_DISTRO', 'not set, as usual with ROS wheels')
-    yield Finding('ros', f'rclpy from {rclpy.__path__[0]}, {rmw}, ROS_DISTRO {distribution}')
-    advice = large_message_advice(LARGE_MESSAGE_BYTES + 1, environ, rmw)
-    transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', 'not set')
-    fix = 'export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the node and for the camera driver'
-    yield Finding('transport', f'FASTDDS_BUILTIN_TRANSPORTS {transports}', fix if advice else '')
-    yield _weights()
+    for name, findings in _CHECKS.items():
+        try:
+            yield from findings(environ)
+        except ImportError as error:
+            yield Finding(name, 'not checked', missing_package(error) or str(error))
 
 
-def _torch() -> Finding:
+def _torch(_: Mapping[str, str]) -> Iterator[Finding]:
+    import torch
+
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     built = f'CUDA {torch.version.cuda}' if torch.version.cuda else 'CPU only'
     fix = ''
     if torch.version.cuda and not gpus:
         fix = 'torch supports CUDA but finds no GPU: check the driver (nvidia-smi)'
-    return Finding(
+    yield Finding(
         'torch',
         f'{torch.__version__} ({built}), {torch.get_num_threads()} threads, '
         f'GPUs: {", ".join(gpus) or "none"}',
@@ -71,9 +66,39 @@ def _torch() -> Finding:
     )
 
 
-def _weights() -> Finding:
-    config = preset(Parameters().model)
+def _ros(environ: Mapping[str, str]) -> Iterator[Finding]:
+    import rclpy
+    from rclpy.utilities import get_rmw_implementation_identifier
+
+    from flashdepth_ros.ros.shared_memory import WITHOUT_SHARED_MEMORY, foreign_users
+    from flashdepth_ros.ros.wiring import LARGE_MESSAGE_BYTES, large_message_advice
+
+    rmw = get_rmw_implementation_identifier()
+    distribution = environ.get('ROS_DISTRO', 'not set, as usual with ROS wheels')
+    yield Finding('ros', f'rclpy from {rclpy.__path__[0]}, {rmw}, ROS_DISTRO {distribution}')
+    advice = large_message_advice(LARGE_MESSAGE_BYTES + 1, environ, rmw)
+    transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', 'not set')
+    fix = 'export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the node and for the camera driver'
+    yield Finding('transport', f'FASTDDS_BUILTIN_TRANSPORTS {transports}', fix if advice else '')
+    if users := foreign_users():
+        others = f'{", ".join(users)}: data does not pass between their processes and yours'
+        yield Finding('other users', f'Fast DDS is used by {others}', WITHOUT_SHARED_MEMORY)
+
+
+def _weights(_: Mapping[str, str]) -> Iterator[Finding]:
+    from flashdepth_ros.network.config import preset
+    from flashdepth_ros.runtime.settings import Settings
+    from flashdepth_ros.runtime.weights import find_weights
+
+    config = preset(Settings().model)
     try:
-        return Finding('weights', str(find_weights(config)))
+        yield Finding('weights', str(find_weights(config)))
     except CheckpointError as error:
-        return Finding('weights', f'{config.name}: none', str(error))
+        yield Finding('weights', f'{config.name}: none', str(error))
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, str]], Iterator[Finding]]] = {
+    'torch': _torch,
+    'ros': _ros,
+    'weights': _weights,
+}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from importlib import import_module
 import time
 
-import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from flashdepth_ros.bags.camera import Camera, CameraFrame
 from flashdepth_ros.simulation.clip import Clip
+from flashdepth_ros.tools.message_types import message_class
+from flashdepth_ros.tools.ros_node import ros_node
 from flashdepth_ros.tools.simulated_recording import add_clip_arguments, create_clip
 
 _QUEUE = 2
@@ -21,7 +20,7 @@ _QUEUE = 2
 def publish(clip: Clip, camera: Camera, node: Node) -> None:
     """Render and publish the clip repeatedly at its frame rate, until interrupted."""
     publishers = {
-        topic: node.create_publisher(_message_class(type_name), topic, _QUEUE)
+        topic: node.create_publisher(message_class(type_name), topic, _QUEUE)
         for topic, type_name in camera.topics.items()
     }
     for frame in _live_frames(clip, node):
@@ -42,12 +41,6 @@ def _live_frames(clip: Clip, node: Node) -> Iterator[CameraFrame]:
             yield CameraFrame(stamp_ns, frame.rgb, frame.depth, frame.pose)
 
 
-def _message_class(type_name: str) -> type:
-    module, _, name = type_name.replace('/', '.').rpartition('.')
-    message_class: type = getattr(import_module(module), name)
-    return message_class
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `run` reads."""
     add_clip_arguments(parser)
@@ -56,14 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Publish the camera until Ctrl-C, and return 0."""
     clip, camera = create_clip(arguments)
-    # Without rclpy's signal handler, the context stays valid until the node is destroyed.
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('simulated_camera')
-    try:
+    with ros_node('simulated_camera') as node:
         publish(clip, camera, node)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.shutdown()
     return 0

@@ -72,7 +72,7 @@ class Clip:
         """Read the frames of these indices, in this order."""
         with _open_archive(self.path) as archive:
             camera = json.loads(archive.read(_CAMERA))
-            rgb = [_decode(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR_RGB) for i in frames]
+            bgr = [_decode(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR) for i in frames]
             codes = [
                 _decode(archive, f'inverse_depth/{i:06d}.png', cv2.IMREAD_UNCHANGED)
                 for i in frames
@@ -80,7 +80,9 @@ class Clip:
         inverse_depth = np.stack(codes).astype(np.float32)
         inverse_depth[inverse_depth == _UNKNOWN] = np.nan
         inverse_depth *= np.float32(camera['inverse_depth_step'])
-        return Window(np.stack(rgb), inverse_depth, camera['intrinsics'][0])
+        # OpenCV 4.5 and 4.6, of Ubuntu 22.04 and 24.04, have no IMREAD_COLOR_RGB.
+        rgb = np.ascontiguousarray(np.stack(bgr)[..., ::-1])
+        return Window(rgb, inverse_depth, camera['intrinsics'][0])
 
     def camera(self) -> Camera:
         """Read intrinsics, poses and stamps."""
@@ -97,7 +99,7 @@ def find_clips(folder: Path) -> list[Clip]:
 
 
 def write_clip(
-    path: Path, rgb: NDArray[np.uint8], depth: NDArray[np.floating[Any]], camera: Camera
+    path: Path, rgb: NDArray[np.uint8], depth: NDArray[np.floating], camera: Camera
 ) -> None:
     """
     Write a clip; the file gets its final name only when it is complete.
@@ -129,7 +131,7 @@ def write_clip(
 
 
 def _check(
-    path: Path, rgb: NDArray[np.uint8], depth: NDArray[np.floating[Any]], camera: Camera
+    path: Path, rgb: NDArray[np.uint8], depth: NDArray[np.floating], camera: Camera
 ) -> None:
     if not path.name.endswith(SUFFIX):
         raise InputError(f'{path}: the name of a clip must end in {SUFFIX}')

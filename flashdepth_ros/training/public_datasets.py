@@ -57,10 +57,11 @@ class FolderVideo:
 
     def read(self, frames: Sequence[int]) -> Window:
         """Read the frames of these indices, in this order."""
-        rgb = [_read_image(self.images[i], cv2.IMREAD_COLOR_RGB) for i in frames]
+        bgr = [_read_image(self.images[i], cv2.IMREAD_COLOR) for i in frames]
         inverse_depth = [self.read_inverse_depth(self.depth_files[i]) for i in frames]
         focal_px = np.mean([self.read_focal_px(self.images[i]) for i in frames])
-        return Window(np.stack(rgb), np.stack(inverse_depth), float(focal_px))
+        rgb = np.ascontiguousarray(np.stack(bgr)[..., ::-1])
+        return Window(rgb, np.stack(inverse_depth), float(focal_px))
 
 
 def find_tartanair(root: Path) -> list[FolderVideo]:
@@ -257,7 +258,7 @@ def _read_dynamic_replica(path: Path) -> Array:
     return _inverse(np.where(np.isfinite(depth), depth, np.nan))
 
 
-def _inverse(depth: NDArray[np.floating[Any]]) -> Array:
+def _inverse(depth: NDArray[np.floating]) -> Array:
     """Return 1/m: 0 for infinite depth, NaN where depth is NaN or not positive."""
     known = np.where(depth > 0, depth, np.nan).astype(np.float32)
     return np.asarray(1.0 / known, dtype=np.float32)

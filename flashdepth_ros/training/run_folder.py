@@ -66,9 +66,7 @@ class RunFolder:
         self, name: str, entries: Mapping[str, Tensor], notes: dict[str, str]
     ) -> None:
         """Write weights in half precision; the previous file is replaced when it is complete."""
-        partial = self.folder / f'{name}.partial'
-        save_weights(entries, partial, torch.float16, notes)
-        partial.replace(self.folder / name)
+        save_weights(entries, self.folder / name, torch.float16, notes)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.bags import BagReader, BagWriter, build_message, find_image_topic, header
-from flashdepth_ros.bags.join import Track, match_by_stamp
+from flashdepth_ros.bags.join import matched_records
+from flashdepth_ros.bags.track import Track
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.messages import depth_data, read_compressed
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.tools.demo.accuracy import measure
-from flashdepth_ros.tools.demo.command import NodeOptions
+from flashdepth_ros.tools.demo.node_options import NodeOptions
 from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DIAGNOSTICS_TOPIC, TIMING_TOPIC
 from flashdepth_ros.tools.demo.report import Played, write_report
 from flashdepth_ros.tools.demo.source import open_source
@@ -21,20 +22,26 @@ from support.recordings import image, stamp_of, write
 MS = 1_000_000
 
 
-def write_depths(path, topic, depths, stamps_ns, encoding='32FC1'):
+def depth_message(depth, stamp_ns, encoding='32FC1', frame_id='camera'):
+    data = depth_data(np.asarray(depth, np.float32), encoding)
+    return build_message(
+        'sensor_msgs/msg/Image',
+        header=header(stamp_ns, frame_id),
+        height=data.shape[0],
+        width=data.shape[1],
+        encoding=encoding,
+        step=data.strides[0],
+        data=data.tobytes(),
+    )
+
+
+def write_depths(path, topic, depths, stamps_ns, encoding='32FC1', recorded_ns=None):
+    """Write depth images; by default they are recorded at the times of their stamps."""
     with BagWriter(path) as bag:
-        for depth, stamp_ns in zip(depths, stamps_ns, strict=True):
-            data = depth_data(np.asarray(depth, np.float32), encoding)
-            message = build_message(
-                'sensor_msgs/msg/Image',
-                header=header(stamp_ns, 'camera'),
-                height=data.shape[0],
-                width=data.shape[1],
-                encoding=encoding,
-                step=data.strides[0],
-                data=data.tobytes(),
-            )
-            bag.write(topic, message, stamp_ns)
+        for depth, stamp_ns, recorded in zip(
+            depths, stamps_ns, recorded_ns or stamps_ns, strict=True
+        ):
+            bag.write(topic, depth_message(depth, stamp_ns, encoding), recorded)
     return path
 
 
@@ -45,8 +52,8 @@ def stamp_pairs(tmp_path, first_ms, second_ms, tolerance_ms):
         for name, times in (('a', first_ms), ('b', second_ms))
     ]
     with BagReader(paths[0]) as a, BagReader(paths[1]) as b:
-        pairs = match_by_stamp(Track(a, '/d'), Track(b, '/d'), tolerance_ms * MS)
-        return [(one.stamp_ns // MS, other.stamp_ns // MS) for one, other in pairs]
+        pairs = matched_records(Track(a, '/d'), Track(b, '/d'), tolerance_ms * MS)
+        return [(one.stamp_ns // MS, other.stamp_ns // MS) for _, one, other in pairs]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ def stamp_pairs(tmp_path, first_ms, second_ms, tolerance_ms):
         ([10, 20, 30], [20], 0, [(20, 20)]),
         ([20], [10, 20, 30], 0, [(20, 20)]),
         ([10, 20, 30], [13, 28, 41], 4, [(10, 13), (30, 28)]),
-        ([10, 11], [10], 2, [(10, 10), (11, 10)]),
+        ([10, 11], [10], 2, [(10, 10)]),
         ([10], [50], 10, []),
     ],
 )
@@ -70,6 +77,20 @@ def accuracy(tmp_path, true_depths, predictions, encoding='32FC1'):
     depth = write_depths(tmp_path / 'depth', '/depth', predictions, [s + 9 * MS for s in stamps])
     with BagReader(true) as a, BagReader(depth) as b:
         return measure(Track(a, '/true'), Track(b, '/depth'))
+
+
+@pytest.mark.parametrize('stamps', [[0] * 6, [0, 100, 200] * 2], ids=['zero', 'restarted'])
+def test_a_perfect_prediction_has_no_error_whatever_the_stamps_are(tmp_path, stamps):
+    depths, stamps_ns = scenes(6, (12, 16)), [stamp * MS for stamp in stamps]
+    bags = []
+    for topic, start_ns in (('/true', 0), ('/depth', 10**12)):
+        recorded_ns = [start_ns + 100 * MS * index for index in range(6)]
+        path = tmp_path / topic.strip('/')
+        bags.append(write_depths(path, topic, depths, stamps_ns, recorded_ns=recorded_ns))
+    with BagReader(bags[0]) as true, BagReader(bags[1]) as depth:
+        result = measure(Track(true, '/true'), Track(depth, '/depth'))
+    assert result.frames == 6
+    assert result.abs_rel == pytest.approx(0.0, abs=1e-7)
 
 
 def scenes(count, size):
@@ -156,21 +177,34 @@ def diagnostics(values):
 
 
 @pytest.fixture
-def summary_of(tmp_path):
-    """Return the demo's summary for a recording of one frame and these options of the node."""
-    played = write(tmp_path / 'played', ('/camera/image_raw', image(0)))
-    recorded = write(
+def recorded(tmp_path):
+    """Return the bag of the node's outputs for one frame."""
+    return write(
         tmp_path / 'recorded',
         (COLOR_TOPIC, image(0)),
         (TIMING_TOPIC, diagnostics({'inference_ms': '40.0', 'reset_reason': 'first_frame'})),
         (DIAGNOSTICS_TOPIC, diagnostics({'processed': '1', 'model': 'flashdepth-tiny'})),
     )
 
+
+@pytest.fixture
+def summary_of(tmp_path, recorded):
+    """Return the demo's summary for a recording of one frame and these options of the node."""
+    played = write(tmp_path / 'played', ('/camera/image_raw', image(0)))
+
     def summary(options):
         recording = Played('a recording', open_source(played), 1.0, options.purpose)
         return write_report(recording, recorded, tmp_path).splitlines()
 
     return summary
+
+
+def test_accuracy_is_not_measured_with_true_depth_of_another_camera(tmp_path, recorded):
+    depth = depth_message(np.ones((6, 8)), stamp_of(0), frame_id='infrared')
+    played = write(tmp_path / 'bag', ('/camera/image_raw', image(0)), ('/infrared/depth', depth))
+    summary = write_report(Played('a recording', open_source(played), 1.0), recorded, tmp_path)
+    assert 'true depth on /infrared/depth is not of the camera of /camera/image_raw' in summary
+    assert "frame_id 'infrared' instead of 'camera'" in summary
 
 
 def test_summary_states_the_purpose_of_the_shipped_weights(summary_of):

@@ -87,7 +87,7 @@ def player():
     processes = []
 
     def start(*arguments):
-        command = [sys.executable, '-m', 'flashdepth_ros.tools.player', *map(str, arguments)]
+        command = [sys.executable, '-m', 'flashdepth_ros.cli', 'play', *map(str, arguments)]
         processes.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
         return processes[-1]
 

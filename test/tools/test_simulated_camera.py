@@ -12,7 +12,8 @@ import pytest
 from flashdepth_ros.bags import BagReader, find_depth_topic, find_image_topic
 from flashdepth_ros.bags.build import jazzy
 from flashdepth_ros.bags.camera import Camera, CameraFrame, intrinsics_from_fov
-from flashdepth_ros.bags.join import Track, match_by_stamp
+from flashdepth_ros.bags.join import matched_records
+from flashdepth_ros.bags.track import Track
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.messages import read_compressed, read_depth, read_rgb
@@ -43,9 +44,9 @@ def test_raw_and_compressed_recordings_have_the_same_images_and_depth(tmp_path):
     assert simulate(tmp_path / 'jpeg', *SMALL, '--compressed') == 0
     with BagReader(tmp_path / 'raw') as raw, BagReader(tmp_path / 'jpeg') as jpeg:
         images = [Track(bag, find_image_topic(bag).name) for bag in (raw, jpeg)]
-        pairs = list(match_by_stamp(*images))
+        pairs = list(matched_records(*images))
         assert len(pairs) == FRAMES
-        for first, second in pairs:
+        for _, first, second in pairs:
             raw_rgb = read_rgb(raw.message(first)).astype(int)
             jpeg_rgb = read_compressed(jpeg.message(second)).astype(int)
             assert raw_rgb.shape == (72, 96, 3)

@@ -11,9 +11,8 @@ from flashdepth_ros.bags.inference.depth_bag import OutputTopics
 from flashdepth_ros.bags.inference.run import INTERRUPTED, InferOptions, Outcome, infer
 from flashdepth_ros.bags.writer import Storage
 from flashdepth_ros.errors import BagError
+from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from flashdepth_ros.runtime.options import add_settings, settings_from_arguments
-
-INTERRUPTED_STATUS = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

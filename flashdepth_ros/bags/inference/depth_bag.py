@@ -19,6 +19,7 @@ from flashdepth_ros.runtime.products import Products, RayCache
 from flashdepth_ros.runtime.settings import Settings
 
 CLOUD = 'sensor_msgs/msg/PointCloud2'
+DEPTH = 'depth/image'
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class OutputTopics:
     @property
     def types(self) -> Mapping[str, str]:
         """Return the full names of the output topics and their types."""
-        names = {'depth/image': RAW_IMAGE, 'depth/camera_info': CAMERA_INFO}
+        names = {DEPTH: RAW_IMAGE, 'depth/camera_info': CAMERA_INFO}
         if self.points:
             names['points'] = CLOUD
         if self.color:
@@ -56,7 +57,7 @@ class DepthBagWriter:
         """Write depth and the selected outputs that are available for this frame."""
         products = Products(depth.inverse_depth, frame, self._settings, self._rays)
         encoding = self._settings.depth_encoding
-        self._write_image('depth/image', frame, encoding, products.depth_pixels)
+        self._write_image(DEPTH, frame, encoding, products.depth_pixels)
         if (info := products.camera_info) is not None:
             self._write('depth/camera_info', frame, CAMERA_INFO, **info)
         if self._outputs.points and (cloud := products.cloud) is not None:

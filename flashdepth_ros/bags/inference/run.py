@@ -11,8 +11,9 @@ import sys
 
 from tqdm import tqdm
 
+from flashdepth_ros.bags.find import PREDICTED
 from flashdepth_ros.bags.frames import Frame, Frames, estimate_frames
-from flashdepth_ros.bags.inference.depth_bag import DepthBagWriter, OutputTopics
+from flashdepth_ros.bags.inference.depth_bag import DEPTH, DepthBagWriter, OutputTopics
 from flashdepth_ros.bags.inference.provenance import provenance
 from flashdepth_ros.bags.inference.topic_copier import TopicCopier
 from flashdepth_ros.bags.prefetch import prefetch
@@ -93,6 +94,7 @@ def infer(
             options.image,
             options.camera_info,
             _warn,
+            options.settings.image_bits,
         )
         target = stack.enter_context(
             BagWriter(options.output, options.storage, options.compress, options.overwrite)
@@ -121,8 +123,6 @@ class _Run:
             source = stack.enter_context(BagReader(options.bag))
             self._check_topic_names(source, options.copy_topics)
             self._copier = TopicCopier(source, target, options.copy_topics, _warn)
-        if options.outputs.points and frames.camera_info is None:
-            _warn(f'{options.bag}: no camera_info: depth/camera_info and points are not written')
         self._depths = DepthBagWriter(target, options.outputs, options.settings)
         self._provenance: dict[str, str] = {}
         self.outcome = Outcome(len(frames))
@@ -152,6 +152,7 @@ class _Run:
         """Store the provenance and the result of the run in the metadata of the new bag."""
         result = {
             'image': self._frames.image.name,
+            PREDICTED: self._options.outputs.topic(DEPTH),
             'frames': f'{self.outcome.done} of {self.outcome.frames}',
             'stopped': self.outcome.stopped,
         }

@@ -19,6 +19,7 @@ from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 
+from flashdepth_ros.entry_point import run_process
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.wiring import output_qos
 from flashdepth_ros.tools.benchmark.config import BenchmarkConfig, create_images
@@ -114,4 +115,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_process('camera', main))

@@ -20,7 +20,7 @@ from flashdepth_ros.errors import CheckpointError, FlashDepthError
 from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
 from flashdepth_ros.network.config import preset
-from flashdepth_ros.ros.environment import transport_environment
+from flashdepth_ros.ros.environment import log_environment, transport_environment
 from flashdepth_ros.runtime.weights import find_weights
 from flashdepth_ros.tools.benchmark.config import BenchmarkConfig
 from flashdepth_ros.tools.benchmark.cores import Cores, assign_cores, cpu_affinity
@@ -196,6 +196,7 @@ def _private_graph() -> Iterator[None]:
     os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.update(transport_environment(os.environ))
+    os.environ.update(log_environment(os.environ))
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flashdepth_ros.entry_point import run_process
 from flashdepth_ros.network import StreamState
-from flashdepth_ros.node import depth_node
+from flashdepth_ros.node import process
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.settings import create_estimator
@@ -58,4 +58,4 @@ def load_stubbed(parameters: Parameters) -> DepthEstimator:
 
 
 if __name__ == '__main__':
-    sys.exit(run_process('depth_node', lambda: depth_node.main(load=load_stubbed)))
+    sys.exit(run_process('depth_node', lambda: process.main(load=load_stubbed)))

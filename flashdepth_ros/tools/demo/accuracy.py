@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros import metrics
-from flashdepth_ros.bags.join import Track, match_by_stamp
+from flashdepth_ros.bags.join import matched_records
+from flashdepth_ros.bags.track import Track
 from flashdepth_ros.camera.geometry import invert
 from flashdepth_ros.camera.sampling import resample, stride_for, subsample
 from flashdepth_ros.messages import read_depth
@@ -42,11 +43,13 @@ def measure(true_track: Track, depth: Track) -> Accuracy | None:
     The prediction is resampled to the pixels of the true depth; true depth larger than 320 x 240
     is subsampled. One alignment for all frames is computed by least squares.
 
-    :raises InputError: the images have different fields of view, or no pixel can be compared.
+    :raises InputError: the images have different fields of view, no pixel can be compared, or it
+        is unknown which images belong together.
     """
     step = max(1, len(depth.stamps_ns) // _FRAMES_MAX)
     frames = []
-    for index, (true, predicted) in enumerate(match_by_stamp(true_track, depth, TOLERANCE_NS)):
+    matches = matched_records(true_track, depth, TOLERANCE_NS)
+    for index, (_, true, predicted) in enumerate(matches):
         if index % step == 0:
             true_image = read_depth(true_track.bag.message(true))
             inverse = invert(read_depth(depth.bag.message(predicted)))

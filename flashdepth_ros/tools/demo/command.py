@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import sys
@@ -17,60 +17,18 @@ from flashdepth_ros.bags import BagWriter
 from flashdepth_ros.bags.sample import sample_recording
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.errors import ConfigError, FlashDepthError
-from flashdepth_ros.network.config import preset
-from flashdepth_ros.ros.environment import transport_environment
+from flashdepth_ros.ros.environment import log_environment, transport_environment
 from flashdepth_ros.ros.processes import Process
-from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC, Recorder
+from flashdepth_ros.tools.demo.node_options import NodeOptions
+from flashdepth_ros.tools.demo.recorder import Recorder
 from flashdepth_ros.tools.demo.report import Played, write_report
 from flashdepth_ros.tools.demo.source import Source, open_source
 
 START_S = 180.0
 PLAYER_WAIT_S = 20.0
-RECORDED_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC, TIMING_TOPIC)
 OUTPUT_TIMEOUT_S = 5.0
 """How long to wait for further outputs after the whole recording was played."""
 POLL_S = 0.05
-INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class NodeOptions:
-    """The parameters that the demo passes to the depth node."""
-
-    model: str
-    weights: str
-    device: str
-    short_side: int
-
-    @property
-    def purpose(self) -> str:
-        """Return what the model's shipped weights are for; '': no limits, or other weights."""
-        return '' if self.weights else preset(self.model).purpose
-
-    def arguments(self, source: Source) -> list[str]:
-        """Return the node's command line, with remaps to the recording's topics."""
-        parameters = {
-            'model': self.model,
-            'weights': self.weights,
-            'device': self.device,
-            'inference.short_side': self.short_side,
-            'image_transport': 'compressed' if source.compressed else 'raw',
-            # One cloud is recorded, for viewing: dense, and without points between surfaces.
-            'points.stride': 2,
-            'points.edge_threshold': 0.1,
-            # A longer history, because the recorder may request lost messages late on a busy CPU.
-            **{f'qos_overrides.{topic}.publisher.depth': 30 for topic in RECORDED_TOPICS},
-        }
-        image = 'image/compressed' if source.compressed else 'image'
-        remaps = {image: source.image.name}
-        if source.camera_info is not None:
-            remaps['camera_info'] = source.camera_info.name
-        arguments = ['--ros-args']
-        for name, value in parameters.items():
-            arguments += ['-p', f'{name}:={value}'] if value != '' else []
-        for name, topic in remaps.items():
-            arguments += ['-r', f'{name}:={topic}']
-        return arguments
 
 
 def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -79,6 +37,7 @@ def graph_environment(environment: Mapping[str, str]) -> dict[str, str]:
         'ROS_DOMAIN_ID': str(os.getpid() % 100 + 1),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         **transport_environment(environment),
+        **log_environment(environment),
         **environment,
     }
 
@@ -91,8 +50,8 @@ def play_to_node(source: Source, rate: float, options: NodeOptions, folder: Path
     :raises FlashDepthError: a process failed; the text gives its last lines.
     """
     recorded = folder / 'recorded'
-    depth_node = _process('node.depth_node', options.arguments(source), folder)
-    player = _process('tools.player', _player_arguments(source, rate), folder)
+    depth_node = _process('depth_node', ['node', *options.arguments(source.inputs)], folder)
+    player = _process('player', ['cli', 'play', *_player_arguments(source, rate)], folder)
     with (
         BagWriter(recorded) as bag,
         Recorder(bag, depth=source.true_depth is not None) as recorder,
@@ -104,15 +63,17 @@ def play_to_node(source: Source, rate: float, options: NodeOptions, folder: Path
     return recorded
 
 
-def _process(module: str, arguments: list[str], folder: Path) -> Process:
+def _process(name: str, call: list[str], folder: Path) -> Process:
+    """Return a process that runs a module of this package with arguments."""
+    module, *arguments = call
     command = [sys.executable, '-m', f'flashdepth_ros.{module}', *arguments]
-    name = module.rpartition('.')[2]
     return Process(name, command, os.environ, folder / f'{name}.log')
 
 
 def _player_arguments(source: Source, rate: float) -> list[str]:
-    options = ['--rate', str(rate), '--wait', str(PLAYER_WAIT_S)]
-    return [str(source.bag), *options, '--topics', *source.played_topics]
+    options = ['--rate', str(rate), '--wait', str(PLAYER_WAIT_S), '--topics', *source.inputs.names]
+    rules = source.inputs.remap_rules
+    return [str(source.bag), *options, *(['--remap', *rules] if rules else [])]
 
 
 def _await_active(recorder: Recorder, depth_node: Process, options: NodeOptions) -> None:
@@ -143,7 +104,11 @@ def _record(recorder: Recorder, source: Source, depth_node: Process, player: Pro
 def _is_finished(recorder: Recorder, source: Source, player: Process) -> bool:
     if not player.has_ended():
         return False
-    if recorder.stamps_ns[-1:] == [source.stamps_ns[-1]] and recorder.is_complete:
+    last = source.stamps_ns[-1]
+    is_last = recorder.stamps_ns[-1:] == [last]
+    # Several images may have the stamp of the last one.
+    is_last = is_last and recorder.stamps_ns.count(last) >= source.stamps_ns.count(last)
+    if is_last and recorder.is_complete:
         return True
     return time.monotonic() - recorder.last_output_s > OUTPUT_TIMEOUT_S
 
@@ -174,6 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--rate', type=float, default=1.0, help='speed factor (default 1)')
     parser.add_argument(
+        '-o',
         '--output',
         type=Path,
         default=Path('demo_output'),
@@ -198,25 +164,20 @@ def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; return 0, or 130 if interrupted."""
+    """Run the demo and return 0."""
     if not arguments.rate > 0:
         raise ConfigError(f'rate {arguments.rate} is not possible; give a factor above 0')
     options = NodeOptions(
         arguments.model, arguments.weights, arguments.device, arguments.short_side
     )
-    output = _create_folder(arguments.output)
+    output: Path = arguments.output
     # The middleware reads its settings from the environment, here and in the child processes.
     os.environ.update(graph_environment(os.environ))
-    try:
-        with TemporaryDirectory(prefix='.demo-', dir=output) as name:
-            folder = Path(name)
-            played = _open_input(arguments, options.purpose, folder)
-            recorded = play_to_node(played.source, played.rate, options, folder)
-            _log('writing the results ...')
-            summary = write_report(played, recorded, output)
-    except KeyboardInterrupt:
-        _log('interrupted')
-        return INTERRUPTED
+    with _scratch_folder(output) as folder:
+        played = _open_input(arguments, options.purpose, folder)
+        recorded = play_to_node(played.source, played.rate, options, folder)
+        _log('writing the results ...')
+        summary = write_report(played, recorded, output)
     (output / 'summary.txt').write_text(f'{summary}\n', encoding='utf-8')
     sys.stdout.write(f'\n{summary}\n')
     return 0
@@ -235,14 +196,18 @@ def _open_input(arguments: argparse.Namespace, purpose: str, folder: Path) -> Pl
     return Played(title, source, arguments.rate, purpose, notes)
 
 
-def _create_folder(path: Path) -> Path:
+@contextmanager
+def _scratch_folder(output: Path) -> Iterator[Path]:
+    """Create the output folder, and in it a folder that is deleted after the block."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        output.mkdir(parents=True, exist_ok=True)
+        scratch = TemporaryDirectory(prefix='.demo-', dir=output)
     except OSError as error:
         raise ConfigError(
-            f'{path}: cannot be used as output folder: {error.strerror}; give another --output'
+            f'{output}: cannot be used as output folder: {error.strerror}; give another --output'
         ) from error
-    return path
+    with scratch as name:
+        yield Path(name)
 
 
 def _log(text: str) -> None:

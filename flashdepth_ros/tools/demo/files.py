@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.bags import BagReader
-from flashdepth_ros.bags.find import COMPRESSED_IMAGE
-from flashdepth_ros.bags.join import Track, match_by_stamp
+from flashdepth_ros.bags import BagReader, Frames
+from flashdepth_ros.bags.join import matched_records
+from flashdepth_ros.bags.track import Entry, Track
+from flashdepth_ros.bags.view import View
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages import colorize, read_compressed, read_depth, read_rgb
+from flashdepth_ros.messages import ImageReader, colorize, read_depth, read_rgb
 from flashdepth_ros.presentation import (
     DepthRange,
     DepthVideo,
@@ -57,12 +57,28 @@ class Recordings:
         topic = self.source.true_depth
         return None if topic is None else Track(self.played, topic.name)
 
-    def frames(self) -> Iterator[tuple[int, UInt8, UInt8]]:
-        """Yield stamp, image and colour preview of every frame that the node published."""
-        for preview, image in match_by_stamp(self.previews, self.images):
-            stamp_ns = self.recorded.header_stamp_ns(preview) or 0
+    def check_true_depth(self) -> None:
+        """
+        Check that the true depth can be compared with depth of the images.
+
+        :raises InputError: it is of another camera.
+        """
+        image, depth = self.source.image, self.source.true_depth
+        if depth is None:
+            return
+        view = View.of_images(Frames(self.played, image.name, warn=lambda _: None))
+        difference = view.difference(View.of_depth(self.played, depth))
+        if difference:
+            raise InputError(
+                f'true depth on {depth.name} is not of the camera of {image.name}: {difference}'
+            )
+
+    def frames(self) -> Iterator[tuple[Entry, UInt8, UInt8]]:
+        """Yield times, image and colour preview of every frame that the node published."""
+        reader = ImageReader()
+        for match, preview, image in matched_records(self.previews, self.images, TOLERANCE_NS):
             depth = read_rgb(self.recorded.message(preview))
-            yield stamp_ns, _read_image(self.played, image), depth
+            yield match.first, reader.read(self.played.message(image)), depth
 
 
 def write_video(recordings: Recordings, path: Path) -> None:
@@ -75,7 +91,8 @@ def write_video(recordings: Recordings, path: Path) -> None:
     start_ns = recordings.source.stamps_ns[0]
     previous: tuple[int, UInt8, UInt8] | None = None
     with DepthVideo(path, rate_hz) as video:
-        for stamp_ns, image, depth in recordings.frames():
+        for entry, image, depth in recordings.frames():
+            stamp_ns = entry.stamp_ns
             if previous is not None:
                 duration_s = min(max(stamp_ns - previous[0], 0) * 1e-9, _FRAME_DURATION_MAX_S)
                 time_s = (previous[0] - start_ns) * 1e-9
@@ -91,12 +108,11 @@ def write_contact_sheet(recordings: Recordings, colours: DepthRange, path: Path)
     columns = min(CONTACT_SHEET_COLUMNS, count)
     selected = set(np.linspace(0, count - 1, columns).round().astype(int).tolist())
     start_ns = recordings.source.stamps_ns[0]
-    stamps = {recordings.previews.stamps_ns[index] for index in selected}
-    true_depths = _true_depths(recordings, stamps, colours)
+    true_depths = _true_depths(recordings, selected, colours)
     steps = [
-        TimeStep((stamp_ns - start_ns) * 1e-9, image, depth, true_depths.get(stamp_ns))
-        for stamp_ns, image, depth in recordings.frames()
-        if stamp_ns in stamps
+        TimeStep((entry.stamp_ns - start_ns) * 1e-9, image, depth, true_depths.get(entry.place))
+        for entry, image, depth in recordings.frames()
+        if entry.place in selected
     ]
     sheet = contact_sheet(steps, colours)
     path.write_bytes(cv2.imencode('.png', cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes())
@@ -122,21 +138,16 @@ def write_cloud(recordings: Recordings, path: Path) -> None:
 
 
 def _true_depths(
-    recordings: Recordings, stamps: set[int], colours: DepthRange
+    recordings: Recordings, places: set[int], colours: DepthRange
 ) -> dict[int, UInt8]:
     if recordings.true_depth is None:
         return {}
-    pairs = match_by_stamp(recordings.previews, recordings.true_depth, TOLERANCE_NS)
     return {
-        stamp_ns: colorize(
+        match.first.place: colorize(
             read_depth(recordings.played.message(true)), colours.minimum, colours.maximum
         )
-        for preview, true in pairs
-        if (stamp_ns := recordings.recorded.header_stamp_ns(preview)) in stamps
-        and stamp_ns is not None
+        for match, _, true in matched_records(
+            recordings.previews, recordings.true_depth, TOLERANCE_NS
+        )
+        if match.first.place in places
     }
-
-
-def _read_image(bag: BagReader, record: Any) -> UInt8:
-    message = bag.message(record)
-    return read_compressed(message) if record.type == COMPRESSED_IMAGE else read_rgb(message)

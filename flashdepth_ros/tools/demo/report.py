@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from flashdepth_ros.bags import BagReader
-from flashdepth_ros.bags.join import Track
-from flashdepth_ros.errors import InputError
+from flashdepth_ros.bags.track import Track
+from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.presentation import DepthRange, format_stages, write_stages
 from flashdepth_ros.tools.demo.accuracy import Accuracy, measure
 from flashdepth_ros.tools.demo.files import (
@@ -100,8 +100,9 @@ def _measure_accuracy(recordings: Recordings, results: _Results) -> Accuracy | N
     if recordings.true_depth is None:
         return None
     try:
+        recordings.check_true_depth()
         return measure(recordings.true_depth, Track(recordings.recorded, DEPTH_TOPIC))
-    except InputError as error:
+    except (BagError, InputError) as error:
         results.notes.append(f'accuracy was not measured: {error}')
         return None
 

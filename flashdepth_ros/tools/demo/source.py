@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdepth_ros.bags import BagReader, Topic, find_depth_topic, find_image_topic
-from flashdepth_ros.bags.find import COMPRESSED_IMAGE, find_camera_info_topic
-from flashdepth_ros.bags.join import Track
+from flashdepth_ros.bags import BagReader, Topic, find_depth_topic
+from flashdepth_ros.bags.topics import DepthInputs, find_inputs
+from flashdepth_ros.bags.track import Track
 from flashdepth_ros.errors import BagError
 
 
@@ -20,26 +20,20 @@ class Source:
     """
 
     bag: Path
-    image: Topic
-    camera_info: Topic | None
+    inputs: DepthInputs
     true_depth: Topic | None
     stamps_ns: tuple[int, ...]
 
     @property
-    def compressed(self) -> bool:
-        """Whether the images are sensor_msgs/CompressedImage."""
-        return self.image.type == COMPRESSED_IMAGE
+    def image(self) -> Topic:
+        """Return the topic of the images."""
+        return self.inputs.image
 
     @property
     def rate_hz(self) -> float:
         """Return the rate of the images; 1 if all stamps are the same."""
         span_ns = max(self.stamps_ns) - min(self.stamps_ns)
         return (len(self.stamps_ns) - 1) * 1e9 / span_ns if span_ns else 1.0
-
-    @property
-    def played_topics(self) -> list[str]:
-        """Return the names of the topics that the depth node subscribes to."""
-        return [topic.name for topic in (self.image, self.camera_info) if topic is not None]
 
 
 def open_source(path: Path, topic: str = '') -> Source:
@@ -50,10 +44,11 @@ def open_source(path: Path, topic: str = '') -> Source:
     :raises BagError: the recording cannot be read, or has no image topic, or several.
     """
     with BagReader(path) as bag:
-        image = find_image_topic(bag, topic)
-        stamps_ns = Track(bag, image.name).stamps_ns
-        camera_info = find_camera_info_topic(bag, image)
-        return Source(path, image, camera_info, _find_true_depth(bag), stamps_ns)
+        inputs = find_inputs(bag, topic)
+        stamps_ns = Track(bag, inputs.image.name).stamps_ns
+        if not stamps_ns:
+            raise BagError(f'{path}: no message on {inputs.image} has a valid header')
+        return Source(path, inputs, _find_true_depth(bag), stamps_ns)
 
 
 def _find_true_depth(bag: BagReader) -> Topic | None:
