@@ -29,7 +29,7 @@ def run_process(name: str, main: Callable[[], int]) -> int:
     Until `main` handles it, Ctrl-C ends the process at once, with status 130.
     """
     end_at_interrupt()
-    _let_idle_threads_sleep()
+    let_idle_threads_sleep()
     _ensure_home()
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -62,7 +62,7 @@ def run_reporting(name: str, main: Callable[[], int]) -> int:
         _discard_unwritten_output()
 
 
-def _let_idle_threads_sleep() -> None:
+def let_idle_threads_sleep() -> None:
     """
     Let the threads of PyTorch sleep while they wait, unless the user has chosen how they wait.
 

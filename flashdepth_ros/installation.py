@@ -5,7 +5,10 @@ from __future__ import annotations
 EXTRAS = {
     'rosbags': 'bags',
     'mcap': 'bags',
+    'lz4': 'bags',
+    'zstandard': 'bags',
     'jinja2': 'evaluation',
+    'markupsafe': 'evaluation',
     'matplotlib': 'evaluation',
     'mujoco': 'simulation',
     'h5py': 'training',

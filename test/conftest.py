@@ -6,8 +6,10 @@ import signal
 
 import pytest
 
+from flashdepth_ros.entry_point import let_idle_threads_sleep
 from flashdepth_ros.ros.environment import transport_environment
 
+let_idle_threads_sleep()
 os.environ.update(transport_environment(os.environ))
 # A shell's background job ignores Ctrl-C, and what it starts would; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -74,6 +75,15 @@ def test_error_prints_one_line_and_exits_with_status_1(tmp_path, capsys):
     assert error.startswith('flashdepth models: ')
     assert error.count('\n') == 1
     assert 'no such file' in error
+
+
+def test_doctor_goes_on_without_rclpy(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
+    assert main(['doctor']) == 1
+    text = capsys.readouterr().out
+    assert re.search(r"ros +not checked\n +-> cannot import the Python package 'rclpy'", text)
+    assert 'flashdepth-tiny.safetensors' in text
+    assert torch.__version__ in text
 
 
 def test_doctor_prints_the_fix(monkeypatch, capsys):

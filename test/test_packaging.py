@@ -4,14 +4,16 @@ from itertools import chain
 from pathlib import Path
 import re
 from runpy import run_path
+import sys
 
 import pytest
 import yaml
 
 import flashdepth_ros
+from flashdepth_ros.installation import missing_package
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime.settings import iter_settings
-from support.imports import ROOT, imports
+from support.imports import PACKAGE, ROOT, imports
 
 
 @pytest.fixture
@@ -44,10 +46,29 @@ def test_the_licence_is_named_and_there(manifest):
     assert (ROOT / 'LICENSE').is_file()
 
 
-def test_everything_that_make_installs_is_pinned(monkeypatch):
+@pytest.fixture
+def given(monkeypatch):
+    """Return the arguments that setup.py passes to setuptools."""
     given = {}
     monkeypatch.setattr('setuptools.setup', given.update)
     run_path(str(ROOT / 'setup.py'))
+    return given
+
+
+def test_the_error_about_a_missing_package_names_what_installs_it(given):
+    needed = names('\n'.join(given['install_requires'])) | {'triton'}  # which comes with torch
+    foreign = {edge.package for edge in imports()} - sys.stdlib_module_names - {PACKAGE}
+    for package in foreign:
+        advice = missing_package(ModuleNotFoundError(name=package))
+        assert package in advice
+        extra = re.search(r"in a checkout: pip install (?:'\.\[(\w+)\]'|\.)", advice)[1]
+        if extra is None:
+            assert advice.rpartition(' ')[2] in needed, package
+        else:
+            assert extra in given['extras_require'], package
+
+
+def test_everything_that_make_installs_is_pinned(given):
     wanted = [*given['install_requires'], *chain(*given['extras_require'].values())]
     wanted.append((ROOT / 'test/requirements.txt').read_text())
     assert names('\n'.join(wanted)) <= names((ROOT / 'constraints.txt').read_text())

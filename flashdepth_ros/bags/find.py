@@ -29,7 +29,7 @@ def find_topic(
     name: str = '',
     matches: Callable[[Any], bool] = lambda _: True,
     other_than: str = '',
-    option: str = 'option',
+    option: str = '',
 ) -> Topic:
     """
     Return the topic of this name, or without a name the only matching topic of these types.
@@ -58,10 +58,8 @@ def find_topic(
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise BagError(
-            f'{bag.path}: {len(matching)} topics match, select one by name ({option}): '
-            f'{_list(matching)}'
-        )
+        how = f'select one by name ({option})' if option else 'select one by name'
+        raise BagError(f'{bag.path}: {len(matching)} topics match, {how}: {_list(matching)}')
     raise BagError(
         f'{bag.path}: no matching topic of type {_or(types)}; the bag has {_list(bag.topics)}'
     )

@@ -80,7 +80,8 @@ class Frames:
         self.camera_info = find_camera_info_topic(bag, self.image, camera_info)
         self.skipped = 0
         """Number of invalid frames so far."""
-        self.cameras = CameraInfoCache(warn)
+        remedy = 'give the camera_info topic that belongs to the image topic (--info-topic)'
+        self.cameras = CameraInfoCache(warn, remedy, refusal='')
         self._warn = warn
         self.bits = bits
         self._reader = ImageReader(warn, warn)
@@ -140,7 +141,7 @@ class Frames:
         stamp, frame_id = message.header.stamp, message.header.frame_id
         camera = self.cameras.matching(frame_id, *rgb.shape[:2])
         if camera is None:
-            self.cameras.report_missing(f'{self.bag.path}: no camera_info for {self.image.name}')
+            self.cameras.report_missing(f'no camera_info for {self.image.name}')
         return Frame(
             place=place,
             stamp_ns=stamp.sec * 10**9 + stamp.nanosec,

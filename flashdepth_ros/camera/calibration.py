@@ -80,9 +80,16 @@ class CameraInfoCache:
     One thread may call `receive` while another one calls `matching`.
 
     :param warn: called once for each kind of finding.
+    :param remedy: how to use another camera_info.
+    :param refusal: how to refuse one with another frame_id, after the remedy.
     """
 
-    def __init__(self, warn: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        warn: Callable[[str], Any],
+        remedy: str = 'remap camera_info to the topic that belongs to the image topic',
+        refusal: str = ' or set camera_info.require_frame_id',
+    ) -> None:
         self.canonical = CanonicalCamera()
         """Of the model whose metres depend on K."""
         self.require_frame_id = False
@@ -91,7 +98,7 @@ class CameraInfoCache:
         """Of the last image."""
         self.findings: tuple[Finding, ...] | None = None
         """What is wrong with the camera_info of the last image; None before the first one."""
-        self._warn = warn
+        self._warn, self._remedy, self._refuse = warn, remedy, refusal
         self._cameras: dict[str, Camera] = {}
         self._invalid: Finding | None = None
         self._missing_since_s: float | None = None
@@ -124,6 +131,12 @@ class CameraInfoCache:
         return camera
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the user has to know about the camera of the last image, if it has one."""
+        findings = self.findings or ()
+        return tuple(finding.text for finding in findings) if self.camera is not None else ()
+
+    @property
     def missing_s(self) -> float:
         """Return the time since the first image while no camera_info has arrived, else 0."""
         since_s = self._missing_since_s
@@ -144,61 +157,61 @@ class CameraInfoCache:
             return None, [self._invalid or missing]
         # An empty frame_id fits all others.
         fitting = [camera for name, camera in cameras.items() if not (name and frame)]
+        of_this_size = [camera for camera in cameras.values() if camera.size == size]
         own = cameras.get(frame) or next(reversed(fitting), None)
-        camera = own or next(reversed(cameras.values()))
+        camera = own or (of_this_size or list(cameras.values()))[-1]
         other = (
             f'camera_info has frame_id {camera.info.header.frame_id!r}, the image has {frame_id!r}'
         )
         difference = '' if own else other
-        refusal = self._refusal(camera, difference, size)
-        if refusal is not None:
-            return None, [refusal]
-        doubts = _doubts(camera, difference, size)
+        refused = self._refused(camera, difference, size)
+        if refused is not None:
+            return None, [refused]
+        doubts = self._doubts_about(camera, difference, size)
         return (camera if camera.size == size else camera.resized(*size)), doubts
 
-    def _refusal(
+    def _refused(
         self, camera: Camera, frame_difference: str, size: tuple[int, int]
     ) -> Finding | None:
         """Return why a camera_info cannot be used for an image, None if it can."""
-        loss = self.canonical.loss(camera.pinhole)
         if frame_difference and self.require_frame_id:
+            kind = 'frame_id refused'
             reason = f'{frame_difference}, and camera_info.require_frame_id is true'
-            return Finding('frame_id refused', f'{reason}: {loss}; {_REMAP}')
-        if camera.size == size or (not frame_difference and _is_scaled(camera.size, size)):
+        elif camera.size == size or (not frame_difference and _is_scaled(camera.size, size)):
             return None
-        differences = ' and '.join(
-            filter(None, (_size_difference(camera, size), frame_difference))
-        )
-        return Finding('size', f'{differences}: {loss}; {_REMAP}')
+        else:
+            kind = 'size'
+            differences = _size_difference(camera, size), frame_difference
+            reason = ' and '.join(filter(None, differences))
+        return Finding(kind, f'{reason}: {self.canonical.loss(camera.pinhole)}; {self._remedy}')
+
+    def _doubts_about(
+        self, camera: Camera, frame_difference: str, size: tuple[int, int]
+    ) -> list[Finding]:
+        """Return what the user has to know about a camera_info that is used for an image."""
+        doubts = []
+        if frame_difference:
+            text = (
+                f'{frame_difference}: it is used because its size fits; if it is of another '
+                f'camera, {self._remedy}{self._refuse}'
+            )
+            doubts.append(Finding('frame_id', text, lost=False))
+        if camera.size != size:
+            text = (
+                f'{_size_difference(camera, size)}: K is scaled by '
+                f'{size[0] / camera.size[0]:.3g}, which is right for a scaled image but not for a '
+                'cropped one'
+            )
+            doubts.append(Finding('scaled', text, lost=False))
+        if camera.lens is None:
+            text = f'no point cloud, but K is used for depth: camera_info: {camera.lens_error}'
+            doubts.append(Finding('lens', text))
+        return doubts
 
     def _warn_once(self, finding: Finding) -> None:
         if finding.kind not in self._warned:
             self._warned.add(finding.kind)
             self._warn(finding.text)
-
-
-_REMAP = 'remap camera_info to the topic that belongs to the image topic'
-
-
-def _doubts(camera: Camera, frame_difference: str, size: tuple[int, int]) -> list[Finding]:
-    """Return what the user has to know about a camera_info that is used for an image."""
-    doubts = []
-    if frame_difference:
-        text = (
-            f'{frame_difference}: it is used because its size fits; if it is of another camera, '
-            f'{_REMAP} or set camera_info.require_frame_id'
-        )
-        doubts.append(Finding('frame_id', text, lost=False))
-    if camera.size != size:
-        text = (
-            f'{_size_difference(camera, size)}: K is scaled by {size[0] / camera.size[0]:.3g}, '
-            'which is right for a scaled image but not for a cropped one'
-        )
-        doubts.append(Finding('scaled', text, lost=False))
-    if camera.lens is None:
-        text = f'no point cloud, but K is used for depth: camera_info: {camera.lens_error}'
-        doubts.append(Finding('lens', text))
-    return doubts
 
 
 def _size_difference(camera: Camera, size: tuple[int, int]) -> str:

@@ -88,7 +88,7 @@ def find_ground_truth(
         and cannot be reprojected.
     """
     if topics.lidar:
-        lidar = find_topic(bag, (POINT_CLOUD,), topics.lidar)
+        lidar = find_topic(bag, (POINT_CLOUD,), topics.lidar, option='--lidar-topic')
         return ProjectedPoints(lidar_points(bag, lidar, view, tree, topics.lidar_pose), protocol)
     topic = _depth_topic(bag, topics.depth)
     own = View.of_depth(bag, topic)

@@ -77,7 +77,7 @@ class PairedBag:
             poses=poses,
             pose_source=pose_source,
         )
-        paired.warn(*ground_truth.notes, *notes)
+        paired.warn(*ground_truth.notes, *notes, *frames.cameras.doubts)
         return paired
 
     @property

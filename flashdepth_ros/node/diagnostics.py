@@ -13,6 +13,7 @@ from flashdepth_ros.ros.transport import stamp_message
 from flashdepth_ros.runtime.sequence import SequencePosition
 
 IMAGE_TIMEOUT_S = 5.0
+NETWORK_FAILED = 'new sequence, because the network failed or its output was not finite'
 _MIN_OUTPUT_RATIO = 0.9
 """The node cannot keep up if its output rate is below this share of the required rate."""
 _MAX_LOST_RATIO = 0.1
@@ -84,24 +85,24 @@ def health(node: NodeStatus, statistics: Snapshot, period_s: float) -> tuple[byt
     if node.fault:
         return DiagnosticStatus.ERROR, node.fault
     if statistics.since_non_finite_s <= 2 * period_s:
-        return DiagnosticStatus.ERROR, 'the network output was not finite: new sequence'
+        return DiagnosticStatus.ERROR, NETWORK_FAILED
     if not node.active:
         return DiagnosticStatus.OK, 'not active'
-    level, message = _input_health(node, statistics)
-    warnings = [*_sender_warnings(statistics), *node.warnings]
-    if warnings:
-        level = max(level, DiagnosticStatus.WARN)
-    return level, '; '.join([message, *warnings])
-
-
-def _input_health(node: NodeStatus, statistics: Snapshot) -> tuple[bytes, str]:
-    """Return level and message of an active node by what happens to the images."""
     if statistics.since_image_s > IMAGE_TIMEOUT_S:
         return DiagnosticStatus.WARN, f'no images for {statistics.since_image_s:.0f} s'
     if not node.enabled:
         return DiagnosticStatus.OK, 'disabled'
     if not node.has_subscribers:
         return DiagnosticStatus.OK, 'idle: no output has a subscriber'
+    level, message = _throughput(node, statistics)
+    warnings = [*_sender_warnings(statistics), *node.warnings]
+    if warnings:
+        level = max(level, DiagnosticStatus.WARN)
+    return level, '; '.join([message, *warnings])
+
+
+def _throughput(node: NodeStatus, statistics: Snapshot) -> tuple[bytes, str]:
+    """Return level and message of a node that processes images, by how many are published."""
     rates = f'{statistics.rate_out_hz:.1f} of {statistics.rate_in_hz:.1f} images/s'
     required_hz = min(statistics.rate_in_hz, node.target_rate or statistics.rate_in_hz)
     drops = statistics.recent_drops

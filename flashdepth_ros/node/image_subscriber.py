@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+import math
 import os
 import time
 from typing import Protocol
@@ -29,6 +30,8 @@ _GRAPH_PERIOD_S = 0.2
 _PAUSE_AFTER_S = 2.0
 """The subscription is removed after images have not been needed for this time."""
 _WARN_EVERY_S = 10.0
+_DISCOVERY_S = 2.0
+"""The time that a new publisher gets before missing images are explained."""
 
 
 class ImageConsumer(Protocol):
@@ -60,7 +63,7 @@ class ImageSubscriber:
         self._transport, self._statistics = transport, statistics
         self._watch = PublisherWatch()
         self._topic = ''
-        self._publishers = 0
+        self._publishers, self._changed_s = 0, -math.inf
         self._reliability: Reliability | None = None
         # Two while the policy changes: the old one stays until the new one receives an image.
         self._subscriptions: dict[ReliabilityPolicy, Subscription] = {}
@@ -70,8 +73,7 @@ class ImageSubscriber:
         self._compressed = False
         self._consumer: ImageConsumer | None = None
         self._unwanted_since_s: float | None = None
-        self._arrived = False
-        """Whether an image has arrived on this topic."""
+        self._arrived = False  # on this topic
         self._warned_missing = self._warned_transport = False
         # Not the node's clock: simulated time may stand still, and Ctrl-C is only handled when a
         # timer wakes the executor.
@@ -200,14 +202,22 @@ class ImageSubscriber:
             return
         self._pause_or_resume()
         self._update_reliability()
-        self._publishers = self._node.count_publishers(self._topic)
-        self._watch.check_count(self._publishers)
+        publishers = self._node.count_publishers(self._topic)
+        if publishers != self._publishers:
+            self._publishers, self._changed_s = publishers, time.monotonic()
+        self._watch.check_count(publishers)
+        self._warn_missing()
+
+    def _warn_missing(self) -> None:
+        """Warn, once, if images are needed but do not arrive."""
+        discovered = time.monotonic() - self._changed_s > _DISCOVERY_S
         missing = self._statistics.since_image_s() > IMAGE_TIMEOUT_S
-        if self._consumer is not None and missing and not self._warned_missing:
-            self._warned_missing = True
-            wanted = WantedImages(self._topic, self._compressed, self._arrived)
-            advice = describe_missing_images(self._node, wanted, IMAGE_TIMEOUT_S)
-            self._logger.warning(advice)
+        if self._consumer is None or self._warned_missing or not (missing and discovered):
+            return
+        self._warned_missing = True
+        wanted = WantedImages(self._topic, self._compressed, self._arrived)
+        advice = describe_missing_images(self._node, wanted, IMAGE_TIMEOUT_S)
+        self._logger.warning(advice)
 
     def _pause_or_resume(self) -> None:
         since_s = self._unwanted_since_s

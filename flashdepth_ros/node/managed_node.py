@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -21,8 +22,8 @@ class ManagedNode(LifecycleNode):
     the process at a request that is not legal in the current state.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
         self.boundary = Boundary(self.get_logger(), every_s=0.0)
         service = self._service_change_state
         self._change_state = self.boundary.guard(

@@ -32,7 +32,7 @@ _IDLE_S = 3.0
 """After this time without an image, freed memory is returned to the system."""
 _LONGEST_IMAGE_S = 60.0
 """Deactivation waits for the current image at most this long."""
-_CLOSE_S = 1.0
+_CLOSE_S = 0.5
 """The same at the end of the process."""
 
 
@@ -110,10 +110,10 @@ class Pipeline:
 
     def change(self, parameters: Parameters) -> None:
         """Use new values of the dynamic parameters from the next image on."""
-        self.parameters = parameters
         self._camera_info.cache.require_frame_id = parameters.camera_info_require_frame_id
         if self._supervisor.estimator is not None:
             self._supervisor.estimator.sequence.policy = sequence_policy(parameters)
+        self.parameters = parameters
         if self._supervisor.worker is not None:
             self._supervisor.worker.parameters = parameters
 
@@ -135,7 +135,9 @@ class Pipeline:
 
     def reject(self, error: InputError) -> None:
         """Count an image that cannot be read."""
-        if self._supervisor.worker is not None:
+        if self._supervisor.worker is None:
+            self.statistics.count_drop('bad', str(error))
+        else:
             self._supervisor.worker.reject(error)
 
     def publisher_restarted(self) -> None:

@@ -106,7 +106,7 @@ class Supervisor:
         self._logger.error(f'{fault.text}: starting a new one')
         if self.stop(Patience(_END_S)):
             self._show(f'{fault.text}: a new one was started')
-            self.start()
+            self._restart(lambda: self.estimator)
         else:
             self._show(f'{fault.text}: it is left behind, the model is loaded again')
             self._loading = run_in_thread('loading', self._load)
@@ -122,13 +122,17 @@ class Supervisor:
             )
             return
         self._loading = None
-        error = loading.exception()
-        if error is None:
-            self._logger.info('the model is loaded again: a new inference thread was started')
-            self.estimator = loading.result()
+        self._restart(loading.result)
+
+    def _restart(self, load: Callable[[], DepthEstimator | None]) -> None:
+        """Start a worker again; if that fails, the node cannot go on."""
+        try:
+            self.estimator = load()
             self.start()
-        else:
-            text = f'the model cannot be loaded again: {describe(error)}; restart the node'
+            self._logger.info('a new inference thread was started')
+        except Exception as error:  # noqa: BLE001 - of any type, also from loading
+            self.worker = None
+            text = f'no new inference thread: {describe(error)}; restart the node'
             self._show(text, math.inf)
             self._logger.error(text)
 

@@ -14,6 +14,7 @@ from flashdepth_ros.entry_point import describe
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import ImageReader
 from flashdepth_ros.node.boundary import WARN_EVERY_S, Boundary
+from flashdepth_ros.node.diagnostics import NETWORK_FAILED
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import EstimatedFrame, Publishers, PublishingThread
@@ -192,7 +193,7 @@ class Worker:
             self.estimator.reset(ResetReason.NON_FINITE)
             raise
         if frame.reset_reason == ResetReason.NON_FINITE:
-            self._logger.error('the network output is not finite: new sequence')
+            self._logger.error(NETWORK_FAILED)
         self._swapped.observe(source.stamp_ns, frame.position.reset_reason, time.monotonic())
         if not self._swaps_logged and self.advice:
             self._swaps_logged = True

@@ -61,8 +61,11 @@ def describe_ineffective(
     for path in _values_of(arguments, '--params-file'):
         yield from _unused_file(node, Path(path))
     yield from _parameters_of_others(node, _values_of(arguments, '-p', '--param'))
-    yield from _unknown_remaps(node, later_inputs, _values_of(arguments, '-r', '--remap'))
     ignored = remove_ros_args(list(arguments))[1:]
+    remaps = _values_of(arguments, '-r', '--remap')
+    # rcl takes FROM:=TO without a flag for a remap, in the way of ROS 1.
+    remaps += [each for each in _values_of(arguments) if ':=' in each and each not in ignored]
+    yield from _unknown_remaps(node, later_inputs, remaps)
     if ignored:
         yield (
             f'arguments without effect: {" ".join(ignored)}; give parameters as '
@@ -122,7 +125,7 @@ def _unknown_remaps(
         *later_inputs,
         *(each.topic_name for each in node.publishers),
         *(each.topic_name for each in node.subscriptions),
-        *(each.srv_name for each in node.services),
+        *(node.resolve_service_name(each.srv_name) for each in node.services),
     }
     names = [rule.partition(':=')[0].rpartition(':')[2] for rule in rules]
     unknown = [
@@ -132,6 +135,13 @@ def _unknown_remaps(
         and node.resolve_topic_name(name) not in used
         and node.resolve_service_name(name) not in used
     ]
+    parameters = [name for name in unknown if node.has_parameter(name)]
+    if parameters:
+        yield (
+            f'remaps without effect: {", ".join(parameters)}; these are parameters, give them as '
+            "'--ros-args -p NAME:=VALUE'"
+        )
+    unknown = [name for name in unknown if name not in parameters]
     if unknown:
         namespace = node.get_namespace().rstrip('/')
         known = ['image', 'camera_info', *(name.removeprefix(f'{namespace}/') for name in used)]
@@ -147,11 +157,11 @@ def _listed(names: Iterable[str], known: Sequence[str]) -> str:
 
 
 def _values_of(arguments: Sequence[str], *flags: str) -> list[str]:
-    """Return the values of flags that are given to ROS."""
+    """Return the values of flags that are given to ROS; without flags, the other arguments."""
     values, to_ros = [], False
     for flag, value in zip(('', *arguments), arguments, strict=False):
         to_ros = value == '--ros-args' or (to_ros and value != '--')
-        if to_ros and flag in flags:
+        if flag in flags if to_ros else not flags:
             values.append(value)
     return values
 

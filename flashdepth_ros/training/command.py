@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from flashdepth_ros.training.config import read_config
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,17 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, resuming from the run's checkpoint; return 0 also if interrupted and saved."""
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    logger.info('training by %s: loading PyTorch', arguments.config)
+    # Here, because these imports take long.
     from flashdepth_ros.runtime.distributed import process_group
     from flashdepth_ros.runtime.memory import keep_freed_memory
+    from flashdepth_ros.training.config import read_config
     from flashdepth_ros.training.run import train
 
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
     config = read_config(arguments.config)
     keep_freed_memory()
     with process_group() as world:
         finished = train(config, world)
         if world.is_main and not finished:
-            logging.getLogger(__name__).info(
+            logger.info(
                 'interrupted, checkpoint saved in %s; run the same command to resume',
                 config.output,
             )

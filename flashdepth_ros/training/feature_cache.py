@@ -9,7 +9,6 @@ so that clips may be much longer.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 import hashlib
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +23,7 @@ from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.batches import CHUNK, normalise
 from flashdepth_ros.training.config import PhaseConfig, TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample
-
-logger = logging.getLogger(__name__)
-
-_LOG_EVERY = 20
+from flashdepth_ros.training.progress import Progress
 
 
 class CachedSample(NamedTuple):
@@ -110,13 +106,14 @@ class FeatureCache:
         missing = [index for index, file in enumerate(files) if not file.exists()]
         world.barrier()
         own = missing[world.rank :: world.size]
+        progress = Progress()
         samples = iter(load_batches(dataset, [[index] for index in own]))
         # The same number of rounds in every process: `world.any` waits for all of them.
         for number, start in enumerate(range(0, len(missing), world.size)):
             if number < len(own):
                 _save(self._extract(next(samples)), files[own[number]])
-            if start % _LOG_EVERY < world.size and world.is_main:
-                logger.info('caching features: sample %d of %d', start + 1, len(missing))
+            if world.is_main:
+                progress.log('caching features: sample %d of %d', start + 1, len(missing))
             if world.any(self._interrupted()):
                 return None
         return CachedDataset(files, phase.frame_repeats)

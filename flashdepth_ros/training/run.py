@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+import logging
 from pathlib import Path
 import signal
 from typing import Any
@@ -20,6 +21,8 @@ from flashdepth_ros.training.feature_cache import CachedSample, FeatureCache
 from flashdepth_ros.training.run_folder import RunFolder, read_checkpoint
 from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 
 def train(config: TrainingConfig, world: World) -> bool:
@@ -39,6 +42,7 @@ def train(config: TrainingConfig, world: World) -> bool:
         if world.is_main:
             folder = stack.enter_context(closing(RunFolder(Path(config.output))))
             log = stack.enter_context(closing(RunLog(trainer, folder)))
+            _announce(config, trainer)
         cache = FeatureCache(config, trainer.model, world, lambda: interruption.requested)
         for sample in samples(config, world, trainer.step, cache):
             terms = trainer.train_step(sample)
@@ -48,6 +52,18 @@ def train(config: TrainingConfig, world: World) -> bool:
             if stops:
                 break
     return trainer.step == config.steps
+
+
+def _announce(config: TrainingConfig, trainer: Trainer) -> None:
+    logger.info(
+        '%s on %s: step %d of %d; loading the first clips in %d processes, writing to %s',
+        config.model,
+        trainer.world.device,
+        trainer.step,
+        config.steps,
+        config.workers,
+        config.output,
+    )
 
 
 def samples(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from flashdepth_ros.training.progress import Progress
 from flashdepth_ros.training.run_folder import BEST, WEIGHTS, RunFolder
 from flashdepth_ros.training.trainer import Trainer
 from flashdepth_ros.training.validation import Validation
@@ -15,7 +16,7 @@ from flashdepth_ros.training.validation import Validation
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 50
-"""Steps between two logged losses; each is the mean over these steps."""
+"""Steps between two losses of the learning curve; each is the mean over these steps."""
 
 
 class RunLog:
@@ -28,6 +29,7 @@ class RunLog:
         self._terms: list[Mapping[str, Tensor]] = []
         self._means: dict[str, float] = {}
         self._since = time.monotonic()
+        self._progress = Progress()
         self._bar = tqdm(
             total=trainer.config.steps, initial=trainer.step, disable=None, unit='step'
         )
@@ -43,6 +45,9 @@ class RunLog:
         self._terms.append(terms)
         is_last = trainer.step == config.steps
         validates = is_last or trainer.step % config.validation.every == 0
+        # Without a terminal, log lines replace the progress bar.
+        if self._bar.disable and self._progress.is_due:
+            self._progress.log('%s, loss %.4f', self._position(), float(terms['loss']))
         if validates or len(self._terms) == _LOG_EVERY:
             self._log_terms()
         if validates:
@@ -63,11 +68,9 @@ class RunLog:
         }
         self._terms = []
         self._bar.set_postfix(loss=f'{self._means["loss"]:.4f}')
-        if self._bar.disable:  # Without a terminal, log lines replace the progress bar.
-            logger.info('%s, loss %.4f', self._progress(), self._means['loss'])
         self.folder.add_scalars('training', self.trainer.step, self._means)
 
-    def _progress(self) -> str:
+    def _position(self) -> str:
         trainer = self.trainer
         hours, minutes = divmod(round(trainer.seconds / 60), 60)
         return f'step {trainer.step} of {trainer.config.steps} after {hours} h {minutes:02} min'

@@ -13,6 +13,7 @@ from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.batches import CHUNK, normalise
 from flashdepth_ros.training.config import TrainingConfig
+from flashdepth_ros.training.progress import Progress
 from flashdepth_ros.training.sources import find_videos
 from flashdepth_ros.training.video import Video, Window
 
@@ -46,7 +47,9 @@ class Validation:
     def run(self, model: FlashDepth, device: torch.device) -> dict[str, float]:
         """Return the metrics of `model`; NaN where a metric is defined for no video."""
         scores = []
-        for video in self.videos:
+        progress = Progress()
+        for number, video in enumerate(self.videos, start=1):
+            progress.log('validation: video %d of %d', number, len(self.videos))
             frames = range(min(self.frames, video.length))
             window = crop_and_resize(video.read(frames), self.size)
             window = window.canonical(model.config.canonical_focal)

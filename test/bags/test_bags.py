@@ -174,7 +174,7 @@ def test_single_image_topic_is_found_next_to_depth_topics(tmp_path):
 
 def test_several_matching_topics_are_listed(tmp_path):
     path = write_images(tmp_path / 'bag', ('/left', '/right'))
-    expected = r'2 topics match, select one by name: /left \(.*, 5 messages\), /right'
+    expected = r'2 topics match, select one by name \(--topic\): /left \(.*, 5 messages\), /right'
     with BagReader(path) as bag, pytest.raises(BagError, match=expected):
         find_image_topic(bag)
 

@@ -120,7 +120,8 @@ def test_camera_info_with_the_frame_id_of_the_image_is_preferred_to_a_closer_nam
     assert (frames[0].camera.intrinsics.fx, warnings) == (4.0, [])
     frames, _, warnings = read(write(tmp_path / 'one', *messages[:2]))
     assert frames[0].camera.intrinsics.fx == 3.0
-    assert "frame_id 'other', the image has 'camera': it is used" in '\n'.join(warnings)
+    (warning,) = warnings
+    assert "frame_id 'other', the image has 'camera': it is used" in warning
 
 
 def test_one_line_gives_the_error_of_metres_without_camera_info(tmp_path):

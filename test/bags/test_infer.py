@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
-from flashdepth_ros.bags import BagReader
+from flashdepth_ros.bags import BagReader, find_depth_topic, find_predicted_topic
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.cli import main
+from flashdepth_ros.errors import BagError
 from flashdepth_ros.messages import colorize, depth_data, read_depth, read_rgb
 from flashdepth_ros.runtime import DepthEstimator
 from support import recording_formats
 from support.node_process import golden_weights
-from support.recordings import LATER_NS, camera_messages, pattern, stamp_of, write
+from support.recordings import LATER_NS, camera_messages, image, pattern, stamp_of, write
 
 FRAMES, SIZE = 6, (70, 84)
 MODEL = 'flashdepth-tiny-s'
@@ -172,6 +173,28 @@ def test_conflicting_topics_need_a_namespace(bag, infer, tmp_path, capsys):
     twice = infer(once, '--topic', '/cam/image_raw', '--copy', '--namespace', '/b/', out='twice')
     topics = {topic for topic, _ in read(twice)}
     assert topics == {'/cam/image_raw', '/cam/camera_info', *TOPICS, *(f'/b{t}' for t in TOPICS)}
+
+
+def test_written_depth_is_distinguished_from_true_depth(infer, tmp_path):
+    true_depth = image(0, encoding='16UC1', step=16, data=np.ones((6, 16), np.uint8))
+    messages = [*camera_messages(FRAMES, SIZE), ('/cam/depth', true_depth)]
+    once = infer(write(tmp_path / 'truth', *messages), '--copy')
+    twice = infer(once, '--topic', '/cam/image_raw', '--namespace', 'b', out='twice')
+    with BagReader(once) as first, BagReader(twice) as second:
+        assert find_predicted_topic(first).name == '/depth/image'
+        assert find_depth_topic(first).name == '/cam/depth'
+        assert find_depth_topic(first, '/depth/image').name == '/depth/image'
+        assert find_predicted_topic(second).name == '/b/depth/image'
+    with BagReader(once / 'out.mcap') as without_metadata:
+        option = re.escape('--predictions BAG,topic=NAME')
+        with pytest.raises(BagError, match=option):
+            find_predicted_topic(without_metadata)
+
+
+@pytest.mark.parametrize('namespace', ['a b', '1a', 'a//b', '/a/-', 'a' * 60 + ' b'])
+def test_namespace_that_ros_does_not_allow_is_refused(bag, tmp_path, capsys, namespace):
+    assert main(['infer', str(bag), '-o', str(tmp_path / 'out'), '--namespace', namespace]) == 1
+    assert 'ROS allows letters, digits' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

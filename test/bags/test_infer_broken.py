@@ -1,8 +1,6 @@
 """Errors of `flashdepth infer` print one line, and no invalid bag is left."""
 
-from contextlib import contextmanager
 import re
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +11,8 @@ import pytest
 
 from flashdepth_ros.bags import BagReader, BagWriter
 from flashdepth_ros.cli import main
+from flashdepth_ros.errors import BagError
+from support.full_disk import file_size_limit
 from support.node_process import ROOT, golden_weights
 from support.recordings import camera_messages, image, stamp_of, write
 
@@ -129,7 +129,7 @@ def of_unknown_type(folder):
         (
             stereo,
             [],
-            '2 topics match, select one by name: /left (sensor',
+            '2 topics match, select one by name (--topic): /left (sensor',
         ),
         (stereo, ['--topic', '/up'], "no topic '/up'; the bag has /left (sensor"),
         (stereo, ['--topic', '/left', '--copy', '/up'], "no topic '/up'"),
@@ -173,6 +173,25 @@ def test_what_a_killed_recorder_left_is_used(failing, tmp_path):
     assert len(read_output(tmp_path / 'out')[0]) == 6
 
 
+@pytest.mark.parametrize('output', ['.', '..', './', '/', '../folder/.'])
+def test_the_working_folder_as_output_is_one_line(tmp_path, model, monkeypatch, capsys, output):
+    bag, folder = write(tmp_path / 'bag', *camera_messages(1)), tmp_path / 'folder'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert main(['infer', str(bag), '-o', output, *model]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'already exists; give another name' in line
+    assert names_in(tmp_path) == ['bag', 'folder']
+
+
+def test_output_below_a_file_is_one_line(failing, tmp_path):
+    bag = write(tmp_path / 'bag', *camera_messages(1))
+    (tmp_path / 'out').write_text('a file')
+    assert 'already exists' in failing(bag)
+    with pytest.raises(BagError, match='cannot be created'), BagWriter(tmp_path / 'out' / 'new'):
+        pass
+
+
 def test_existing_bags_are_not_overwritten_by_default(failing, tmp_path):
     bag = write(tmp_path / 'out', *camera_messages(1))
     before = (bag / 'out.mcap').read_bytes()
@@ -180,17 +199,6 @@ def test_existing_bags_are_not_overwritten_by_default(failing, tmp_path):
     other = write(tmp_path / 'bag', *camera_messages(1))
     assert 'already exists; give another name or allow overwriting' in failing(other)
     assert (bag / 'out.mcap').read_bytes() == before
-
-
-@contextmanager
-def file_size_limit(size):
-    """Limit the size of files, to simulate a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])

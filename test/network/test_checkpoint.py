@@ -1,15 +1,19 @@
+from contextlib import suppress
 import json
 import pickle
 
+import numpy as np
 import pytest
+from safetensors.torch import save_file
 import torch
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import PRESETS, create_model, load_weights
-from flashdepth_ros.network.checkpoint import convert, metadata, read_weights
+from flashdepth_ros.network.checkpoint import convert, metadata, read_weights, save_weights
 from flashdepth_ros.network.config import LEVELS
 from flashdepth_ros.network.names import from_released, to_released
 from support import golden_models
+from support.full_disk import file_size_limit
 
 STUDENT = 'flashdepth-tiny-s'
 
@@ -45,11 +49,24 @@ def test_every_released_name_translates_or_is_known_as_unused(keys):
     assert translated == expected
 
 
-@pytest.mark.parametrize('wrap', [lambda e: e, lambda e: {'model': e, 'optimizer': {'lr': 1e-4}}])
-@pytest.mark.parametrize(
-    'rename', [lambda name: name, to_released, lambda n: 'module.' + to_released(n)]
-)
-def test_pth_loads_with_either_naming(entries, tmp_path, wrap, rename):
+WRAPS = [
+    lambda entries: entries,
+    lambda entries: {'model': entries, 'optimizer': {'lr': 1e-4}},
+    lambda entries: {'epoch': 3, 'state_dict': entries},
+]
+# As torch.compile and data parallelism rename the whole model, or a part of it.
+RENAMES = [
+    lambda name: name,
+    to_released,
+    lambda name: 'module.' + to_released(name),
+    lambda name: '_orig_mod.' + name,
+    lambda name: 'module._orig_mod.' + name,
+    lambda name: name.replace('encoder.', 'encoder._orig_mod.module.', 1),
+]
+
+
+@pytest.mark.parametrize(('rename', 'wrap'), list(zip(RENAMES, 2 * WRAPS, strict=True)))
+def test_pth_loads_with_every_naming(entries, tmp_path, wrap, rename):
     path = tmp_path / 'weights.pth'
     torch.save(wrap({rename(name): entry for name, entry in entries.items()}), path)
     model = create_model(STUDENT)
@@ -108,6 +125,63 @@ def test_pickle_with_more_than_tensors_is_refused(tmp_path, capsys):
     with pytest.raises(CheckpointError, match='more than tensors'):
         load_weights(create_model(STUDENT), path)
     assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize('name', ['new.pth', 'old.pth', 'new.safetensors'])
+def test_any_damage_is_a_checkpoint_error(tmp_path, name):
+    path, random = tmp_path / name, np.random.default_rng(0)
+    entries = {'first': torch.zeros(3, 3), 'second': torch.ones(2)}
+    if path.suffix == '.safetensors':
+        save_file(entries, path)
+    else:
+        torch.save(entries, path, _use_new_zipfile_serialization=name != 'old.pth')
+    intact, intact_files = np.frombuffer(path.read_bytes(), np.uint8), 0
+    for number in range(150):
+        damaged = intact.copy()
+        if number % 2:
+            damaged = damaged[: random.integers(len(damaged))]
+        else:
+            damaged[random.integers(len(damaged), size=8)] = random.integers(256, size=8)
+        path.write_bytes(damaged.tobytes())
+        with suppress(CheckpointError):
+            read_weights(path)
+            intact_files += 1
+    assert intact_files < 75
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('empty.pth', 'is empty'),
+        ('folder.pth', 'is a folder'),
+        ('text.pth', 'refused, it is damaged'),
+        ('page.safetensors', 'not a safetensors file'),
+        ('array.pth', 'weights_only=False'),
+    ],
+)
+def test_other_things_than_checkpoints_are_refused(tmp_path, name, message):
+    path = tmp_path / name
+    if name == 'folder.pth':
+        path.mkdir()
+    else:
+        contents = {'text.pth': b'some text\n', 'page.safetensors': b'<html></html>'}
+        contents |= {'empty.pth': b'', 'array.pth': pickle.dumps(np.zeros(3))}
+        path.write_bytes(contents[name])
+    with pytest.raises(CheckpointError, match=message) as caught:
+        read_weights(path)
+    assert str(path) in str(caught.value)
+
+
+def test_weights_that_cannot_be_written_leave_the_previous_file(entries, tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    save_weights({'small': torch.zeros(1)}, path, torch.float32, {})
+    before = path.read_bytes()
+    with file_size_limit(100_000), pytest.raises(CheckpointError, match='cannot be written'):
+        save_weights(entries, path, torch.float32, {})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(CheckpointError, match='cannot be written'):
+        save_weights(entries, tmp_path / 'none' / 'weights.safetensors', torch.float32, {})
 
 
 def test_unreadable_files_are_refused(tmp_path):

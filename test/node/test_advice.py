@@ -97,6 +97,8 @@ def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, 
         bench.process.wait_for_line('arrive without FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA', 10.0)
         (warning,) = image_warnings(bench)
         assert 'images of 28' in warning
+        assert bench.timing[0].status[0].name == '/robot/flashdepth: timing'
+        assert bench.diagnostics[0].status[0].name == '/robot/flashdepth: depth'
 
 
 def test_advice_for_a_compressed_topic_works_when_followed_literally(tmp_path, graph, weights):

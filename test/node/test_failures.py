@@ -5,14 +5,15 @@ import os
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from support.faulty_node import HANG, KEY_ERROR, REFUSED_S, SYSTEM_EXIT
-from support.node_bench import start_bench, values_of
+from support.node_bench import find_by_stamp, start_bench, values_of
 from support.node_process import golden_weights
 from support.paths import ROOT
 
 LONG_S = 30.0
+K = [130.0, 0.0, 80.0, 0.0, 130.0, 60.0, 0.0, 0.0, 1.0]
 
 
 @pytest.fixture(scope='module')
@@ -27,6 +28,9 @@ def bench(tmp_path_factory):
         weights=weights,
     ) as bench:
         bench.depth = bench.subscribe('/depth/image', Image)
+        bench.points = bench.subscribe('/points', PointCloud2)
+        bench.info = bench.subscribe('/depth/camera_info', CameraInfo)
+        bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
         bench.images = bench.create_publisher()
         bench.connect(bench.images, image(bench), bench.depth)
         yield bench
@@ -37,12 +41,35 @@ def image(bench, failure=0):
     return bench.image(np.full((120, 160, 3), failure, np.uint8))
 
 
-def level_of(bench):
-    return values_of(bench.diagnostics[-1])['level']
+def last(bench, key):
+    return values_of(bench.diagnostics[-1])[key]
 
 
 def lines_with(bench, text):
     return [line for line in bench.process.lines if text in line]
+
+
+@pytest.mark.parametrize(
+    ('sec', 'frame_id'),
+    [
+        (-1, ''),
+        (-(2**31), 'ä 漢字 %s {0}'),
+        (0, 'two\nlines'),
+        (2**31 - 1, '/camera'),
+        (5, 'x' * 5000),
+    ],
+    ids=['before 1970', 'lowest', 'zero', 'highest', 'long'],
+)
+def test_unusual_header_is_copied_to_the_outputs(bench, sec, frame_id):
+    message = image(bench)
+    message.header.frame_id, message.header.stamp.sec = frame_id, sec
+    info = CameraInfo(header=message.header, width=160, height=120, k=K)
+    bench.camera_info.publish(info)
+    bench.spin_for(0.05)
+    bench.process_all(bench.images, [message])
+    for outputs in (bench.depth, bench.points, bench.info):
+        bench.spin_until(lambda outputs=outputs: find_by_stamp(outputs, message.header.stamp))
+        assert find_by_stamp(outputs, message.header.stamp).header == message.header
 
 
 @pytest.mark.parametrize(
@@ -70,8 +97,8 @@ def test_failing_callbacks_are_reported_and_the_next_ones_executed(bench):
 def test_hanging_thread_is_an_error_and_is_replaced(bench):
     bench.process_all(bench.images, [image(bench), image(bench)])
     bench.images.publish(image(bench, HANG))
-    bench.spin_until(lambda: level_of(bench) == DiagnosticStatus.ERROR, LONG_S)
-    assert 'the inference thread has' in values_of(bench.diagnostics[-1])['message']
+    bench.spin_until(lambda: 'the inference thread has' in last(bench, 'message'), LONG_S)
+    assert last(bench, 'level') == DiagnosticStatus.ERROR
     bench.spin_until(lambda: lines_with(bench, 'a new inference thread'), LONG_S)
     timings = bench.process_all(bench.images, [image(bench), image(bench)])
     assert [each['reset_reason'] for each in timings] == ['first_frame', '']

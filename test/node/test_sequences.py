@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo, Image
 import torch
 
 from flashdepth_ros.runtime import DepthEstimator
-from support.node_bench import RELIABLE, depth_of, random_image, stamp_of, start_bench
+from support.node_bench import RELIABLE, depth_of, random_image, stamp_of, start_bench, values_of
 from support.node_process import golden_weights
 
 MS = 1_000_000
@@ -214,3 +214,13 @@ def test_non_finite_output(bench):
     assert DiagnosticStatus.ERROR in levels
     metres = depth_of(bench.round_trip(bench.images, bench.image(BLACK), bench.depth))
     assert np.isfinite(metres).all()
+
+
+def test_swapped_frames_give_one_advice(bench):
+    for _ in range(3):
+        first, second, third = frames(bench)
+        bench.process_all(bench.images, [second, first, third])
+    advice = 'set reset.backward_tolerance to'
+    bench.spin_until(lambda: advice in values_of(bench.diagnostics[-1])['message'])
+    assert values_of(bench.diagnostics[-1])['level'] == DiagnosticStatus.WARN
+    assert len([line for line in bench.process.warnings if advice in line]) == 1

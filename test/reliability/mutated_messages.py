@@ -36,7 +36,7 @@ class Camera:
     """Publishes valid and mutated messages, and waits for depth."""
 
     def __init__(self, topic_type: type) -> None:
-        self.node = rclpy.create_node('mutator')
+        self.node = rclpy.create_node(f'mutator_{topic_type.__name__.lower()}')
         self._topic = 'image' if topic_type is Image else 'image/compressed'
         self._images = self.node.create_publisher(topic_type, self._topic, 5)
         self._infos = self.node.create_publisher(CameraInfo, 'camera_info', 5)

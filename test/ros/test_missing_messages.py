@@ -46,10 +46,16 @@ def describe(graph, node, camera):
         for topic, kind in topics.items():
             camera.create_publisher(kind, topic.replace('__', '/'), 1)
         for topic in topics:
-            graph.spin_until(lambda topic=topic: node.count_publishers(topic.replace('__', '/')))
+            graph.spin_until(lambda topic=topic: is_known(node, topic.replace('__', '/')))
         return describe_missing_images(node, wanted, 5.0)
 
     return describe
+
+
+def is_known(node, topic):
+    """Return whether a publisher was discovered, and data of its node has arrived."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    return any(each.node_name == 'camera' for each in publishers)
 
 
 def subscribe(node, kind=Image, topic='image'):
@@ -139,7 +145,7 @@ def test_incompatible_qos(graph, camera):
     subscribe(node)
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     camera.create_publisher(Image, 'image', qos)
-    graph.spin_until(lambda: node.count_publishers('/image'))
+    graph.spin_until(lambda: is_known(node, '/image'))
     text = describe_missing_images(node, IMAGE, 5.0)
     assert 'QoS is incompatible' in text
     assert 'qos_overrides./image.subscription' in text
@@ -152,7 +158,7 @@ def describe_info(graph, node, camera):
     def describe(kinds, image='/cam/image_raw'):
         for topic, kind in kinds.items():
             camera.create_publisher(kind, topic, 1)
-            graph.spin_until(lambda topic=topic: node.count_publishers(topic))
+            graph.spin_until(lambda topic=topic: is_known(node, topic))
         return describe_missing_camera_info(node, '/camera_info', image)
 
     return describe

@@ -14,6 +14,7 @@ from flashdepth_ros.ros.transport import Transport
 from support.paths import CAMERA_DRIVER, ROOT
 from support.ros_graph import best_effort_input
 
+TOPIC = '/cam/image_raw'
 # To read the interpreter in the home of root; it gives no access to shared memory.
 READ = '+dac_read_search'
 OTHER_USER = [
@@ -47,7 +48,7 @@ def start_camera(tmp_path):
     tmp_path.chmod(0o777)
 
     def start(prefix):
-        command = [*prefix, sys.executable, CAMERA_DRIVER, '/cam/image_raw', 64, 48, 30, 1]
+        command = [*prefix, sys.executable, CAMERA_DRIVER, TOPIC, 64, 48, 30, 1]
         environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path)}
         processes.append(
             subprocess.Popen(
@@ -68,17 +69,21 @@ def explain(graph, start_camera):
     node, received = graph.node('depth'), []
     Transport(raw=True).subscribe(
         node,
-        best_effort_input(Image, '/cam/image_raw'),
+        best_effort_input(Image, TOPIC),
         lambda *item: received.append(item),
         print,
     )
 
     def explain(prefix, arrives):
         start_camera(prefix)
-        graph.spin_until(lambda: node.count_publishers('/cam/image_raw'))
-        graph.spin_until(lambda: received) if arrives else graph.spin_for(1.0)
-        wanted = WantedImages('/cam/image_raw', compressed=False)
-        problem = shared_memory_problem(node, wanted.topic)
+        graph.spin_until(lambda: node.count_publishers(TOPIC))
+        if arrives:
+            # The name of its node arrives some time after the publisher is discovered.
+            graph.spin_until(lambda: received and not shared_memory_problem(node, TOPIC))
+        else:
+            graph.spin_for(1.0)
+        wanted = WantedImages(TOPIC, compressed=False)
+        problem = shared_memory_problem(node, TOPIC)
         return len(received), problem, describe_missing_images(node, wanted, 5.0)
 
     return explain

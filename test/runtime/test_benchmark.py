@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import multiprocessing
+from threading import Thread
+import time
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import create_model
 from flashdepth_ros.runtime import benchmark
 from flashdepth_ros.runtime.performance import count_flops
+from flashdepth_ros.runtime.settings import Settings
 
 PRESET = 'flashdepth-tiny-s'
 
@@ -46,6 +50,35 @@ def test_run_reports_every_value_and_skips_unavailable_precisions(capsys):
     assert result['memory_peak_mib'] > 50
 
 
+def test_status_is_1_where_nothing_was_measured(capsys):
+    words = ('--engine', 'torch', '--precision', 'int8', '--size', '70x56')
+    assert benchmark.run(arguments(*words)) == 1
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert printed.err == "not measured: precision 'int8' requires engine openvino on a CPU\n"
+
+
+def test_a_measurement_that_dies_is_reported(capsys):
+    def kill():
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        children[0].kill()
+
+    Thread(target=kill).start()
+    assert benchmark.run(arguments('--engine', 'torch', '--size', '70x56')) == 1
+    assert f'{PRESET} at 70x56: its process ended with status -9' in capsys.readouterr().err
+
+
+def test_default_model_is_that_of_the_node():
+    parser = argparse.ArgumentParser()
+    benchmark.add_arguments(parser)
+    assert parser.parse_args([]).model == Settings().model
+
+
 def test_invalid_size_is_rejected():
+    with pytest.raises(ConfigError, match='multiples of 14'):
+        benchmark.run(arguments('--size', '71x56'))
+    with pytest.raises(ConfigError, match='0 frames'):
+        benchmark.run(arguments('--frames', '0'))
     with pytest.raises(ConfigError, match='such as 644x364'):
         benchmark.run(arguments('--size', 'large'))

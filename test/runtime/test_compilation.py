@@ -102,14 +102,14 @@ def test_openvino_runs_without_a_writable_cache(folder, caplog, obstacle):
     obstacle(folder)
     assert_runs_openvino()
     (line,) = caplog.messages
-    assert 'cannot be stored, so every start compiles it again: [Errno' in line
-    assert 'Set XDG_CACHE_HOME to a writable folder' in line
+    assert f'cannot be stored in {folder}: ' in line
+    assert 'unless XDG_CACHE_HOME is set to a writable folder' in line
 
 
 def test_openvino_runs_for_a_user_without_a_home(monkeypatch, caplog):
     monkeypatch.setattr('flashdepth_ros.runtime.engines.model_store.cache_folder', lambda: None)
     assert_runs_openvino()
-    assert 'no home folder. Set XDG_CACHE_HOME' in caplog.text
+    assert 'cannot be stored: this user has no home folder' in caplog.text
 
 
 def test_openvino_runs_on_a_full_disk(blob, caplog):

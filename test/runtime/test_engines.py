@@ -133,9 +133,11 @@ def test_new_size_runs_while_it_is_compiled():
     engine.prepare(clip_of(1)[0])
     before, state = stream(engine, clip)
     assert engine.loaded_shapes == ((1, 1, 3, *SIZE),)
+    assert (engine.name, engine.reason) == ('torch', 'until openvino is ready')
     engine.prepare(clip[0])
     assert engine.loaded_shapes[-1] == (1, 1, 3, 56, 70)
     after, _ = stream(engine, clip)
+    assert (engine.name, engine.reason) == ('openvino', '')
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
     assert stream(engine, clip, state)[1].ssm.shape == state.ssm.shape
@@ -156,9 +158,25 @@ def test_torch_compile_without_a_cpp_compiler_falls_back_to_eager_mode(
     monkeypatch.setattr('torch._inductor.config.cpp.cxx', ('/no/such/compiler',))
     monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path))
     torch.compiler.reset()
-    predictions, _ = stream(engine_of('torch_compile'), clip_of()[:2])
+    engine = engine_of('torch_compile')
+    predictions, _ = stream(engine, clip_of()[:2])
     assert all(torch.equal(a, b) for a, b in zip(predictions, expected, strict=False))
     assert 'torch.compile failed' in caplog.text
+    assert engine.name == 'torch'
+
+
+def test_torch_compile_without_a_temporary_folder_falls_back_to_eager_mode(
+    expected, monkeypatch, caplog
+):
+    def fail(*_, **__):
+        raise FileNotFoundError('No usable temporary directory found')
+
+    monkeypatch.setattr(torch, 'compile', fail)
+    engine = engine_of('torch_compile')
+    predictions, _ = stream(engine, clip_of()[:2])
+    assert all(torch.equal(a, b) for a, b in zip(predictions, expected, strict=False))
+    assert 'using eager mode: No usable temporary directory' in caplog.text
+    assert engine.name == 'torch'
 
 
 def test_signals_work_after_engines_are_deleted_in_any_order():

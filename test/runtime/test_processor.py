@@ -1,6 +1,9 @@
-"""The number of cores that a process may use."""
+"""The number of cores that a process may use, and how its idle threads wait."""
 
 import os
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +61,38 @@ def test_omp_num_threads_of_the_user_limits_the_cores(monkeypatch, value, cores)
     all_cores = usable_cores()
     monkeypatch.setenv('OMP_NUM_THREADS', value)
     assert usable_cores() == (cores or all_cores)
+
+
+@pytest.mark.parametrize(
+    ('variables', 'expected'),
+    [
+        ({}, 'PASSIVE'),
+        ({'OMP_WAIT_POLICY': 'ACTIVE'}, 'ACTIVE'),
+        ({'GOMP_SPINCOUNT': '5'}, ''),
+        ({'KMP_BLOCKTIME': '5'}, ''),
+    ],
+)
+def test_idle_threads_sleep_unless_the_user_chooses_otherwise(variables, expected):
+    program = 'lambda: print(os.environ.get("OMP_WAIT_POLICY", "")) or 0'
+    assert _run(program, variables).stdout.strip() == expected
+
+
+def test_openmp_of_torch_knows_that_threads_sleep():
+    ran = _run('lambda: __import__("torch").get_num_threads() < 1', {})
+    shown = re.findall(r"GOMP_SPINCOUNT = '(\d+)'", ran.stderr)
+    assert ran.returncode == 0
+    assert set(shown) <= {'0'}, ran.stderr
+
+
+def _run(main, variables):
+    """Run a main function, given as Python, as the commands run theirs."""
+    program = 'import os, sys; from flashdepth_ros.entry_point import run_process as run; '
+    program += f'sys.exit(run("test", {main}))'
+    waiting = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+    environment = {name: value for name, value in os.environ.items() if name not in waiting}
+    environment |= {'OMP_DISPLAY_ENV': 'VERBOSE'} | variables
+    command = [sys.executable, '-c', program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def _write(root, files):

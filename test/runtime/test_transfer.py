@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from flashdepth_ros.bags.frames import estimate_frames
+from flashdepth_ros.camera.calibration import CameraInfoCache
 from flashdepth_ros.errors import BagError, FlashDepthError
 from flashdepth_ros.runtime import DepthEstimator, StaleFrameError
 from support import golden_models, golden_recipe
@@ -176,6 +177,7 @@ class Recording(list):
     def __init__(self, rgb_images, error=None):
         super().__init__(Frame(index, rgb) for index, rgb in enumerate(rgb_images))
         self.error, self.skipped = error, []
+        self.cameras = CameraInfoCache(print)
 
     def __iter__(self):
         yield from super().__iter__()

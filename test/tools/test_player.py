@@ -13,12 +13,14 @@ from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from flashdepth_ros.bags import BagWriter, build_message, header
+from flashdepth_ros.bags import BagWriter, build_message, header, stamp
+from flashdepth_ros.tools.message_types import message_class
 from support.paths import ROOT
 
 STEP_NS = 20_000_000
 START_NS = 50 * 10**9
 FRAMES = 20
+IMAGES = ('/device 0/image', '/camera/image')
 
 
 @pytest.fixture
@@ -134,6 +136,64 @@ def test_clock_is_published_between_messages(bag, listener, player):
     assert times == sorted(times)
 
 
+def test_one_clock_is_published_and_what_ros_does_not_allow_is_left_out(
+    listener, tmp_path, player
+):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for index in range(FRAMES):
+            stamp_ns = START_NS + index * STEP_NS
+            # The simulator's clock was ten seconds ahead of the recorder's.
+            clock = build_message('rosgraph_msgs/msg/Clock', clock=stamp(stamp_ns + 10**10))
+            bag.write('/clock', clock, stamp_ns)
+            image = build_message('sensor_msgs/msg/Image', header=header(stamp_ns, 'camera'))
+            for topic in ('/device 0/image', '/camera/image', '/1/image', '/white balance'):
+                bag.write(topic, image, stamp_ns)
+        bag.write('/camera/image', build_message('std_msgs/msg/String', data='text'), START_NS)
+    rules = ('--remap', '/device 0/image:=/renamed')
+    process = player(tmp_path / 'bag', '--clock', '--wait', '10', '--wait-for', *IMAGES, *rules)
+    listener.spin_until(lambda: len(listener.images) == 2 * FRAMES)
+    assert process.wait(10) == 0
+    log = process.stderr.read()
+    lines = [
+        line.partition('not played, ')[2] for line in log.splitlines() if 'not played' in line
+    ]
+    assert sorted(line.rpartition(': ')[2] for line in lines) == [
+        '/1/image (sensor_msgs/msg/Image), /white balance (sensor_msgs/msg/Image)',
+        '/camera/image (std_msgs/msg/String)',
+        '/clock (rosgraph_msgs/msg/Clock)',
+    ]
+    assert 'no subscriber' not in log
+    assert f'played {2 * FRAMES} messages' in log
+    times = [nanoseconds(message.clock) for message in listener.clocks]
+    assert times == sorted(times)
+    assert START_NS <= min(times) <= max(times) <= START_NS + FRAMES * STEP_NS
+
+
+def test_a_recorded_clock_is_played_without_clock_option(listener, tmp_path, player):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for index in range(FRAMES):
+            clock = build_message('rosgraph_msgs/msg/Clock', clock=stamp(index))
+            bag.write('/clock', clock, START_NS + index * STEP_NS)
+    player(tmp_path / 'bag', '--wait', '10')
+    listener.spin_until(lambda: len(listener.clocks) == FRAMES)
+    assert [nanoseconds(message.clock) for message in listener.clocks] == list(range(FRAMES))
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('', 'Image', '/msg/', 'os', 'os/msg/path', 'sensor_msgs/Image', 'none_msgs/msg/Image'),
+        *('sensor_msgs/msg/None', 'sensor_msgs/srv/SetCameraInfo', 'sensor_msgs/msg/_image'),
+    ],
+)
+def test_types_without_a_class_have_none(name):
+    assert message_class(name) is None
+
+
+def test_the_class_of_a_type_is_found():
+    assert message_class('sensor_msgs/msg/Image') is Image
+
+
 def test_remapped_topic_is_published_best_effort(bag, listener, player):
     player(bag, '--loop', '--best-effort', '--wait', '10', '--remap', '/camera/image:=/renamed')
     listener.spin_until(lambda: len(listener.images) > FRAMES)
@@ -149,6 +209,8 @@ def test_remapped_topic_is_published_best_effort(bag, listener, player):
         (['{bag}', '--topics', '/pose'], 'no topic can be played'),
         (['{bag}', '--rate', '0'], 'rate 0.0 is not possible'),
         (['{bag}', '--remap', '/other'], "remap '/other' is not a remap rule"),
+        (['{bag}', '--remap', '/other:=/new'], "no topic '/other'; the bag has /pose"),
+        (['{bag}', '--remap', '/camera/image:=/a b'], 'ROS does not allow this new name'),
     ],
 )
 def test_invalid_arguments_exit_with_status_1(bag, player, arguments, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from flashdepth_ros.bags.build import build_message, header
 from flashdepth_ros.bags.find import CAMERA_INFO, RAW_IMAGE
 from flashdepth_ros.bags.frames import Frame
 from flashdepth_ros.bags.writer import BagWriter
+from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.products import Products, RayCache
@@ -29,6 +31,14 @@ class OutputTopics:
     namespace: str = ''
     points: bool = False
     color: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject a namespace that ROS does not allow."""
+        if not re.fullmatch(r'(/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*)?/?', self.namespace, re.ASCII):
+            raise ConfigError(
+                f'namespace {self.namespace!r}: ROS allows letters, digits, _ and /, and no digit '
+                'at the start'
+            )
 
     def topic(self, name: str) -> str:
         """Return the full name, with the namespace, of an output topic of the live node."""

@@ -71,7 +71,7 @@ class ModelStore:
         """Store a compiled network for later starts; report once if that is not possible."""
         path = self._path(target)
         if path is None:
-            self._report('this user has no home folder')
+            self._report('stored: this user has no home folder')
             return
         partial = path.with_suffix(f'.{os.getpid()}.partial')
         try:
@@ -81,7 +81,7 @@ class ModelStore:
                 file.write(network)
             partial.replace(path)
         except OSError as error:
-            self._report(str(error))
+            self._report(f'stored in {path.parent}: {error.strerror}')
             with suppress(OSError):
                 partial.unlink()
         else:
@@ -118,8 +118,8 @@ class ModelStore:
         if not self._reported:
             self._reported = True
             _LOG.warning(
-                'the compiled network cannot be stored, so every start compiles it again: %s. Set '
-                'XDG_CACHE_HOME to a writable folder',
+                'the compiled network cannot be %s. Every start compiles it again, unless '
+                'XDG_CACHE_HOME is set to a writable folder',
                 reason,
             )
 

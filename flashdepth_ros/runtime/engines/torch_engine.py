@@ -64,24 +64,32 @@ class CompiledTorchEngine(TorchEngine):
     Runs the module compiled by `torch.compile`, once for each shape of frames.
 
     The first frame of a shape waits about a minute for the compilation. If that fails, for example
-    because there is no C++ compiler, the module runs in eager mode.
+    because there is no C++ compiler or no writable temporary folder, the module runs in eager mode
+    and `name` is that of the eager engine.
     """
 
     name = 'torch_compile'
 
     def __init__(self, model: FlashDepth, device: torch.device, precision: str) -> None:
         super().__init__(model, device, precision)
-        self._network = torch.compile(self._model, dynamic=False)
+        try:
+            self._network = torch.compile(self._model, dynamic=False)
+        except OSError as error:
+            self._use_eager_mode(error)
 
     def run(self, frames: Tensor, state: StreamState | None) -> Result:
         """Run `FlashDepth.forward` on frames that are on the engine's device."""
         state = self._model.check_inputs(frames, state)
-        try:
-            return super().run(frames, state)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            _LOG.warning('torch.compile failed; using eager mode: %s', str(error).splitlines()[0])
-            self._network = self._model
-            return super().run(frames, state)
+        if self._network is not self._model:
+            try:
+                return super().run(frames, state)
+            except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
+                self._use_eager_mode(error)
+        return super().run(frames, state)
+
+    def _use_eager_mode(self, error: Exception) -> None:
+        _LOG.warning('torch.compile failed; using eager mode: %s', str(error).splitlines()[0])
+        self._network, self.name = self._model, TorchEngine.name
 
 
 def convert_weights(model: FlashDepth, dtype: torch.dtype) -> None:

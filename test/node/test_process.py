@@ -1,0 +1,63 @@
+"""The process of the node: signals at any moment, and what ends it early is one line."""
+
+from itertools import cycle
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flashdepth_ros.interruption import INTERRUPTED_STATUS
+from support.interrupted_node import LOAD_S, MOMENTS
+from support.node_process import golden_weights
+from support.paths import ROOT
+
+PRESET = 'flashdepth-tiny-s'
+EXPECTED = dict.fromkeys(MOMENTS, 0) | dict.fromkeys(
+    ('create', 'load', 'warm up'), INTERRUPTED_STATUS
+)
+ENVIRONMENT = {**os.environ, 'PYTHONPATH': os.pathsep.join((str(ROOT), str(ROOT / 'test')))}
+
+
+def start(module, *words, **parameters):
+    """Start a Python module as a node; its output is a pipe."""
+    settings = {'engine': 'torch', 'device': 'cpu', 'inference.short_side': 56, **parameters}
+    assignments = [word for pair in settings.items() for word in ('-p', ':='.join(map(str, pair)))]
+    return subprocess.Popen(
+        [sys.executable, '-m', module, *words, '--ros-args', *assignments],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_signals_at_any_moment_end_the_process_without_a_traceback(tmp_path):
+    weights = golden_weights(tmp_path, PRESET)
+    start_s = time.monotonic()
+    nodes = {
+        moment: start('support.interrupted_node', moment, number, model=PRESET, weights=weights)
+        for moment, number in zip(MOMENTS, cycle(('SIGINT', 'SIGTERM')), strict=False)
+    }
+    output = {moment: node.communicate(timeout=LOAD_S)[0] for moment, node in nodes.items()}
+    assert {moment: node.returncode for moment, node in nodes.items()} == EXPECTED
+    assert not [text for text in output.values() if 'Traceback' in text or 'Exception' in text]
+    assert time.monotonic() - start_s < LOAD_S
+
+
+@pytest.mark.parametrize(
+    ('words', 'parameters', 'text'),
+    [
+        ((), {'points.stride': 'many'}, "'points.stride' to 'many'"),
+        ((), {'qos_overrides./points.publisher.depth': -1}, 'expected an integer from 1'),
+        (('--ros-args', '--params-file', '/nowhere.yaml'), {}, '/nowhere.yaml'),
+    ],
+    ids=['type', 'QoS', 'file'],
+)
+def test_what_prevents_the_start_is_one_line(words, parameters, text):
+    node = start('flashdepth_ros.node', *words, **parameters)
+    lines = node.communicate(timeout=LOAD_S)[0].splitlines()
+    assert node.returncode == 1
+    assert [text in line for line in lines if '[ERROR] [' in line][-1:] == [True]
+    assert not [line for line in lines if 'Traceback' in line]
