@@ -1,6 +1,8 @@
 from contextlib import suppress
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -203,3 +205,16 @@ def test_unreadable_files_are_refused(tmp_path):
     torch.save({'epoch': 3}, tmp_path / 'numbers.pth')
     with pytest.raises(CheckpointError, match='no tensors'):
         read_weights(tmp_path / 'numbers.pth')
+
+
+def test_loading_imports_nothing_for_symbolic_shapes(entries, tmp_path):
+    # These modules take 70 MB and a second.
+    path = tmp_path / 'weights.safetensors'
+    save_file(entries, path)
+    code = f"""
+import sys
+from flashdepth_ros.network import create_model, load_weights
+load_weights(create_model({STUDENT!r}), {str(path)!r})
+sys.exit('sympy' in sys.modules)
+"""
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -5,7 +5,9 @@ It is separate because it takes seconds and ten times the memory of its result, 
 torch.export patches functions that other threads use.
 """
 
+from contextlib import suppress
 import os
+from pathlib import Path
 import sys
 from typing import Any
 import warnings
@@ -78,7 +80,7 @@ def compile_model(
 def main() -> None:
     """Run with the arguments and the files that `Compilation` passes."""
     name, output, device, precision, *shape = sys.argv[1:]
-    os.nice(_NICENESS)
+    _give_way()
     torch.set_num_threads(usable_cores())
     model = create_model(name)
     with sys.stdin.buffer as weights:
@@ -88,6 +90,13 @@ def main() -> None:
     kind = device, precision, tuple(int(side) for side in shape)
     with os.fdopen(int(output), 'wb') as result:
         result.write(compile_model(model, kind, frames))
+
+
+def _give_way() -> None:
+    """Let the scheduler prefer all other processes, and the kernel kill this one without memory."""
+    os.nice(_NICENESS)
+    with suppress(OSError):  # not Linux, or not allowed
+        Path('/proc/self/oom_score_adj').write_text('1000')
 
 
 if __name__ == '__main__':
