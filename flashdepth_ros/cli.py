@@ -36,7 +36,9 @@ COMMANDS = {
     'demo': Command('tools.demo.command', 'play a recording or video through the depth node'),
     'infer': Command('bags.inference.command', 'write the depth of a bag to a new bag'),
     'topics': Command('bags.topics', 'list the topics of a bag and those the node needs'),
-    'play': Command('tools.play.command', 'publish a bag on ROS topics with its original timing'),
+    'play': Command(
+        'tools.player.command', 'publish a bag on ROS topics with its original timing'
+    ),
     'evaluate': Command(
         'evaluation.command', 'compare models on bags with ground truth and write a report'
     ),

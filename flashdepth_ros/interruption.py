@@ -63,6 +63,10 @@ def termination_as_interrupt() -> _SignalHandler:
 @contextmanager
 def children_without_interrupt() -> Iterator[None]:
     """Block Ctrl-C in the child processes that start in this block; their parent ends them."""
+    from multiprocessing import resource_tracker
+
+    # Where it starts, together with the first child of multiprocessing, it unblocks Ctrl-C.
+    resource_tracker.ensure_running()
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,3 +1,5 @@
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -54,7 +56,7 @@ def test_ignored_signal_stays_ignored(termination_signal):
     [
         ('argparse', CLI, ['--help']),
         ('numpy', CLI, ['infer', 'bag', '-o', 'out']),
-        ('flashdepth_ros.tools.play.command', CLI, ['play', 'bag']),
+        ('flashdepth_ros.tools.player.command', CLI, ['play', 'bag']),
         ('torch', CLI, ['models', 'list']),
         ('rclpy', NODE, []),
     ],
@@ -97,3 +99,12 @@ def test_children_of_a_block_never_receive_ctrl_c():
         assert child.wait(10) == 0
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_children_of_multiprocessing_never_receive_ctrl_c():
+    child = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(0.1,))
+    with children_without_interrupt():
+        child.start()
+    os.kill(child.pid, signal.SIGINT)
+    child.join()
+    assert child.exitcode == 0

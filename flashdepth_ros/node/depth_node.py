@@ -8,6 +8,7 @@ doc/topics.md lists its topics, services and reset reasons, doc/parameters.md it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import sys
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -179,3 +180,9 @@ def _refused(error: Exception, _: list[Parameter]) -> SetParametersResult:
 
 def _unanswered(_: Exception, __: Any, response: Any) -> Any:
     return response
+
+
+if __name__ == '__main__':
+    from flashdepth_ros.node.__main__ import main
+
+    sys.exit(main())

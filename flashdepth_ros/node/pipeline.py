@@ -13,6 +13,7 @@ from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import FlashDepthError, InputError
 from flashdepth_ros.node.camera_info_subscriber import CameraInfoSubscriber
 from flashdepth_ros.node.diagnostics import NodeStatus
+from flashdepth_ros.node.idle_memory import IdleMemory
 from flashdepth_ros.node.image_subscriber import ImageSubscriber
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import Publishers
@@ -22,14 +23,12 @@ from flashdepth_ros.node.threads import Patience, run_in_thread
 from flashdepth_ros.node.worker import ReceivedImage, ResetRequest, Worker
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
-from flashdepth_ros.runtime.memory import resident_bytes, return_freed_memory
+from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.settings import sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
 _CHECK_PERIOD_S = 1.0
-_IDLE_S = 3.0
-"""After this time without an image, freed memory is returned to the system."""
 _LONGEST_IMAGE_S = 60.0
 """Deactivation waits for the current image at most this long."""
 _CLOSE_S = 0.5
@@ -62,7 +61,7 @@ class Pipeline:
         self._supervisor = Supervisor(self._create_worker, self._load_warm, node.get_logger())
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
-        self._memory_returned_s = 0.0
+        self._memory = IdleMemory()
 
     @property
     def active(self) -> bool:
@@ -176,12 +175,11 @@ class Pipeline:
         }
 
     def _check(self) -> None:
-        """Check the threads; return memory to the system in a pause."""
+        """Check the threads and the memory."""
         self._supervisor.check()
-        last_s = self.statistics.last_processed_s
-        if last_s != self._memory_returned_s and time.monotonic() - last_s > _IDLE_S:
-            self._memory_returned_s = last_s
-            return_freed_memory()
+        if (estimator := self._supervisor.estimator) is not None:
+            last_s = self.statistics.last_processed_s
+            self._memory.check(estimator.engine.name, last_s, time.monotonic())
 
     def _load_or_end(self) -> DepthEstimator:
         """Load the model in a thread of its own, so that a signal need not wait for it."""
@@ -193,7 +191,6 @@ class Pipeline:
     def _load_warm(self) -> DepthEstimator:
         estimator = self._load(self.parameters)
         estimator.warm_up(*_WARM_UP_SIZE)
-        return_freed_memory()
         return estimator
 
     def _create_worker(self, estimator: DepthEstimator) -> Worker:

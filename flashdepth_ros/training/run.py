@@ -12,7 +12,7 @@ import cv2
 from torch.utils.data import DataLoader, Dataset
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.interruption import Interruption
+from flashdepth_ros.interruption import Interruption, children_without_interrupt
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
@@ -104,7 +104,7 @@ def samples(
 def _load_batches(
     workers: int, pinned: bool, dataset: Dataset[Any], batches: Iterable[list[int]]
 ) -> Iterable[Any]:
-    return DataLoader(
+    loader = DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
@@ -114,6 +114,8 @@ def _load_batches(
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
     )
+    with children_without_interrupt():
+        return iter(loader)
 
 
 def _start_worker(worker: int) -> None:  # noqa: ARG001

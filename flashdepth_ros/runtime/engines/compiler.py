@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _give_way() -> None:
-    """Let the scheduler prefer all other processes, and the kernel kill this one without memory."""
+    """Let other processes run first, and let the kernel end this one first if memory runs out."""
     os.nice(_NICENESS)
     with suppress(OSError):  # not Linux, or not allowed
         Path('/proc/self/oom_score_adj').write_text('1000')

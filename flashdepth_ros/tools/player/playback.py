@@ -16,7 +16,7 @@ from rosgraph_msgs.msg import Clock
 
 from flashdepth_ros.bags import BagReader, Record
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.tools.play.publishers import CLOCK_TOPIC, Outputs, create_publishers
+from flashdepth_ros.tools.player.publishers import CLOCK_TOPIC, Outputs, create_publishers
 
 CLOCK_PERIOD_S = 0.025
 POLL_S = 0.02

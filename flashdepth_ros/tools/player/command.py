@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.tools.play.player import PlayOptions, play
-from flashdepth_ros.tools.play.publishers import Outputs, absolute
+from flashdepth_ros.tools.player.playback import PlayOptions, play
+from flashdepth_ros.tools.player.publishers import Outputs, absolute
 from flashdepth_ros.tools.ros_node import ros_node
 
 
