@@ -71,7 +71,7 @@ def diagnostics_message(
         'foreign': statistics.foreign,
         'resets': statistics.resets,
         'last_reset_reason': statistics.last_reset_reason,
-        'last_bad_reason': statistics.drop_reasons.get('bad', ''),
+        'last_bad_reason': statistics.last_bad_reason,
         **node.model,
     }
     for stage, percentiles in statistics.percentiles.items():
@@ -110,11 +110,14 @@ def _throughput(node: NodeStatus, statistics: Snapshot) -> tuple[bytes, str]:
     if statistics.rate_out_hz < _MIN_OUTPUT_RATIO * required_hz or (
         unusable and not statistics.rate_out_hz
     ):
-        return DiagnosticStatus.WARN, _cause_of_loss(statistics, rates)
+        cause = max(('replaced', *_UNUSABLE), key=lambda each: drops.get(each, 0))
+        level = DiagnosticStatus.ERROR if cause == 'failed' else DiagnosticStatus.WARN
+        return level, _describe_loss(cause, statistics, rates)
     return DiagnosticStatus.OK, f'running: {rates}'
 
 
 _UNUSABLE = {
+    'failed': 'images are dropped because of errors (if this goes on, restart the node)',
     'bad': 'images are dropped because they cannot be used',
     'old': 'images are dropped because they are older than max_frame_age',
     'back': 'images are dropped because their stamp went back within reset.backward_tolerance',
@@ -122,10 +125,9 @@ _UNUSABLE = {
 """What to report for each cause that has nothing to do with the load."""
 
 
-def _cause_of_loss(statistics: Snapshot, rates: str) -> str:
-    """Return the most frequent cause of too few outputs, and its details."""
+def _describe_loss(cause: str, statistics: Snapshot, rates: str) -> str:
+    """Return the most frequent cause of too few outputs, with its details."""
     drops, seconds = statistics.recent_drops, f'in {RATE_WINDOW_S:g} s'
-    cause = max(('replaced', *_UNUSABLE), key=lambda each: drops.get(each, 0))
     if cause in _UNUSABLE:
         reason = statistics.drop_reasons[cause]
         return f'{_UNUSABLE[cause]}: {drops[cause]} {seconds}, the last one: {reason} ({rates})'

@@ -89,7 +89,7 @@ class PublishingThread:
 
     def _skip(self, error: BaseException) -> None:
         self._boundary.report('publishing failed', error)
-        self._statistics.count_drop('bad', f'publishing failed: {describe(error)}')
+        self._statistics.count_drop('failed', f'publishing failed: {describe(error)}')
 
     def _publish(self, estimated: EstimatedFrame) -> None:
         frame, stamp_ns = estimated.frame, estimated.source.stamp_ns

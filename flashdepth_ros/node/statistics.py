@@ -44,6 +44,7 @@ class Snapshot:
     dropped_stale: int
     """The causes 'replaced', 'old' and 'back'."""
     dropped_bad: int
+    """The causes 'bad' and 'failed'."""
     unwanted: int
     """Received while no output had a subscriber, or while the node was disabled."""
     foreign: int
@@ -60,6 +61,7 @@ class Snapshot:
     """Images received in the same time."""
     drop_reasons: Mapping[str, str]
     """Why the last image of each cause was dropped."""
+    last_bad_reason: str
     since_image_s: float
     since_non_finite_s: float
 
@@ -80,6 +82,7 @@ class Statistics:
         self._out: deque[float] = deque(maxlen=_EVENTS)
         self._drops: deque[tuple[float, str, int]] = deque(maxlen=_EVENTS)
         self._drop_reasons: dict[str, str] = {}
+        self._last_bad_reason = ''
         self._last_reset_reason = ''
         self._last_image_s = time.monotonic()
         self._last_non_finite_s = -float('inf')
@@ -97,12 +100,14 @@ class Statistics:
         Count a message that is not processed.
 
         :param cause: 'replaced' (by a newer one), 'old' (its stamp), 'back' (its stamp went back
-            within the tolerance), 'bad', 'unwanted' or 'foreign'.
+            within the tolerance), 'bad' (the image), 'failed' (the node), 'unwanted' or 'foreign'.
         :param reason: details for the user.
         """
         with self._lock:
             self._drop(cause, 1)
             self._drop_reasons[cause] = reason
+            if cause in ('bad', 'failed'):
+                self._last_bad_reason = reason
 
     def count_processed(self, times: FrameTimes, reset_reason: str) -> None:
         """Count a published frame and record its times."""
@@ -144,7 +149,7 @@ class Statistics:
                 processed=counts['processed'],
                 dropped_transport=counts['transport'],
                 dropped_stale=counts['replaced'] + counts['old'] + counts['back'],
-                dropped_bad=counts['bad'],
+                dropped_bad=counts['bad'] + counts['failed'],
                 unwanted=counts['unwanted'],
                 foreign=counts['foreign'],
                 resets=counts['resets'],
@@ -155,6 +160,7 @@ class Statistics:
                 recent_drops=_recent_drops(self._drops, now_s),
                 recent_arrivals=len(_recent(self._in, now_s)),
                 drop_reasons=dict(self._drop_reasons),
+                last_bad_reason=self._last_bad_reason,
                 since_image_s=now_s - self._last_image_s,
                 since_non_finite_s=now_s - self._last_non_finite_s,
             )

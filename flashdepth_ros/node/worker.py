@@ -127,7 +127,7 @@ class Worker:
             self.reject(error)
         else:
             self._boundary.report('inference failed', error)
-            self._statistics.count_drop('bad', f'inference failed: {describe(error)}')
+            self._statistics.count_drop('failed', f'inference failed: {describe(error)}')
 
     def _process(self, received: ReceivedImage) -> None:
         parameters, image = self.parameters, received.image

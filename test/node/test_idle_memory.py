@@ -10,7 +10,7 @@ def returned():
     """A function that checks every second and returns when memory was returned."""
 
     def check(images_s, engines=(), seconds=30):
-        moments = []
+        moments, now_s = [], 0
         memory = IdleMemory(lambda: moments.append(now_s))
         memory.check('torch', 0.0, 0.0)
         moments.clear()

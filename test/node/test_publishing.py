@@ -98,7 +98,7 @@ def test_failed_frame_is_counted_and_skipped(
     assert (counted.dropped_bad, counted.processed) == (1, 1)
     failure = f'publishing failed: {type(error).__name__}: {error}'
     assert failure in capfd.readouterr().err
-    assert failure in counted.drop_reasons['bad']
+    assert failure in counted.last_bad_reason
 
 
 def test_a_hanging_frame_does_not_block_the_end(publishing, publishers, statistics, monkeypatch):

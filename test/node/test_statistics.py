@@ -105,6 +105,13 @@ def test_message_names_the_cause_of_too_few_outputs(stream, ends, text):
     assert text in message
 
 
+def test_a_node_that_always_fails_is_an_error(stream):
+    level, message = stream(['failed'] * 60)
+    assert level == DiagnosticStatus.ERROR
+    assert 'because of errors' in message
+    assert 'the reason of failed' in message
+
+
 def test_a_single_bad_image_is_no_warning(stream):
     assert stream(['processed'] * 30 + ['bad'] + ['processed'] * 30)[0] == DiagnosticStatus.OK
 

@@ -16,7 +16,6 @@ from flashdepth_ros.runtime.settings import create_estimator
 MOMENTS = {
     'create': (Pipeline, '__init__'),
     'load': (sys.modules[__name__], 'create_estimator'),
-    'warm up': (Pipeline, '_load_warm'),
     'activate': (DepthNode, 'activate'),
     'spin': (SingleThreadedExecutor, 'spin_once'),
     'close': (DepthNode, 'close'),
@@ -33,7 +32,7 @@ def interrupt_at(moment, number):
         for _ in range(2):
             os.kill(os.getpid(), number)
         result = original(*arguments, **options)
-        if moment in ('load', 'warm up'):
+        if moment == 'load':
             time.sleep(LOAD_S)
         return result
 
