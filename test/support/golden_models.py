@@ -1,5 +1,6 @@
 """Models with deterministic weights derived from the names of their entries."""
 
+from concurrent.futures import ThreadPoolExecutor
 import json
 
 import numpy as np
@@ -14,10 +15,10 @@ from support.paths import DATA
 def released_entries(keys: str) -> dict[str, torch.Tensor]:
     """Return the golden state dict of one released checkpoint: `s`, `l` or `full`."""
     shapes = json.loads((DATA / f'{keys}_keys.json').read_text())
-    return {
-        key: torch.from_numpy(golden_recipe.weight(key, tuple(shape)))
-        for key, shape in shapes.items()
-    }
+    # Each entry has a random generator of its own, and numpy draws without the interpreter's lock.
+    with ThreadPoolExecutor() as threads:
+        weights = threads.map(golden_recipe.weight, shapes, map(tuple, shapes.values()))
+        return dict(zip(shapes, map(torch.from_numpy, weights), strict=True))
 
 
 def golden_model(preset: str) -> FlashDepth:

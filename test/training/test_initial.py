@@ -81,9 +81,9 @@ def test_a_hybrid_starts_from_two_branches(tmp_path):
 
 def test_a_hybrid_starts_from_another_hybrid(tmp_path):
     hybrid = create_model('flashdepth-tiny')
-    weights = str(tmp_path / 'a.safetensors')
+    weights = tmp_path / 'a.safetensors'
     save_weights(hybrid.state_dict(), weights, torch.float32, {})
-    initial = {'student': weights, 'context': weights}
+    initial = {'student': str(weights), 'context': str(weights)}
     model = initial_model(tiny_run(tmp_path, model='flashdepth-tiny', initial=initial))
     for name, entry in model.state_dict().items():
         assert torch.equal(entry, hybrid.state_dict()[name]), name
