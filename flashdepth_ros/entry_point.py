@@ -52,6 +52,9 @@ def run_reporting(name: str, main: Callable[[], int]) -> int:
         return status
     except KeyboardInterrupt:
         _print(f'{name}: interrupted')
+        # After an interrupt inside of `exec` of a text, as `dataclass` uses it, `python -m` would
+        # end by the signal instead of with the status. This clears the interpreter's note of it.
+        exec('')
         return INTERRUPTED_STATUS
     except Exception as error:  # noqa: BLE001 - any error, of this package or not
         if isinstance(error, BrokenPipeError) and _has_lost_reader():

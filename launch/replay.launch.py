@@ -13,12 +13,10 @@ from launch.actions import (
     ExecuteProcess,
     IncludeLaunchDescription,
     OpaqueFunction,
-    RegisterEventHandler,
     Shutdown,
 )
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch_ros.event_handlers import OnStateTransition
 from launch_ros.substitutions import ExecutableInPackage
 
 DEPTH = str(Path(__file__).with_name('depth.launch.py'))
@@ -33,6 +31,7 @@ CHOICES = {
 
 def generate_launch_description() -> LaunchDescription:
     """Return the description for `ros2 launch flashdepth_ros replay.launch.py bag:=RECORDING`."""
+    inputs: dict[str, Any] = {}
     return LaunchDescription(
         [
             DeclareLaunchArgument('bag', description='rosbag2 folder, .mcap, .db3 or ROS 1 .bag'),
@@ -46,7 +45,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'wait',
                 default_value='5.0',
-                description='seconds to wait for subscribers before the first message',
+                description='seconds to wait for subscribers once the node is active',
             ),
             DeclareLaunchArgument(
                 'topics',
@@ -54,27 +53,20 @@ def generate_launch_description() -> LaunchDescription:
                 description='further topics to play, beside image and camera_info: names '
                 'separated by spaces, or all',
             ),
-            OpaqueFunction(function=_play_when_active),
+            OpaqueFunction(function=_choose_topics, args=[inputs]),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(DEPTH),
                 launch_arguments={'use_sim_time': 'true'}.items(),
             ),
+            # After the node: the transport that it chooses is the player's, too.
+            OpaqueFunction(function=_player, args=[inputs]),
         ]
     )
 
 
-def _play_when_active(context: LaunchContext) -> list[RegisterEventHandler]:
-    """Start the player when the node is active, so that the node receives the first images."""
-    inputs = _find_inputs(context)
-    context.launch_configurations.update(inputs['launch_arguments'])
-    player = _player(context.launch_configurations, inputs)
-    active = OnStateTransition(goal_state='active', entities=[player], handle_once=True)
-    return [RegisterEventHandler(active)]
-
-
-def _find_inputs(context: LaunchContext) -> dict[str, Any]:
+def _choose_topics(context: LaunchContext, inputs: dict[str, Any]) -> None:
     """
-    Return the topics that the node needs, as `flashdepth topics --json` prints them.
+    Fill `inputs` with what `flashdepth topics --json` prints, and set the node's arguments.
 
     It is called as a program because this file is run by ROS's Python, which may lack packages.
     """
@@ -89,21 +81,26 @@ def _find_inputs(context: LaunchContext) -> dict[str, Any]:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
         raise RuntimeError(found.stderr.strip() or f'{" ".join(command)} failed')
-    return json.loads(found.stdout)
+    inputs.update(json.loads(found.stdout))
+    chosen.update(inputs['launch_arguments'])
 
 
-def _player(chosen: dict[str, str], inputs: dict[str, Any]) -> ExecuteProcess:
+def _player(context: LaunchContext, inputs: dict[str, Any]) -> list[ExecuteProcess]:
+    """Play for the node, when it is active, so that it receives the first images."""
+    chosen = context.launch_configurations
+    namespace = chosen['namespace'].strip('/')
+    node = f'/{namespace}/flashdepth' if namespace else '/flashdepth'
     # Not `ros2 bag play`, which needs a storage plugin for each format. Not a launch_ros Node,
     # because the player does not accept ROS arguments.
     command = [TOOL, 'play', chosen['bag'], '--clock', '--rate', chosen['rate']]
-    command += ['--wait', chosen['wait'], '--wait-for', *inputs['topics']]
+    command += ['--wait-active', node, '--wait', chosen['wait'], '--wait-for', *inputs['topics']]
     if chosen['topics'] != 'all':
         command += ['--topics', *inputs['topics'], *chosen['topics'].split()]
     if inputs['remap']:
         command += ['--remap', *inputs['remap']]
     if chosen['loop'] == 'true':
         command.append('--loop')
-    return ExecuteProcess(cmd=command, name='player', output='screen', on_exit=_end_if_failed)
+    return [ExecuteProcess(cmd=command, name='player', output='screen', on_exit=_end_if_failed)]
 
 
 def _end_if_failed(event: ProcessExited, _: LaunchContext) -> Shutdown | None:

@@ -86,6 +86,15 @@ def test_an_interrupt_has_status_130(capsys):
     assert capsys.readouterr().err == 'flashdepth test: interrupted\n'
 
 
+def test_an_interrupt_inside_of_exec_has_status_130(tmp_path):
+    (tmp_path / 'interrupted.py').write_text(
+        'import sys\nfrom flashdepth_ros.entry_point import run_process\n'
+        'sys.exit(run_process("test", lambda: exec("raise KeyboardInterrupt")))\n'
+    )
+    done = run(sys.executable, '-m', 'interrupted', PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}')
+    assert (done.returncode, done.stderr) == (130, 'test: interrupted\n')
+
+
 @pytest.mark.parametrize(
     ('command', 'status', 'message'),
     [

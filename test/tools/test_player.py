@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -110,6 +112,24 @@ def test_all_images_arrive_in_order_and_with_their_timing(bag, listener, player)
     log = process.stderr.read()
     assert 'not installed: /pose (tf2_msgs/msg/TFMessage)' in log
     assert f'played {FRAMES} messages' in log
+
+
+def test_nothing_is_played_before_a_node_is_active(bag, listener, player):
+    states = [State.PRIMARY_STATE_INACTIVE] * 3
+
+    def answer(_, response):
+        state = states.pop() if states else State.PRIMARY_STATE_ACTIVE
+        response.current_state = State(id=state)
+        assert not listener.images
+        return response
+
+    process = player(bag, '--wait-active', '/robot/depth')
+    time.sleep(1.0)
+    assert not listener.images
+    listener.node.create_service(GetState, '/robot/depth/get_state', answer)
+    listener.spin_until(lambda: process.poll() is not None)
+    assert not states
+    assert f'played {FRAMES} messages' in process.stderr.read()
 
 
 def test_loop_repeats_stamps_and_clock_until_ctrl_c(bag, listener, player):

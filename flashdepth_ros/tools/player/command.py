@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='topics to wait for (default: all that are played)',
     )
     parser.add_argument(
+        '--wait-active',
+        default='',
+        metavar='NODE',
+        help='wait first until this lifecycle node is active',
+    )
+    parser.add_argument(
         '--best-effort',
         action='store_true',
         help='publish with best-effort reliability (default: reliable)',
@@ -57,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         rate=arguments.rate,
         loop=arguments.loop,
+        wait_node=arguments.wait_active,
         wait_s=arguments.wait,
         wait_topics=tuple(arguments.wait_for),
     )

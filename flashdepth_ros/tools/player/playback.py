@@ -17,11 +17,9 @@ from rosgraph_msgs.msg import Clock
 from flashdepth_ros.bags import BagReader, Record
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.tools.player.publishers import CLOCK_TOPIC, Outputs, create_publishers
+from flashdepth_ros.tools.player.waiting import wait_for_subscribers, wait_until_active
 
 CLOCK_PERIOD_S = 0.025
-POLL_S = 0.02
-# The publisher knows of a match before the subscriber does, which until then receives nothing.
-SETTLE_S = 0.5
 ACKNOWLEDGE_S = 5.0
 
 
@@ -32,7 +30,8 @@ class PlayOptions:
 
     :param topics: the topics to play; empty: all.
     :param loop: repeat until stopped; stamps go back at each repetition.
-    :param wait_s: how long to wait, before the first message, until there are subscribers.
+    :param wait_node: a lifecycle node to wait for until it is active, without a limit; '': none.
+    :param wait_s: how long to wait then, before the first message, until there are subscribers.
     :param wait_topics: the topics to wait for; empty: all that are played.
     """
 
@@ -41,6 +40,7 @@ class PlayOptions:
     outputs: Outputs = field(default_factory=Outputs)
     rate: float = 1.0
     loop: bool = False
+    wait_node: str = ''
     wait_s: float = 0.0
     wait_topics: tuple[str, ...] = ()
 
@@ -67,7 +67,9 @@ def play(options: PlayOptions, node: Node, stop: Event | None = None) -> int:
         topics = [topic for topic in bag.topics if topic.name in played]
         publishers = create_publishers(bag, topics, outputs, node)
         wait_for = [each for (name, _), each in publishers.items() if name in awaited]
-        _await_subscribers(wait_for, options.wait_s, node, stop)
+        if options.wait_node:
+            wait_until_active(options.wait_node, node, stop)
+        wait_for_subscribers(wait_for, options.wait_s, node, stop)
         if outputs.clock:
             clock = node.create_publisher(Clock, outputs.name(CLOCK_TOPIC), 10)
         count = 0
@@ -131,21 +133,3 @@ def _paced_records(
         if not options.loop or last_ns is None or not pacer.wait(last_ns + step_ns):
             return
         pacer.restart()
-
-
-def _await_subscribers(
-    publishers: list[Publisher], wait_s: float, node: Node, stop: Event
-) -> None:
-    end_s = time.monotonic() + wait_s
-    while wait_s > 0 and not stop.is_set():
-        unmatched = [p.topic_name for p in publishers if not p.get_subscription_count()]
-        if not unmatched:
-            stop.wait(SETTLE_S)
-            return
-        if time.monotonic() > end_s:
-            names = ', '.join(unmatched)
-            node.get_logger().warning(
-                f'no subscriber after {wait_s:g} s, playing without: {names}'
-            )
-            return
-        stop.wait(POLL_S)
