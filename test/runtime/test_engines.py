@@ -15,6 +15,7 @@ from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine, resolve
 from flashdepth_ros.runtime.engines import choice as choosing
 from support import golden_models
+from support.paths import ROOT
 
 # torch.compile imports parts of PyTorch that use deprecated ones.
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit:DeprecationWarning')
@@ -181,19 +182,21 @@ def test_torch_compile_without_a_temporary_folder_falls_back_to_eager_mode(
 
 def test_signals_work_after_engines_are_deleted_in_any_order():
     """In this order, separate OpenVINO cores would leave a freed signal stack."""
+    # The engine of other tests, so that its network is compiled already.
     program = """
-import os, signal, torch
-from flashdepth_ros.network import create_model
-from flashdepth_ros.runtime.engines import EngineChoice, create_engine
+import os, signal
+from runtime.test_engines import clip_of, engine_of
 signal.signal(signal.SIGUSR1, lambda *_: print('received'))
-choice = EngineChoice(device='cpu', engine='openvino', precision='fp32')
-engines = [create_engine(create_model('flashdepth-tiny-s'), choice) for _ in range(2)]
-prepared = [engine.prepare(torch.zeros(1, 1, 3, 28, 28)) for engine in engines]
+engines = [engine_of('openvino') for _ in range(2)]
+prepared = [engine.prepare(*clip_of(1)) for engine in engines]
+assert all(engine.name == 'openvino' for engine in engines)
 while engines:
     del engines[0]
 os.kill(os.getpid(), signal.SIGUSR1)
 """
-    ran = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, cwd=ROOT / 'test'
+    )
     assert (ran.returncode, ran.stdout) == (0, 'received\n'), ran.stderr
 
 
