@@ -2,6 +2,7 @@
 
 from flashdepth_ros.bags.build import build_message, header, stamp
 from flashdepth_ros.bags.find import (
+    INVERSE,
     find_camera_info_topic,
     find_depth_topic,
     find_image_topic,
@@ -13,6 +14,7 @@ from flashdepth_ros.bags.reader import BagReader, Record, Topic
 from flashdepth_ros.bags.writer import BagWriter
 
 __all__ = [
+    'INVERSE',
     'BagReader',
     'BagWriter',
     'Frame',

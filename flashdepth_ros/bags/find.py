@@ -17,6 +17,8 @@ DEPTH_ENCODINGS = ('16UC1', '32FC1')
 """The encodings of depth images in REP 118."""
 PREDICTED = 'depth'
 """Key in the metadata of a bag: the topic of depth images that `flashdepth infer` wrote."""
+INVERSE = 'depth/inverse'
+"""Name, in the namespace of the outputs, of the topic of inverse depth without a unit."""
 _BROKEN_MAX = 100
 """Number of broken messages at the start of a topic after which it counts as broken."""
 

@@ -98,7 +98,7 @@ def _predictions(
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
         return predict(task.loaded.estimators[candidate.label], paired, task.progress, result)
-    return read_predictions(candidate, paired, task.protocol)
+    return read_predictions(candidate, paired, task.protocol, result)
 
 
 def _until(

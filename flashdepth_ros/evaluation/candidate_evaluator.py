@@ -43,6 +43,8 @@ class CandidateEvaluator:
         frames = [frame for frame in self.result.frames if frame.truth_ns is not None]
         moments = [self._moments(frame) for frame in frames]
         self.result.fits = fit_all(sum(moments, Moments()))
+        if self.result.relative:
+            self.result.fits['none'] = None
         self.result.ranges = RangeErrors.empty(self.paired.scorer.edges_m)
         previous: dict[str, DepthPair] = {}
         for frame, own in zip(frames, moments, strict=True):

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from flashdepth_ros.bags import BagReader, Frames, Topic, estimate_frames, find_predicted_topic
+from flashdepth_ros.bags import (
+    INVERSE,
+    BagReader,
+    Frames,
+    Topic,
+    estimate_frames,
+    find_predicted_topic,
+)
 from flashdepth_ros.bags.join import match
 from flashdepth_ros.bags.track import Track
 from flashdepth_ros.bags.view import View
@@ -58,6 +65,7 @@ def predict(
 
     :raises BagError: the recording is damaged; raised at the damage.
     """
+    result.relative = not estimator.config.metric
     estimator.warm_up(*paired.view.shape)
     estimator.reset()
     topics = paired.frames
@@ -82,10 +90,12 @@ def predict(
 
 
 def read_predictions(
-    candidate: RecordedCandidate, paired: PairedBag, protocol: Protocol
+    candidate: RecordedCandidate, paired: PairedBag, protocol: Protocol, result: CandidateResult
 ) -> Predictions:
     """
     Yield the inverse depth recorded in another bag, each with the times of its frame.
+
+    A topic named `depth/inverse` holds inverse depth without a unit, any other one depth.
 
     :raises BagError: no such bag or topic, it is of another camera, or nothing in it belongs to a
         frame.
@@ -93,6 +103,7 @@ def read_predictions(
     """
     with BagReader(candidate.bag_for(Path(paired.path))) as bag:
         topic = find_predicted_topic(bag, candidate.topic)
+        result.relative = topic.name.endswith(f'/{INVERSE}')
         _check_camera(bag, topic, paired, protocol)
         numbers = paired.numbers()
         track = Track(bag, topic.name, partial=True)
@@ -112,9 +123,11 @@ def read_predictions(
                 depth = read_depth(bag.message(record))
             except (BagError, InputError):
                 continue
-            # -Inf means too near: use the near limit; `invert` would make it infinitely far.
-            near = np.where(depth == -np.inf, np.float32(protocol.depth_min_m), depth)
-            yield FrameResult(entries[place].place, entries[place].stamp_ns), invert(near)
+            if not result.relative:
+                # -Inf means too near; `invert` would make it infinitely far.
+                near = np.where(depth == -np.inf, np.float32(protocol.depth_min_m), depth)
+                depth = invert(near)
+            yield FrameResult(entries[place].place, entries[place].stamp_ns), depth
 
 
 def _check_camera(bag: BagReader, topic: Topic, paired: PairedBag, protocol: Protocol) -> None:

@@ -123,6 +123,8 @@ class CandidateResult:
 
     label: str
     frames: list[FrameResult] = field(default_factory=list)
+    relative: bool = False
+    """Whether the predictions have no unit, so that nothing can be said of them as predicted."""
     fits: dict[str, Fit | None] = field(default_factory=dict)
     ranges: RangeErrors | None = None
     best: list[ExampleFrame] = field(default_factory=list)

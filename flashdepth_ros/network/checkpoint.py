@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+import logging
 from pathlib import Path
 from typing import Any
 import warnings
@@ -14,15 +15,21 @@ from torch import Tensor
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import names
 from flashdepth_ros.network.config import LEVELS, PRESETS, ModelConfig
-from flashdepth_ros.network.flashdepth import FlashDepth
+from flashdepth_ros.network.lookalikes import (
+    choose_by_name,
+    contradiction,
+    same_architecture,
+)
+from flashdepth_ros.network.models import Network, build_model
 
 _WRAPPERS = ('model', 'state_dict')
 """The keys under which training checkpoints have their state dict."""
+_LOG = logging.getLogger(__name__)
 _LISTED = 3
 """How many of the mismatched entries an error message lists."""
 
 
-def load_weights(model: FlashDepth, weights: str | Path | Mapping[str, Tensor]) -> None:
+def load_weights(model: Network, weights: str | Path | Mapping[str, Tensor]) -> None:
     """
     Load weights into `model`; they must have exactly the model's entries.
 
@@ -31,8 +38,12 @@ def load_weights(model: FlashDepth, weights: str | Path | Mapping[str, Tensor]) 
     :raises CheckpointError: the file cannot be read or is refused, or an entry is missing,
         unexpected or of another shape; the message lists the first few and the preset that fits.
     """
-    source = str(weights) if isinstance(weights, (str, Path)) else 'state dict'
-    entries = read_weights(weights) if isinstance(weights, (str, Path)) else _unwrap(weights)
+    if isinstance(weights, (str, Path)):
+        source, entries = str(weights), read_weights(weights)
+        if warning := contradiction(model.config, Path(weights), metadata(weights)):
+            _LOG.warning(warning)
+    else:
+        source, entries = 'state dict', _unwrap(weights)
     entries = _with_package_names(entries, model.config)
     mismatches = _find_mismatches(entries, _shapes(model))
     if mismatches:
@@ -81,31 +92,46 @@ def metadata(path: str | Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def fitting_preset(entries: Mapping[str, Tensor]) -> ModelConfig | None:
-    """Return the preset whose entries and shapes these weights match exactly, or None."""
+def fitting_presets(entries: Mapping[str, Tensor]) -> list[ModelConfig]:
+    """Return the presets whose entries and shapes these weights match exactly."""
     for config in PRESETS.values():
         # Not for every model that is loaded: PyTorch imports 70 MB of modules for this device.
         with torch.device('meta'):
-            model = FlashDepth(config)
+            model = build_model(config)
         if not _find_mismatches(_with_package_names(entries, config), _shapes(model)):
-            return config
-    return None
+            return same_architecture(config)
+    return []
 
 
-def convert(source: Path, destination: Path, dtype: torch.dtype) -> dict[str, str]:
+def convert(
+    source: Path, destination: Path, dtype: torch.dtype, model: str = ''
+) -> dict[str, str]:
     """
     Write only the weights of `source` to a `.safetensors` file, with origin and license.
 
+    :param model: the preset of the weights; '': the one that fits, by the name of the file if
+        several have the same entries.
     :return: the metadata written.
-    :raises CheckpointError: `source` cannot be read or fits no preset.
+    :raises CheckpointError: `source` cannot be read, or fits no preset, another or several.
     """
     if destination.suffix != '.safetensors':
         raise CheckpointError(f'{destination}: the name of the output must end in .safetensors')
     entries = read_weights(source)
-    config = fitting_preset(entries)
-    if config is None:
-        raise CheckpointError(f'{source} fits no preset; one of {", ".join(PRESETS)} expected')
     known = metadata(source)
+    presets = fitting_presets(entries)
+    if not presets:
+        raise CheckpointError(f'{source} fits no preset; one of {", ".join(PRESETS)} expected')
+    named = (
+        [config for config in presets if config.name == model]
+        if model
+        else (choose_by_name(presets, source, known))
+    )
+    if len(named) != 1:
+        raise CheckpointError(
+            f'{source} fits {" and ".join(config.name for config in named or presets)}; '
+            + (f'not {model}' if model else 'which one cannot be told: name it with --model')
+        )
+    config = named[0]
     notes = {
         'preset': config.name,
         'origin': known.get('origin', source.name),
@@ -204,7 +230,7 @@ def _with_package_names(entries: Mapping[str, Tensor], config: ModelConfig) -> d
     return {name: entry for name, entry in renamed.items() if name is not None}
 
 
-def _shapes(model: FlashDepth) -> dict[str, tuple[int, ...]]:
+def _shapes(model: Network) -> dict[str, tuple[int, ...]]:
     return {name: tuple(entry.shape) for name, entry in model.state_dict().items()}
 
 
@@ -228,7 +254,8 @@ def _find_mismatches(
 
 
 def _suggest_preset(entries: Mapping[str, Tensor]) -> str:
-    config = fitting_preset(entries)
-    if config is None:
+    presets = fitting_presets(entries)
+    if not presets:
         return f'It fits no preset ({", ".join(PRESETS)})'
-    return f'It fits preset {config.name}: select that model'
+    fitting = ' or '.join(config.name for config in presets)
+    return f'It fits preset {fitting}: select that model'

@@ -10,6 +10,9 @@ PATCH = 14
 LEVELS = (4, 3, 2, 1)
 """Decoder levels, coarse to fine: 1/28, 1/14, 1/7 and 1/3.5 of the input resolution."""
 
+WINDOW = 32
+"""Number of frames among which temporal attention works."""
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -48,6 +51,29 @@ class TemporalConfig:
 
 
 @dataclass(frozen=True)
+class TemporalAttentionConfig:
+    """Temporal attention at each position of the decoder's maps, over a window of frames."""
+
+    heads: int = 8
+
+
+@dataclass(frozen=True)
+class InverseDepthOutput:
+    """The network's raw output is a multiple of inverse depth, after a ReLU."""
+
+    per_inverse_metre: float
+    """The raw output for 1/m; 1 if inverse depth is known up to scale and shift only."""
+
+
+@dataclass(frozen=True)
+class DepthOutput:
+    """The network's raw output is depth in metres."""
+
+    maximum: float = 0.0
+    """The output is a sigmoid times this, m; 0: it is not bounded, after a ReLU."""
+
+
+@dataclass(frozen=True)
 class ContextConfig:
     """The context branch: a larger encoder on a smaller copy of the frame."""
 
@@ -69,6 +95,9 @@ class FusionConfig:
     """Whether queries and keys carry their position; attention then starts as a local one."""
 
 
+_FLASHDEPTH_OUTPUT = InverseDepthOutput(per_inverse_metre=100.0)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """A model. `temporal` None: no temporal module. `fusion` None: no context branch."""
@@ -76,8 +105,9 @@ class ModelConfig:
     name: str
     encoder: EncoderConfig
     decoder: DecoderConfig
-    temporal: TemporalConfig | None = None
+    temporal: TemporalConfig | TemporalAttentionConfig | None = None
     fusion: FusionConfig | None = None
+    output: InverseDepthOutput | DepthOutput = _FLASHDEPTH_OUTPUT
     short_side: int = 518
     """Default short side of the network input, px."""
     metric: bool = True
@@ -114,6 +144,30 @@ _DPT_TINY_L = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=
 _TEMPORAL_TINY_S = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
 _TEMPORAL_TINY_L = TemporalConfig(level=3, expand=2, head_dim=16, state_dim=128)
 
+_RELATIVE = InverseDepthOutput(per_inverse_metre=1.0)
+
+
+def _depth_anything(
+    family: str,
+    output: InverseDepthOutput | DepthOutput,
+    temporal: TemporalAttentionConfig | None = None,
+) -> list[ModelConfig]:
+    """Return the small, base and large preset of a family."""
+    sizes = {'s': (_VIT_S, _DPT_S), 'b': (_VIT_B, _DPT_B), 'l': (_VIT_L, _DPT_L)}
+    return [
+        ModelConfig(
+            f'{family}-{size}',
+            encoder,
+            decoder,
+            temporal,
+            output=output,
+            metric=isinstance(output, DepthOutput),
+            weights_license='Apache-2.0' if size == 's' else 'CC-BY-NC-4.0',
+        )
+        for size, (encoder, decoder) in sizes.items()
+    ]
+
+
 _PRESETS = (
     ModelConfig('flashdepth-s', _VIT_S, _DPT_S, _TEMPORAL_S),
     ModelConfig('flashdepth-l', _VIT_L, _DPT_L, _TEMPORAL_L, weights_license=_NON_COMMERCIAL),
@@ -126,13 +180,11 @@ _PRESETS = (
         short_side=1148,
         weights_license=_NON_COMMERCIAL,
     ),
-    ModelConfig('depth-anything-v2-s', _VIT_S, _DPT_S, metric=False),
-    ModelConfig(
-        'depth-anything-v2-b', _VIT_B, _DPT_B, metric=False, weights_license=_NON_COMMERCIAL
-    ),
-    ModelConfig(
-        'depth-anything-v2-l', _VIT_L, _DPT_L, metric=False, weights_license=_NON_COMMERCIAL
-    ),
+    *_depth_anything('depth-anything-v2', _FLASHDEPTH_OUTPUT),
+    *_depth_anything('depth-anything-v2-metric-indoor', DepthOutput(maximum=20.0)),
+    *_depth_anything('depth-anything-v2-metric-outdoor', DepthOutput(maximum=80.0)),
+    *_depth_anything('video-depth-anything', _RELATIVE, TemporalAttentionConfig()),
+    *_depth_anything('metric-video-depth-anything', DepthOutput(), TemporalAttentionConfig()),
     ModelConfig(
         'flashdepth-tiny',
         _VIT_TINY_S,
@@ -165,9 +217,19 @@ _PRESETS = (
         canonical_focal=_CANONICAL_FOCAL,
         purpose=_TRIAL,
     ),
+    ModelConfig(
+        'video-depth-anything-tiny',
+        _VIT_TINY_S,
+        _DPT_TINY_S,
+        TemporalAttentionConfig(),
+        output=_RELATIVE,
+        short_side=448,
+        metric=False,
+        purpose='for tests and trial trainings: it has no weights',
+    ),
 )
 PRESETS = {config.name: config for config in _PRESETS}
-"""The presets by name; `-tiny-s` and `-tiny-l` are the two branches of `-tiny` alone."""
+"""The presets by name; `flashdepth-tiny-s` and `-l` are the two branches of `-tiny` alone."""
 
 
 def preset(name: str) -> ModelConfig:

@@ -1,5 +1,7 @@
 """DPT decoder: merges token maps level by level into inverse depth (arXiv 2103.13413)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
@@ -50,11 +52,12 @@ class Level(nn.Module):
         self.output = nn.Conv2d(config.width, config.width, 1)
 
     def reassemble(self, tapped: Tensor) -> Tensor:
-        """Turn a map of tokens (B, dim, h, w) into this level's map (B, width, h', w')."""
-        return self.reduce(self.reassembly(self.project(tapped)))
+        """Turn a map of tokens (B, dim, h, w) into this level's map (B, channels, h', w')."""
+        return self.reassembly(self.project(tapped))
 
     def merge(self, path: Tensor | None, level_map: Tensor, size: tuple[int, int]) -> Tensor:
         """Add this level's map to the coarser path and resize the sum to `size`."""
+        level_map = self.reduce(level_map)
         if self.skip_unit is not None and path is not None:
             level_map = path + self.skip_unit(level_map)
         # A 1x1 convolution and a bilinear resize commute; before the resize it costs a quarter.
@@ -62,7 +65,7 @@ class Level(nn.Module):
 
 
 class Head(nn.Module):
-    """Turn the finest path (B, width, h, w) into the raw output (B, H, W), not negative."""
+    """Turn the finest path (B, width, h, w) into the output (B, H, W) before the activation."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class Head(nn.Module):
 
     def forward(self, path: Tensor, size: tuple[int, int]) -> Tensor:
         path = resize(self.conv1(path), size)
-        return F.relu(self.conv3(F.relu(self.conv2(path)))).squeeze(1)
+        return self.conv3(F.relu(self.conv2(path))).squeeze(1)
 
 
 class Decoder(nn.Module):
@@ -87,11 +90,24 @@ class Decoder(nn.Module):
         self.levels = nn.ModuleDict({str(level): Level(level, dim, config) for level in levels})
         self.head = Head(config) if levels == LEVELS else None
 
-    def merge(self, level: int, path: Tensor | None, tapped: Tensor) -> Tensor:
-        """Return the path after `level`, from the path before it and the level's token map."""
+    def merge(
+        self,
+        level: int,
+        path: Tensor | None,
+        tapped: Tensor,
+        align: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """
+        Return the path after `level`, from the path before it and the level's token map.
+
+        :param align: is applied to the level's reassembled map (B, channels, h', w').
+        """
         module = self.levels[str(level)]
         assert isinstance(module, Level)
-        return module.merge(path, module.reassemble(tapped), _output_size(level, tapped))
+        level_map = module.reassemble(tapped)
+        if align is not None:
+            level_map = align(level_map)
+        return module.merge(path, level_map, _output_size(level, tapped))
 
 
 def cells_per_patch(level: int) -> int:

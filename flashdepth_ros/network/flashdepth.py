@@ -8,14 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.network.config import LEVELS, PATCH, ContextConfig, ModelConfig, preset
+from flashdepth_ros.network.config import (
+    LEVELS,
+    PATCH,
+    ContextConfig,
+    ModelConfig,
+    TemporalAttentionConfig,
+)
 from flashdepth_ros.network.decoder import Decoder, resize, run_head
 from flashdepth_ros.network.encoder import Encoder
 from flashdepth_ros.network.fusion import Fusion
+from flashdepth_ros.network.inputs_outputs import check_frames, to_inverse_depth
+from flashdepth_ros.network.state import State
 from flashdepth_ros.network.temporal import StreamState, Temporal
-
-OUTPUT_PER_INVERSE_METRE = 100.0
-"""Raw output for 1/m: the released networks were trained on 100 / metres."""
 
 
 class Context(nn.Module):
@@ -63,6 +68,7 @@ class FlashDepth(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder, config.encoder.taps)
         self.decoder = Decoder(config.encoder.dim, config.decoder)
+        assert not isinstance(config.temporal, TemporalAttentionConfig)
         self.temporal = (
             Temporal(config.decoder.width, config.temporal) if config.temporal else None
         )
@@ -111,7 +117,18 @@ class FlashDepth(nn.Module):
             path = self.decoder.merge(level, path, pyramid[level - 1])
         assert self.decoder.head is not None
         raw = run_head(self.decoder.head, path, pyramid[0].shape)
-        return raw.unflatten(0, (streams, -1)) / OUTPUT_PER_INVERSE_METRE, state
+        inverse_depth = to_inverse_depth(raw, self.config.output)
+        return inverse_depth.unflatten(0, (streams, -1)), state
+
+    def step(self, frames: Tensor, state: State | None) -> tuple[Tensor, list[Tensor]]:
+        """
+        Do the same as `forward`, with the argument of `state.after` in place of the next state.
+
+        :param frames: (B, T, 3, H, W).
+        :param state: the result of `check_inputs`.
+        """
+        inverse_depth, after = self(frames, state)
+        return inverse_depth, list(after or ())
 
     def extract_features(
         self, frames: Tensor, output_frames: Tensor | None = None
@@ -159,30 +176,20 @@ class FlashDepth(nn.Module):
         context.record_stream(main)
         return context, pyramid
 
-    def check_inputs(self, frames: Tensor, state: StreamState | None) -> StreamState | None:
+    def check_inputs(self, frames: Tensor, state: State | None) -> StreamState | None:
         """
         Return the state to start from: `state`, or the initial one.
 
         :raises InputError: a wrong shape, or a state of another model.
         """
-        if frames.ndim != 5 or frames.shape[2] != 3:
-            raise InputError(
-                f'frames of shape {tuple(frames.shape)} given, (B, T, 3, H, W) expected'
-            )
-        batch, time, _, height, width = frames.shape
-        if not batch * time * height * width or height % PATCH or width % PATCH:
-            raise InputError(
-                f'frames of shape {tuple(frames.shape)} given, height and width must be '
-                f'multiples of {PATCH} and no dimension 0: resize them first'
-            )
+        check_frames(frames)
         if self.temporal is None:
             if state is not None:
                 raise InputError(f'{self.config.name} keeps no state, but one was given')
             return None
         if state is None:
-            return self.temporal.initial_state(batch, frames.device)
-        self.temporal.check_state(state, batch)
-        return state
+            return self.temporal.initial_state(len(frames), frames.device)
+        return self.temporal.check_state(state, len(frames))
 
 
 def select_frames(maps: Tensor, indices: Tensor) -> Tensor:
@@ -198,14 +205,3 @@ def context_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     if height <= width:
         return short_side, int(short_side / height * width) // PATCH * PATCH
     return int(short_side / width * height) // PATCH * PATCH, short_side
-
-
-def create_model(name: str) -> FlashDepth:
-    """
-    Build the preset `name` in evaluation mode, float32, on the CPU, with random weights.
-
-    The temporal module and the fusion have no effect before weights are loaded.
-
-    :raises ConfigError: there is no preset of that name; the message lists the presets.
-    """
-    return FlashDepth(preset(name)).eval()

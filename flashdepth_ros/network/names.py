@@ -20,6 +20,27 @@ _LEVEL_NAMES = [
     )
 ]
 
+_TEMPORAL_MODULE_NAMES = [
+    (
+        f'depth_head.motion_modules.{index}.temporal_transformer.{released}',
+        f'temporal.{module}.{name}',
+    )
+    for index, module in enumerate(('map3', 'map4', 'path4', 'path3'))
+    for released, name in (
+        ('norm', 'norm'),
+        ('proj_in', 'input'),
+        ('transformer_blocks.0.attention_blocks.#.to_q', 'attentions.#.query'),
+        ('transformer_blocks.0.attention_blocks.#.to_k', 'attentions.#.key'),
+        ('transformer_blocks.0.attention_blocks.#.to_v', 'attentions.#.value'),
+        ('transformer_blocks.0.attention_blocks.#.to_out.0', 'attentions.#.output'),
+        ('transformer_blocks.0.norms.#', 'norms.#'),
+        ('transformer_blocks.0.ff.net.0.proj', 'feed_forward.gated'),
+        ('transformer_blocks.0.ff.net.2', 'feed_forward.output'),
+        ('transformer_blocks.0.ff_norm', 'feed_forward_norm'),
+        ('proj_out', 'output'),
+    )
+]
+
 # Pairs (released, package). '#' stands for a block number. A name matches up to a dot or its end;
 # the rest stays unchanged.
 _NAMES = [
@@ -50,17 +71,22 @@ _NAMES = [
     ('hybrid_fusion.blocks.0.#.attention.kv', 'fusion.blocks.#.attention.key_value'),
     ('hybrid_fusion.blocks.0.#.attention.proj', 'fusion.blocks.#.attention.output'),
     ('hybrid_fusion.blocks.0.#', 'fusion.blocks.#'),
+    *_TEMPORAL_MODULE_NAMES,
 ]
+HEAD, VIDEO_HEAD = 'depth_head.', 'head.'
+"""How the released names of a decoder begin, of most models and of Video Depth Anything."""
 
 # Entries of the released files that no computation uses: the mask token, the skip unit of the
-# coarsest level, context projections after the first fusion block, and the parts of the context
-# branch after the fusion level.
+# coarsest level, the position encodings of temporal attention, which are computed, context
+# projections after the first fusion block, and the parts of the context branch after the fusion
+# level.
 _UNUSED = re.compile(
     r'(teacher_model\.)?pretrained\.mask_token$'
     r'|(teacher_model\.)?depth_head\.scratch\.refinenet4\.resConfUnit1\.'
     r'|hybrid_fusion\.blocks\.0\.[1-9]\d*\.context_proj\.'
     r'|teacher_model\.depth_head\.scratch\.output_conv'
     r'|teacher_model\.mamba\.'
+    r'|depth_head\.motion_modules\.\d\..*\.pos_encoder\.pe$'
 )
 _CONTEXT_LEVEL = re.compile(
     r'teacher_model\.depth_head\.'
@@ -89,6 +115,8 @@ def from_released(name: str, context_level: int = LEVELS[0]) -> str | None:
 
     :param context_level: the finest decoder level that the context branch computes.
     """
+    if name.startswith(VIDEO_HEAD):
+        name = HEAD + name.removeprefix(VIDEO_HEAD)
     if _UNUSED.match(name):
         return None
     context = _CONTEXT_LEVEL.match(name)
@@ -97,9 +125,14 @@ def from_released(name: str, context_level: int = LEVELS[0]) -> str | None:
     return _translate(name, _CONTEXT_RELEASED, _CONTEXT_PACKAGE, _FROM_RELEASED)
 
 
-def to_released(name: str) -> str:
-    """Return the released name of an entry of this package."""
-    return _translate(name, _CONTEXT_PACKAGE, _CONTEXT_RELEASED, _TO_RELEASED)
+def to_released(name: str, head: str = HEAD) -> str:
+    """
+    Return the released name of an entry of this package.
+
+    :param head: how the names of the decoder begin.
+    """
+    released = _translate(name, _CONTEXT_PACKAGE, _CONTEXT_RELEASED, _TO_RELEASED)
+    return head + released.removeprefix(HEAD) if released.startswith(HEAD) else released
 
 
 def _translate(

@@ -40,6 +40,18 @@ class StreamState(NamedTuple):
         """Return whether all values are finite."""
         return bool(self.ssm.isfinite().all())
 
+    def fits(self, _height: int, _width: int) -> bool:
+        """Return True: the state does not depend on the size of the frames."""
+        return True
+
+    def after(self, update: 'Sequence[Tensor]', *, reuse: bool = False) -> 'StreamState':  # noqa: ARG002
+        """Return the state after the frames of `FlashDepth.step`; there is nothing to reuse."""
+        return StreamState(*update)
+
+    def memory_bytes(self) -> int:
+        """Return the memory of the state."""
+        return self.ssm.nbytes
+
 
 class Block(nn.Module):
     """Pre-norm Mamba-2 mixer and MLP with residual connections."""
@@ -101,18 +113,22 @@ class Temporal(nn.Module):
         """Return the state of `batch` streams before their first frame."""
         return StreamState(torch.zeros(batch, *self.state_shape, device=device))
 
-    def check_state(self, state: StreamState, batch: int) -> None:
+    def check_state(self, state: object, batch: int) -> StreamState:
         """
-        Check that a state has this module's shape for `batch` streams.
+        Return the state if it has this module's shape for `batch` streams.
 
         :raises InputError: it is the state of another model or of another number of streams.
         """
-        actual, expected = tuple(state.ssm.shape), (batch, *self.state_shape)
-        if actual != expected:
-            raise InputError(
-                f'state of shape {actual} given, {expected} expected: '
-                'pass the state that the same model returned for these streams, or None'
-            )
+        expected = (batch, *self.state_shape)
+        if isinstance(state, StreamState) and tuple(state.ssm.shape) == expected:
+            return state
+        shape = (
+            f'shape {tuple(state.ssm.shape)}' if isinstance(state, StreamState) else 'another kind'
+        )
+        raise InputError(
+            f'state of {shape} given, {expected} expected: '
+            'pass the state that the same model returned for these streams, or None'
+        )
 
 
 def _pooled_size(path: Tensor) -> tuple[int, int]:

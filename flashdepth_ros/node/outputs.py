@@ -19,6 +19,7 @@ from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import Transport, stamp_message
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime.products import Products, RayCache
+from flashdepth_ros.runtime.settings import missing_metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,11 @@ class Source:
 
 
 class Outputs:
-    """The publishers of depth, camera_info, cloud and preview."""
+    """
+    The publishers of depth, camera_info, cloud and preview, and of relative inverse depth.
+
+    With `depth.output` relative, only inverse depth and its camera_info are published.
+    """
 
     def __init__(self, node: Node, transport: Transport) -> None:
         self._transport = transport
@@ -40,7 +45,8 @@ class Outputs:
         self._camera_info = create_output(node, CameraInfo, 'depth/camera_info')
         self._points = create_output(node, PointCloud2, 'points')
         self._color = create_output(node, Image, 'depth/image_color')
-        self._all = (self._depth, self._camera_info, self._points, self._color)
+        self._inverse = create_output(node, Image, 'depth/inverse')
+        self._all = (self._depth, self._camera_info, self._points, self._color, self._inverse)
         self._rays = RayCache()
 
     @property
@@ -55,6 +61,16 @@ class Outputs:
         if not self.has_subscribers:
             return
         products = Products(inverse_depth, source, parameters, self._rays)
+        if parameters.depth_output == 'relative':
+            if self._inverse.get_subscription_count():
+                self._publish_image(self._inverse, source, '32FC1', inverse_depth)
+        elif not missing_metres(parameters):
+            self._publish_metres(products, source, parameters)
+        # Last: in transport, a large message can displace a small one that was sent just before.
+        if self._camera_info.get_subscription_count() and (fields := products.camera_info):
+            self._camera_info.publish(_camera_info(fields, source))
+
+    def _publish_metres(self, products: Products, source: Source, parameters: Parameters) -> None:
         if self._depth.get_subscription_count():
             encoding = parameters.depth_encoding
             self._publish_image(self._depth, source, encoding, products.depth_pixels)
@@ -62,9 +78,6 @@ class Outputs:
             self._publish_points(source, products.cloud)
         if self._color.get_subscription_count():
             self._publish_image(self._color, source, 'rgb8', products.preview)
-        # Last: in transport, a large message can displace a small one that was sent just before.
-        if self._camera_info.get_subscription_count() and (fields := products.camera_info):
-            self._camera_info.publish(_camera_info(fields, source))
 
     def _publish_image(
         self, publisher: Any, source: Source, encoding: str, pixels: npt.NDArray[Any]

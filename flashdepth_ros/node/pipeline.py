@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 import time
 
@@ -24,7 +24,7 @@ from flashdepth_ros.node.worker import ReceivedImage, ResetRequest, Worker
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
-from flashdepth_ros.runtime.settings import sequence_policy
+from flashdepth_ros.runtime.settings import missing_metres, sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
@@ -80,6 +80,8 @@ class Pipeline:
         config, cache = estimator.config, self._camera_info.cache
         cache.canonical = CanonicalCamera(config.name, config.canonical_focal)
         cache.require_frame_id = parameters.camera_info_require_frame_id
+        if reason := missing_metres(parameters):
+            self._node.get_logger().warning(reason)
         self._subscriber.open(parameters.image_transport == 'compressed')
         self._supervisor.estimator, self.configured = estimator, True
         return f'{_describe(parameters, estimator)}, images from {self._subscriber.topic}'
@@ -145,7 +147,6 @@ class Pipeline:
 
     def status(self) -> NodeStatus:
         """Return the state of the node for diagnostics."""
-        worker = self._supervisor.worker
         return NodeStatus(
             self._node.get_fully_qualified_name(),
             self.active,
@@ -154,8 +155,15 @@ class Pipeline:
             self._model_values(),
             self.parameters.target_rate,
             self._supervisor.fault,
-            (*([worker.advice] if worker and worker.advice else []), *self._camera_info.warnings),
+            tuple(self._warnings()),
         )
+
+    def _warnings(self) -> Iterator[str]:
+        if self._supervisor.worker is not None and self._supervisor.worker.advice:
+            yield self._supervisor.worker.advice
+        if self.configured and (reason := missing_metres(self.parameters)):
+            yield reason
+        yield from self._camera_info.warnings
 
     def _model_values(self) -> dict[str, str]:
         estimator, worker = self._supervisor.estimator, self._supervisor.worker
@@ -168,8 +176,10 @@ class Pipeline:
             'precision': engine.precision,
             'engine': engine.name,
             'temporal': str(estimator.temporal).lower(),
+            'output': _describe_output(self.parameters, estimator),
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
+            'state_memory_mb': f'{estimator.state_memory_bytes() / 1e6:.1f}',
             'camera_info': self._camera_info.state,
             **({} if worker is None else worker.resolution.diagnostics),
         }
@@ -209,9 +219,17 @@ def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
     purpose = '' if parameters.weights else _in_brackets(estimator.config.purpose)
     reason = _in_brackets(engine.reason)
     return (
-        f'{parameters.model}{purpose}, {engine.name}{reason} on {engine.device} '
-        f'in {engine.precision}'
+        f'{parameters.model}{purpose}, {_describe_output(parameters, estimator)}, '
+        f'{engine.name}{reason} on {engine.device} in {engine.precision}'
     )
+
+
+def _describe_output(parameters: Parameters, estimator: DepthEstimator) -> str:
+    if parameters.depth_output == 'relative':
+        return 'relative inverse depth on depth/inverse'
+    if missing_metres(parameters):
+        return 'no depth'
+    return 'depth in metres' if estimator.config.metric else 'depth in metres by depth.scale'
 
 
 def _in_brackets(text: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flashdepth_ros.camera.geometry import canonical_scale
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import StreamState, create_model, load_weights
+from flashdepth_ros.network import AttentionState, State, StreamState, create_model, load_weights
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine
 from flashdepth_ros.runtime.preprocess import InferenceSize, check_rgb
@@ -70,7 +70,7 @@ class DepthEstimator:
         self.sequence = Sequence(policy)
         on_cpu = self.engine.device.type == 'cpu'
         self.transfer: Transfer = CpuTransfer() if on_cpu else GpuTransfer(self.engine.device)
-        self._state: StreamState | None = None
+        self._state: State | None = None
         self._pending: PendingFrame | None = None
 
     def reset(self, reason: ResetReason = ResetReason.REQUESTED) -> None:
@@ -133,6 +133,9 @@ class DepthEstimator:
         position = self.sequence.add(FrameTag(stamp_ns, height, width, frame_id, camera_matrix))
         if position.reset_reason:
             self._state = None
+        elif self._state is not None and not self._state.fits(*frame.shape[-2:]):
+            position = self.sequence.restart(ResetReason.GEOMETRY_CHANGED)
+            self._state = None
         launched_s = time.perf_counter()
         self._pending = pending = PendingFrame(
             frame,
@@ -150,6 +153,10 @@ class DepthEstimator:
     def ahead(self) -> int:
         """Number of further frames to submit before the result of a frame is requested."""
         return self.transfer.ahead
+
+    def state_memory_bytes(self) -> int:
+        """Return the memory of the state that the next frame continues from."""
+        return 0 if self._state is None else self._state.memory_bytes()
 
     def _focal_ratio(self, size: tuple[int, int]) -> float:
         """Return this camera's focal length over the canonical one; 1 if either is unknown."""
@@ -192,13 +199,18 @@ class DepthEstimator:
         )
 
     def _infer(self, frame: Tensor) -> Tensor:
-        prediction, state = self.engine.run(frame, self._state)
+        if isinstance(self._state, AttentionState):
+            prediction, state = self.engine.run(frame, self._state, reuse_state=True)
+        else:
+            prediction, state = self.engine.run(frame, self._state)
         self._state = state if self.temporal else None
         return prediction
 
     def _is_finite(self, prediction: Tensor) -> bool:
         """Return whether prediction and state are finite, checked by their sums."""
-        parts = [prediction] if self._state is None else [prediction, self._state.ssm]
+        # What temporal attention caches of a frame was part of its prediction.
+        recurrent = isinstance(self._state, StreamState)
+        parts = [prediction, *(self._state or ())] if recurrent else [prediction]
         if prediction.device.type == 'cpu':
             return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
         return bool(torch.stack([part.sum() for part in parts]).sum().isfinite())

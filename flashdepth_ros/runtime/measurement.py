@@ -9,7 +9,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import FlashDepth, create_model, load_weights
+from flashdepth_ros.network import Network, create_model, load_weights
 from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine
 from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
 from flashdepth_ros.runtime.performance import Stopwatch, count_flops, peak_flops, synchronise
@@ -106,7 +106,7 @@ def measure(case: Case) -> Measurement:
     )
 
 
-def deviation(engine: Engine, reference: FlashDepth, frames: list[Tensor]) -> float:
+def deviation(engine: Engine, reference: Network, frames: list[Tensor]) -> float:
     """Return the mean difference from the module in eager float32 over a stream, relative."""
     state, expected_state, differences, means = None, None, [], []
     for frame in frames:
@@ -118,7 +118,7 @@ def deviation(engine: Engine, reference: FlashDepth, frames: list[Tensor]) -> fl
     return sum(differences) / sum(means) if sum(means) else float('nan')
 
 
-def _load_model(name: str) -> tuple[FlashDepth, str]:
+def _load_model(name: str) -> tuple[Network, str]:
     """Return a network and 'own' or 'random' weights; both take the same time."""
     torch.manual_seed(0)
     model = create_model(name)

@@ -8,8 +8,9 @@ import sys
 import torch
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import PRESETS, FlashDepth, ModelConfig
-from flashdepth_ros.network.checkpoint import convert, fitting_preset, metadata, read_weights
+from flashdepth_ros.network import PRESETS, ModelConfig, build_model
+from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
+from flashdepth_ros.network.lookalikes import choose_by_name
 from flashdepth_ros.runtime.weights import SOURCES, find_weights
 
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     change.add_argument('source', type=Path, metavar='IN', help='.pth or .safetensors')
     change.add_argument('destination', type=Path, metavar='OUT', help='.safetensors')
+    change.add_argument(
+        '--model', default='', help='preset of the weights, where several have the same entries'
+    )
     change.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
 
 
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list_models(_: argparse.Namespace) -> Iterator[str]:
     for config in PRESETS.values():
         millions = _count_parameters(config) / 1e6
-        yield f'{config.name:22} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
+        yield f'{config.name:33} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
         if config.purpose:
             yield f'    {config.purpose}'
 
@@ -63,23 +67,31 @@ def _describe_weights(config: ModelConfig) -> str:
 
 def _count_parameters(config: ModelConfig) -> int:
     with torch.device('meta'):
-        return sum(entry.numel() for entry in FlashDepth(config).parameters())
+        return sum(entry.numel() for entry in build_model(config).parameters())
 
 
 def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:
     entries = read_weights(arguments.file)
-    config = fitting_preset(entries)
-    if config is None:
+    presets, notes = fitting_presets(entries), metadata(arguments.file)
+    if not presets:
         raise CheckpointError(
             f'{arguments.file} fits no model; expected weights of one of {", ".join(PRESETS)}'
         )
-    yield f'{arguments.file} fits {config.name}, {len(entries)} entries'
-    for key, value in metadata(arguments.file).items():
+    fitting = ' and '.join(config.name for config in presets)
+    yield f'{arguments.file} fits {fitting}, {len(entries)} entries'
+    if len(presets) > 1:
+        yield 'relative and metric weights have the same entries, which do not tell them apart'
+        named = choose_by_name(presets, arguments.file, notes)
+        if len(named) < len(presets):
+            source = 'metadata' if 'preset' in notes else 'name'
+            yield f'by its {source} it is {" or ".join(config.name for config in named)}'
+    for key, value in notes.items():
         yield f'{key}: {value}'
 
 
 def _convert_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    notes = convert(arguments.source, arguments.destination, _DTYPES[arguments.dtype])
+    dtype = _DTYPES[arguments.dtype]
+    notes = convert(arguments.source, arguments.destination, dtype, arguments.model)
     before, after = (p.stat().st_size / 1e6 for p in (arguments.source, arguments.destination))
     yield f'{arguments.destination}: {after:.1f} MB in {arguments.dtype}, from {before:.1f} MB'
     for key, value in notes.items():

@@ -75,6 +75,12 @@ class Settings:
         high=16,
         dynamic=True,
     )
+    depth_output: str = setting(
+        'metric',
+        'metric: depth/image and all that comes of it, in metres; relative: inverse depth without '
+        'a unit on depth/inverse instead',
+        choices=('metric', 'relative'),
+    )
     depth_encoding: str = setting(
         '32FC1',
         'encoding of depth/image: 32FC1 in metres, 16UC1 in millimetres',
@@ -92,7 +98,12 @@ class Settings:
         100.0, 'maximum depth, m; farther is +Inf (16UC1: 0)', high=FAR_M, dynamic=True
     )
     depth_scale: float = setting(
-        1.0, 'factor on depth; calibrate it at a known distance', low=1e-6, high=1e6, dynamic=True
+        1.0,
+        'factor on depth; calibrate it at a known distance. Relative models give metres only with '
+        'a value other than 1',
+        low=1e-6,
+        high=1e6,
+        dynamic=True,
     )
     points_stride: int = setting(
         4, 'step between points in pixels, in both axes', low=1, high=64, dynamic=True
@@ -124,8 +135,13 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Check that every lower limit is less than its upper limit, and the number of bits."""
+        """Check the limits against each other, the bits, and that the encoding fits the output."""
         check_bits(self.image_bits)
+        if self.depth_output == 'relative' and self.depth_encoding != '32FC1':
+            raise ConfigError(
+                f'depth.encoding {self.depth_encoding} holds millimetres, but depth.output '
+                'relative has no unit: use 32FC1'
+            )
         for near, far in (('depth_min', 'depth_max'), ('color_min', 'color_max')):
             if not getattr(self, near) < getattr(self, far):
                 raise ConfigError(
@@ -167,6 +183,17 @@ def update(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:
             _check(name, value, description)
             changed[each.name] = value
     return replace(settings, **changed)
+
+
+def missing_metres(settings: Settings) -> str:
+    """Return why there is no depth in metres although it is to be put out; '' if there is."""
+    relative = not preset(settings.model).metric and settings.depth_scale == 1.0
+    if settings.depth_output == 'relative' or not relative:
+        return ''
+    return (
+        f'{settings.model} gives inverse depth without a unit, so there is no depth in metres: '
+        'set depth.scale to a value measured at a known distance, or depth.output to relative'
+    )
 
 
 def sequence_policy(settings: Settings) -> SequencePolicy:

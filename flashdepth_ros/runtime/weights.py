@@ -9,14 +9,40 @@ from flashdepth_ros.network.config import ModelConfig
 from flashdepth_ros.shipped import shipped_folders
 
 _FLASHDEPTH = 'Hugging Face, Eyeline-Labs/FlashDepth: '
-_DEPTH_ANYTHING = 'Hugging Face, depth-anything/Depth-Anything-V2-'
+
+
+def _depth_anything(family: str, repository: str, file: str) -> dict[str, str]:
+    """Return where the small, base and large preset of a family are published."""
+    return {
+        f'{family}-{s}': 'Hugging Face, depth-anything/'
+        + f'{repository}: {file}.pth'.format(size=size, s=s)
+        for s, size in (('s', 'Small'), ('b', 'Base'), ('l', 'Large'))
+    }
+
+
 SOURCES = {
     'flashdepth-s': _FLASHDEPTH + 'flashdepth-s/iter_14001.pth',
     'flashdepth-l': _FLASHDEPTH + 'flashdepth-l/iter_10001.pth',
     'flashdepth-full': _FLASHDEPTH + 'flashdepth/iter_43002.pth',
-    'depth-anything-v2-s': _DEPTH_ANYTHING + 'Small: depth_anything_v2_vits.pth',
-    'depth-anything-v2-b': _DEPTH_ANYTHING + 'Base: depth_anything_v2_vitb.pth',
-    'depth-anything-v2-l': _DEPTH_ANYTHING + 'Large: depth_anything_v2_vitl.pth',
+    **_depth_anything('depth-anything-v2', 'Depth-Anything-V2-{size}', 'depth_anything_v2_vit{s}'),
+    **_depth_anything(
+        'depth-anything-v2-metric-indoor',
+        'Depth-Anything-V2-Metric-Hypersim-{size}',
+        'depth_anything_v2_metric_hypersim_vit{s}',
+    ),
+    **_depth_anything(
+        'depth-anything-v2-metric-outdoor',
+        'Depth-Anything-V2-Metric-VKITTI-{size}',
+        'depth_anything_v2_metric_vkitti_vit{s}',
+    ),
+    **_depth_anything(
+        'video-depth-anything', 'Video-Depth-Anything-{size}', 'video_depth_anything_vit{s}'
+    ),
+    **_depth_anything(
+        'metric-video-depth-anything',
+        'Metric-Video-Depth-Anything-{size}',
+        'metric_video_depth_anything_vit{s}',
+    ),
 }
 """Where the official weights of a preset are published."""
 

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import FlashDepth, names
 from flashdepth_ros.network.checkpoint import read_weights
-from flashdepth_ros.network.config import PATCH, preset
+from flashdepth_ros.network.config import PATCH, InverseDepthOutput, preset
 from flashdepth_ros.network.decoder import ResidualUnit
-from flashdepth_ros.network.flashdepth import OUTPUT_PER_INVERSE_METRE
 from flashdepth_ros.network.mamba2 import Mixer, inverse_softplus
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
 
@@ -112,7 +111,8 @@ def _initialise_output(model: FlashDepth, initial: InitialConfig) -> None:
     assert model.decoder.head is not None
     last = model.decoder.head.conv3
     assert last.bias is not None
-    typical = OUTPUT_PER_INVERSE_METRE / initial.typical_depth_m
+    assert isinstance(model.config.output, InverseDepthOutput)
+    typical = model.config.output.per_inverse_metre / initial.typical_depth_m
     outputs = []
     handle = last.register_forward_hook(lambda _, __, output: outputs.append(output))
     with torch.no_grad():

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 import torch
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import PRESETS, create_model, load_weights
+from flashdepth_ros.network import PRESETS, VideoDepthAnything, create_model, load_weights
 from flashdepth_ros.network.checkpoint import convert, metadata, read_weights, save_weights
 from flashdepth_ros.network.config import LEVELS
-from flashdepth_ros.network.names import from_released, to_released
+from flashdepth_ros.network.names import HEAD, VIDEO_HEAD, from_released, to_released
 from support import golden_models
 from support.full_disk import file_size_limit
 
@@ -35,15 +35,24 @@ def test_names_translate_both_ways():
             model = create_model(preset)
         names, fusion = list(model.state_dict()), model.config.fusion
         level = fusion.level if fusion else LEVELS[0]
-        assert [from_released(to_released(name), level) for name in names] == names
-        assert not set(map(to_released, names)) & set(names)
+        head = VIDEO_HEAD if isinstance(model, VideoDepthAnything) else HEAD
+        released = [to_released(name, head) for name in names]
+        assert [from_released(name, level) for name in released] == names
+        assert not set(released) & set(names)
 
 
-@pytest.mark.parametrize('keys', ['s', 'l', 'full'])
+RELEASED = {
+    's': 'flashdepth-s',
+    'l': 'flashdepth-l',
+    'full': 'flashdepth-full',
+    'vda_s': 'video-depth-anything-s',
+}
+
+
+@pytest.mark.parametrize('keys', RELEASED)
 def test_every_released_name_translates_or_is_known_as_unused(keys):
-    preset = {'s': 'flashdepth-s', 'l': 'flashdepth-l', 'full': 'flashdepth-full'}[keys]
     with torch.device('meta'):
-        expected = {n: list(e.shape) for n, e in create_model(preset).state_dict().items()}
+        expected = {n: list(e.shape) for n, e in create_model(RELEASED[keys]).state_dict().items()}
     shapes = json.loads((golden_models.DATA / f'{keys}_keys.json').read_text())
     translated = {
         from_released(name): shape for name, shape in shapes.items() if from_released(name)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from flashdepth_ros.network import create_model, load_weights
+from flashdepth_ros.network import create_model, load_weights, window
+from flashdepth_ros.runtime.preprocess import normalise_on_cpu, resize_on_cpu
 from support import golden_models, golden_recipe
 
 TOLERANCE = 1e-4
@@ -32,6 +33,42 @@ def test_outputs_match_the_golden_vectors(vectors, preset, keys):
     np.testing.assert_allclose(ssm[:, :, :4, :4], golden['state_head'], 0, TOLERANCE)
     np.testing.assert_allclose(ssm.mean(), golden['state_mean'], 0, TOLERANCE)
     np.testing.assert_allclose(ssm.std(), golden['state_std'], 0, TOLERANCE)
+
+
+@pytest.fixture(scope='module')
+def video_model():
+    model = create_model('video-depth-anything-s')
+    load_weights(model, golden_models.released_entries('vda_s'))
+    return model
+
+
+def test_window_matches_the_golden_vectors(video_model):
+    frames = golden_models.golden_clip(8, 140, 182)
+    with torch.inference_mode():
+        outputs = window(video_model, frames)[0].numpy()
+    check_video_outputs(outputs, 2, np.load(golden_models.DATA / 'vda_s_window_140x182.npz'))
+
+
+def test_stream_matches_the_golden_vectors(video_model):
+    """Of 60 frames; after 41 the cache is full, and each further one replaces an entry."""
+    state, outputs = None, []
+    for index in range(60):
+        rgb = golden_recipe.frame_uint8(index, 112, 140)
+        frame = normalise_on_cpu(resize_on_cpu(rgb, (112, 140)))
+        with torch.inference_mode():
+            inverse_depth, state = video_model(frame, state)
+        outputs.append(inverse_depth[0, 0].numpy())
+    golden = np.load(golden_models.DATA / 'vda_s_stream_112x140.npz')
+    check_video_outputs(np.stack(outputs), 4, golden)
+
+
+def check_video_outputs(outputs, stride, golden):
+    for name, values in [
+        ('output', outputs[:, ::stride, ::stride]),
+        ('mean', outputs.mean(axis=(1, 2))),
+        ('std', outputs.std(axis=(1, 2))),
+    ]:
+        np.testing.assert_allclose(values, golden[name], 0, TOLERANCE)
 
 
 def test_checkpoint_of_l_loads():

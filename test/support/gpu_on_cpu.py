@@ -21,13 +21,14 @@ class Recorder:
 
     def __call__(self, run):
         self.captures += 1
-        inverse_depth, state = outputs = run()
+        inverse_depth, update = outputs = run()
 
         def replay():
-            new_inverse_depth, new_state = run()
-            inverse_depth.copy_(new_inverse_depth)
-            if state is not None:
-                state.ssm.copy_(new_state.ssm)
+            new_inverse_depth, new_update = run()
+            for fixed, new in zip(
+                (inverse_depth, *update), (new_inverse_depth, *new_update), strict=True
+            ):
+                fixed.copy_(new)
 
         return replay, outputs
 

@@ -55,13 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     :raises FlashDepthError: no frame could be processed, or an error ended the run early.
     """
+    settings = settings_from_arguments(arguments)
+    relative = settings.depth_output == 'relative'
+    outputs = OutputTopics(arguments.namespace, arguments.points, arguments.color, relative)
     options = InferOptions(
         bag=arguments.bag,
         output=arguments.output,
-        settings=settings_from_arguments(arguments),
+        settings=settings,
         image=arguments.topic,
         camera_info=arguments.info_topic,
-        outputs=OutputTopics(arguments.namespace, arguments.points, arguments.color),
+        outputs=outputs,
         copy_topics=None if arguments.copy is None else tuple(arguments.copy),
         storage=arguments.storage,
         compress=arguments.compress,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags.build import build_message, header
-from flashdepth_ros.bags.find import CAMERA_INFO, RAW_IMAGE
+from flashdepth_ros.bags.find import CAMERA_INFO, INVERSE, RAW_IMAGE
 from flashdepth_ros.bags.frames import Frame
 from flashdepth_ros.bags.writer import BagWriter
 from flashdepth_ros.errors import ConfigError
@@ -31,9 +31,13 @@ class OutputTopics:
     namespace: str = ''
     points: bool = False
     color: bool = False
+    relative: bool = False
+    """Write relative inverse depth instead of depth in metres."""
 
     def __post_init__(self) -> None:
-        """Reject a namespace that ROS does not allow."""
+        """Reject a namespace that ROS does not allow, and what needs metres without them."""
+        if self.relative and (self.points or self.color):
+            raise ConfigError('points and colour preview need depth in metres, not relative depth')
         if not re.fullmatch(r'(/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*)?/?', self.namespace, re.ASCII):
             raise ConfigError(
                 f'namespace {self.namespace!r}: ROS allows letters, digits, _ and /, and no digit '
@@ -45,9 +49,17 @@ class OutputTopics:
         return '/'.join(('', *filter(None, self.namespace.split('/')), name))
 
     @property
+    def predicted(self) -> str:
+        """Return the full name of the topic of depth or relative inverse depth."""
+        return self.topic(INVERSE if self.relative else DEPTH)
+
+    @property
     def types(self) -> Mapping[str, str]:
         """Return the full names of the output topics and their types."""
-        names = {DEPTH: RAW_IMAGE, 'depth/camera_info': CAMERA_INFO}
+        names = {
+            INVERSE if self.relative else DEPTH: RAW_IMAGE,
+            'depth/camera_info': CAMERA_INFO,
+        }
         if self.points:
             names['points'] = CLOUD
         if self.color:
@@ -66,8 +78,10 @@ class DepthBagWriter:
     def write(self, frame: Frame, depth: DepthFrame) -> None:
         """Write depth and the selected outputs that are available for this frame."""
         products = Products(depth.inverse_depth, frame, self._settings, self._rays)
-        encoding = self._settings.depth_encoding
-        self._write_image(DEPTH, frame, encoding, products.depth_pixels)
+        if self._outputs.relative:
+            self._write_image(INVERSE, frame, '32FC1', depth.inverse_depth)
+        else:
+            self._write_image(DEPTH, frame, self._settings.depth_encoding, products.depth_pixels)
         if (info := products.camera_info) is not None:
             self._write('depth/camera_info', frame, CAMERA_INFO, **info)
         if self._outputs.points and (cloud := products.cloud) is not None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from flashdepth_ros.bags.find import PREDICTED
 from flashdepth_ros.bags.frames import Frame, Frames, estimate_frames
-from flashdepth_ros.bags.inference.depth_bag import DEPTH, DepthBagWriter, OutputTopics
+from flashdepth_ros.bags.inference.depth_bag import DepthBagWriter, OutputTopics
 from flashdepth_ros.bags.inference.provenance import provenance
 from flashdepth_ros.bags.inference.topic_copier import TopicCopier
 from flashdepth_ros.bags.prefetch import prefetch
@@ -22,7 +22,7 @@ from flashdepth_ros.bags.writer import BagWriter, Storage
 from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
 from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.runtime import DepthFrame
-from flashdepth_ros.runtime.settings import Settings, create_estimator
+from flashdepth_ros.runtime.settings import Settings, create_estimator, missing_metres
 
 WRITE_QUEUE_MAX = 2
 """Maximum number of estimated frames that wait to be written."""
@@ -86,8 +86,11 @@ def infer(
     :param on_frame: called with every frame's depth after it is written.
     :raises BagError: no frame could be processed, or the new bag cannot be written; no bag is
         left.
+    :raises ConfigError: a relative model has no scale for depth in metres.
     :raises KeyboardInterrupt: interrupted before the first frame was written.
     """
+    if reason := missing_metres(options.settings):
+        raise ConfigError(reason)
     with ExitStack() as stack:
         frames = Frames(
             stack.enter_context(BagReader(options.bag)),
@@ -152,7 +155,7 @@ class _Run:
         """Store the provenance and the result of the run in the metadata of the new bag."""
         result = {
             'image': self._frames.image.name,
-            PREDICTED: self._options.outputs.topic(DEPTH),
+            PREDICTED: self._options.outputs.predicted,
             'frames': f'{self.outcome.done} of {self.outcome.frames}',
             'stopped': self.outcome.stopped,
         }

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import torch
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import Network
 from flashdepth_ros.runtime.engines.engine import Engine
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.engines.openvino_core import cpu_precision, intel_gpus
@@ -38,7 +38,7 @@ class ResolvedChoice:
     intel_gpu: bool = False
 
 
-def create_engine(model: FlashDepth, choice: EngineChoice) -> Engine:
+def create_engine(model: Network, choice: EngineChoice) -> Engine:
     """
     Resolve a choice and create its engine.
 

@@ -16,7 +16,7 @@ import openvino
 import torch
 from torch import Tensor, nn
 
-from flashdepth_ros.network import FlashDepth, StreamState, create_model, load_weights
+from flashdepth_ros.network import Network, State, create_model, load_weights
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY
 from flashdepth_ros.runtime.engines.openvino_core import core, openvino_config
 from flashdepth_ros.runtime.engines.processor import usable_cores
@@ -24,43 +24,32 @@ from flashdepth_ros.runtime.engines.processor import usable_cores
 _NICENESS = 10
 
 
-class _WithStateTensor(nn.Module):
-    """The network with its state as a plain tensor, as torch.export requires."""
+class _Step(nn.Module):
+    """A network's step with plain tensors as arguments and results, as torch.export requires."""
 
-    def __init__(self, model: FlashDepth) -> None:
+    def __init__(self, model: Network, state: State | None) -> None:
         super().__init__()
         self.model = model
+        self._state_type = None if state is None else type(state)
 
-    def forward(self, frames: Tensor, ssm: Tensor) -> tuple[Tensor, Tensor]:
-        inverse_depth, state = self.model(frames, StreamState(ssm))
-        assert state is not None
-        return inverse_depth, state.ssm
-
-
-class _Stateless(nn.Module):
-    def __init__(self, model: FlashDepth) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.model(frames)[0]
+    def forward(self, frames: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
+        state = None if self._state_type is None else self._state_type(*parts)
+        inverse_depth, update = self.model.step(frames, state)
+        return inverse_depth, *update
 
 
-def to_openvino(model: FlashDepth, shape: tuple[int, ...]) -> Any:
+def to_openvino(model: Network, shape: tuple[int, ...]) -> Any:
     """Return the OpenVINO model of the network for frames of one shape, with state in and out."""
     frames = torch.zeros(shape)
+    state = model.check_inputs(frames, None)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # deprecation warnings inside torch itself
-        if model.temporal is None:
-            program = torch.export.export(_Stateless(model), (frames,))
-        else:
-            state = model.temporal.initial_state(len(frames), frames.device)
-            program = torch.export.export(_WithStateTensor(model), (frames, state.ssm))
+        program = torch.export.export(_Step(model, state), (frames, *(state or ())))
         return openvino.convert_model(program)
 
 
 def compile_model(
-    model: FlashDepth, kind: tuple[str, str, tuple[int, ...]], frames: Tensor | None = None
+    model: Network, kind: tuple[str, str, tuple[int, ...]], frames: Tensor | None = None
 ) -> bytes:
     """
     Compile for a device, precision and shape; return what OpenVINO can import.

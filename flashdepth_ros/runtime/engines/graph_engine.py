@@ -1,14 +1,14 @@
 """Run the network as a captured CUDA graph: one launch per frame instead of a thousand."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from flashdepth_ros.network import FlashDepth, StreamState
-from flashdepth_ros.runtime.engines.engine import Result
+from flashdepth_ros.network import AttentionState, Network, State
+from flashdepth_ros.runtime.engines.engine import Result, Step, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
 MAX_GRAPHS = 4
@@ -16,7 +16,8 @@ MAX_GRAPHS = 4
 _WARM_UP_RUNS = 3
 """Runs before the capture, in which libraries choose their algorithms and fill caches."""
 
-_Recorder = Callable[[Callable[[], Result]], tuple[Callable[[], None], Result]]
+_Outputs = tuple[Tensor, Sequence[Tensor]]
+_Recorder = Callable[[Callable[[], _Outputs]], tuple[Callable[[], None], _Outputs]]
 """Captures a function; returns a function that replays it, and the outputs it writes to."""
 
 
@@ -29,7 +30,7 @@ class GraphEngine(TorchEngine):
 
     def __init__(
         self,
-        model: FlashDepth,
+        model: Network,
         device: torch.device,
         precision: str,
         recorder: _Recorder | None = None,
@@ -43,47 +44,55 @@ class GraphEngine(TorchEngine):
         """Shapes of the graphs in memory; the most recently used is last."""
         return tuple(self._graphs)
 
-    @torch.inference_mode()
-    def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Run `FlashDepth.forward` on frames that are on the engine's device."""
-        state = self._model.check_inputs(frames, state)
+    def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
+        """See `Engine.run`."""
+        with self._lower_precision():
+            state = self._model.check_inputs(frames, state)
+            if reuse_state and isinstance(state, AttentionState):
+                state = self._graph(frames[:, :1], state).take(state)
+            return run_step(self._replay, frames, state, reuse_state=reuse_state)
+
+    def _replay(self, frames: Tensor, state: State | None) -> _Outputs:
+        return self._graph(frames, state)(frames, state)
+
+    def _graph(self, frames: Tensor, state: State | None) -> '_Graph':
+        """Return the graph of a shape of frames; capture it if there is none."""
         shape = tuple(frames.shape)
         if shape not in self._graphs:
-            self._graphs[shape] = _Graph(super().run, self._record, (frames, state))
+            self._graphs[shape] = _Graph(self._step, self._record, frames, state)
             while len(self._graphs) > MAX_GRAPHS:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(shape)
-        return self._graphs[shape](frames, state)
+        return self._graphs[shape]
 
 
 class _Graph:
     """A captured graph of one shape; inputs are copied to the memory that it reads."""
 
-    def __init__(
-        self,
-        run: Callable[[Tensor, StreamState | None], Result],
-        record: _Recorder,
-        example: tuple[Tensor, StreamState | None],
-    ) -> None:
-        frames, state = example
+    def __init__(self, step: Step, record: _Recorder, frames: Tensor, state: State | None) -> None:
         self._frames = frames.clone()
-        self._state = None if state is None else StreamState(state.ssm.clone())
-        self._replay, self._outputs = record(lambda: run(self._frames, self._state))
+        self._state = None if state is None else type(state)(*(part.clone() for part in state))
+        self._replay, self._outputs = record(lambda: step(self._frames, self._state))
 
-    def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
+    def take(self, state: State | None) -> State | None:
+        """Return a state in the memory that the graph reads; it is copied if it is elsewhere."""
+        for own, given in zip(self._state or (), state or (), strict=True):
+            if own.data_ptr() != given.data_ptr():
+                own.copy_(given, non_blocking=True)
+        return self._state
+
+    def __call__(self, frames: Tensor, state: State | None) -> _Outputs:
         self._frames.copy_(frames, non_blocking=True)
-        if self._state is not None and state is not None:
-            self._state.ssm.copy_(state.ssm, non_blocking=True)
+        self.take(state)
         self._replay()
-        inverse_depth, new_state = self._outputs
+        inverse_depth, update = self._outputs
         # Copies, because the next frame overwrites the outputs.
-        copied_state = None if new_state is None else StreamState(new_state.ssm.clone())
-        return inverse_depth.clone(), copied_state
+        return inverse_depth.clone(), [part.clone() for part in update]
 
 
 def record_cuda(
-    device: torch.device, run: Callable[[], Result]
-) -> tuple[Callable[[], None], Result]:
+    device: torch.device, run: Callable[[], _Outputs]
+) -> tuple[Callable[[], None], _Outputs]:
     """Capture the kernels that `run` launches, after warm-up runs on a side stream."""
     with torch.cuda.device(device):
         main_stream, side_stream = torch.cuda.current_stream(), torch.cuda.Stream()

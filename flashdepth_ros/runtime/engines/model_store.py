@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from flashdepth_ros import __version__
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import Network
 from flashdepth_ros.runtime.engines.processor import cpu_description
 from flashdepth_ros.runtime.weights import cache_folder
 
@@ -44,7 +44,7 @@ class ModelStore:
     :param compiler: name and version of the compiler.
     """
 
-    def __init__(self, model: FlashDepth, compiler: str) -> None:
+    def __init__(self, model: Network, compiler: str) -> None:
         self._name = model.config.name
         self._key = f'{compiler}, flashdepth_ros {__version__}, {_FORMAT}, {cpu_description()}, '
         self._key += fingerprint(model.state_dict())

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from flashdepth_ros.errors import FlashDepthError
-from flashdepth_ros.network import FlashDepth, StreamState
+from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY, Compilation
-from flashdepth_ros.runtime.engines.engine import Result
+from flashdepth_ros.runtime.engines.engine import Result, run_step
 from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore
 from flashdepth_ros.runtime.engines.openvino_core import core, cpu_precision, openvino_config
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
@@ -43,7 +43,7 @@ class OpenVinoEngine:
     :param device: OpenVINO's name of the device, 'CPU' or 'GPU'.
     """
 
-    def __init__(self, model: FlashDepth, precision: str, device: str = 'CPU') -> None:
+    def __init__(self, model: Network, precision: str, device: str = 'CPU') -> None:
         import openvino
 
         self.device = torch.device('cpu')
@@ -88,20 +88,23 @@ class OpenVinoEngine:
         """Shapes of the networks in memory; the most recently used is last."""
         return tuple(self._loaded)
 
-    def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Run `FlashDepth.forward`."""
+    def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
+        """See `Engine.run`."""
         state = self._model.check_inputs(frames, state)
-        shape = tuple(frames.shape)
+        if isinstance(state, AttentionState):
+            shape = (len(frames), 1, *frames.shape[2:])
+        else:
+            shape = tuple(frames.shape)
         if not self._loaded and self._precision != 'int8':
             self._wait_for(shape)
         if self._make_ready(shape):
             self._fallback_reason = ''
             self._loaded.move_to_end(shape)
-            return self._loaded[shape](frames, state)
+            return run_step(self._loaded[shape], frames, state, reuse_state=reuse_state)
         failed = shape in self._failed
         self._fallback_reason = 'openvino failed' if failed else 'until openvino is ready'
         self._add_calibration_frames(shape, [frames])
-        return self._fallback.run(frames, state)
+        return self._fallback.run(frames, state, reuse_state=reuse_state)
 
     def prepare(self, frames: Tensor) -> None:
         """Load the network of this size; compile it first if necessary."""
@@ -207,18 +210,16 @@ class _Request:
         self._request = compiled.create_infer_request()
         self._shapes = [tuple(output.shape) for output in compiled.outputs]
 
-    def __call__(self, frames: Tensor, state: StreamState | None) -> Result:
+    def __call__(self, frames: Tensor, state: State | None) -> tuple[Tensor, list[Tensor]]:
         # Keep references: OpenVINO holds none to the copies that `contiguous` may make.
-        inputs = [frames.contiguous()]
-        if state is not None:
-            inputs.append(state.ssm.contiguous())
+        inputs = [part.contiguous() for part in (frames, *(state or ()))]
         outputs = [torch.empty(shape) for shape in self._shapes]
         for index, tensor in enumerate(inputs):
             self._request.set_input_tensor(index, _shared(tensor))
         for index, tensor in enumerate(outputs):
             self._request.set_output_tensor(index, _shared(tensor))
         self._request.infer()
-        return outputs[0], None if state is None else StreamState(outputs[1])
+        return outputs[0], outputs[1:]
 
 
 def _shared(tensor: Tensor) -> Any:

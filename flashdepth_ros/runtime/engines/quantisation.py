@@ -6,10 +6,10 @@ import nncf
 import torch
 from torch import Tensor
 
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import Network
 
 
-def quantise(network: Any, model: FlashDepth, frames: Tensor) -> Any:
+def quantise(network: Any, model: Network, frames: Tensor) -> Any:
     """
     Return the network in int8, except for layers whose quantisation visibly changes depth.
 
@@ -26,13 +26,13 @@ def quantise(network: Any, model: FlashDepth, frames: Tensor) -> Any:
     )
 
 
-def calibration_samples(model: FlashDepth, frames: Tensor) -> list[list[Any]]:
+def calibration_samples(model: Network, frames: Tensor) -> list[list[Any]]:
     """Return the inputs of the network for every frame of a stream."""
     samples, state = [], None
     with torch.inference_mode():
         for frame in frames.split(1, dim=1):
             before = model.check_inputs(frame, state)
-            samples.append([frame.numpy()] + ([] if before is None else [before.ssm.numpy()]))
+            samples.append([part.numpy() for part in (frame, *(before or ()))])
             _, state = model(frame, before)
     return samples
 

@@ -1,13 +1,14 @@
 """Run the network with PyTorch on the CPU or a GPU, eagerly or with torch.compile."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 import logging
 
 import torch
 from torch import Tensor, nn
 
-from flashdepth_ros.network import FlashDepth, StreamState
-from flashdepth_ros.runtime.engines.engine import Result
+from flashdepth_ros.network import Network, State
+from flashdepth_ros.runtime.engines.engine import Result, Step, run_step
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -28,7 +29,7 @@ class TorchEngine:
 
     def __init__(
         self,
-        model: FlashDepth,
+        model: Network,
         device: torch.device,
         precision: str,
         *,
@@ -40,15 +41,21 @@ class TorchEngine:
         self._model = model.to(device)
         if not keep_weights:
             convert_weights(self._model, self._dtype)
-        self._network: Callable[[Tensor, StreamState | None], Result] = self._model
+        self._step: Step = self._model.step
         if device.type == 'cpu':
             torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
 
-    def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Run `FlashDepth.forward` on frames that are on the engine's device."""
+    def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
+        """See `Engine.run`."""
+        with self._lower_precision():
+            state = self._model.check_inputs(frames, state)
+            return run_step(self._step, frames, state, reuse_state=reuse_state)
+
+    @contextmanager
+    def _lower_precision(self) -> Iterator[None]:
         lower = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self.device.type, self._dtype, enabled=lower):
-            return self._network(frames, state)
+            yield
 
     def prepare(self, frames: Tensor) -> None:
         """Run one frame to fill caches."""
@@ -70,29 +77,28 @@ class CompiledTorchEngine(TorchEngine):
 
     name = 'torch_compile'
 
-    def __init__(self, model: FlashDepth, device: torch.device, precision: str) -> None:
+    def __init__(self, model: Network, device: torch.device, precision: str) -> None:
         super().__init__(model, device, precision)
         try:
-            self._network = torch.compile(self._model, dynamic=False)
+            self._step = torch.compile(self._model.step, dynamic=False)
         except OSError as error:
             self._use_eager_mode(error)
 
-    def run(self, frames: Tensor, state: StreamState | None) -> Result:
-        """Run `FlashDepth.forward` on frames that are on the engine's device."""
-        state = self._model.check_inputs(frames, state)
-        if self._network is not self._model:
+    def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
+        """See `Engine.run`."""
+        if self.name != TorchEngine.name:
             try:
-                return super().run(frames, state)
+                return super().run(frames, state, reuse_state=reuse_state)
             except (torch._dynamo.exc.TorchDynamoException, OSError) as error:
                 self._use_eager_mode(error)
-        return super().run(frames, state)
+        return super().run(frames, state, reuse_state=reuse_state)
 
     def _use_eager_mode(self, error: Exception) -> None:
         _LOG.warning('torch.compile failed; using eager mode: %s', str(error).splitlines()[0])
-        self._network, self.name = self._model, TorchEngine.name
+        self._step, self.name = self._model.step, TorchEngine.name
 
 
-def convert_weights(model: FlashDepth, dtype: torch.dtype) -> None:
+def convert_weights(model: Network, dtype: torch.dtype) -> None:
     """Convert the weights to `dtype` that autocast would otherwise convert at every frame."""
     if dtype == torch.float32:
         return

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flashdepth_ros.entry_point import run_process
-from flashdepth_ros.network import StreamState
+from flashdepth_ros.network import State
 from flashdepth_ros.node import process
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime import DepthEstimator
@@ -34,7 +34,13 @@ class StubEngine:
     def __init__(self) -> None:
         self._map = torch.empty(0)
 
-    def run(self, frames: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState | None]:
+    def run(
+        self,
+        frames: Tensor,
+        state: State | None,
+        *,
+        reuse_state: bool = False,  # noqa: ARG002
+    ) -> tuple[Tensor, State | None]:
         """Return inverse depth (1, 1, h, w) that decreases from row to row."""
         height, width = frames.shape[-2:]
         if self._map.shape[-2:] != (height, width):
