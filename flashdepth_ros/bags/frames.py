@@ -153,10 +153,10 @@ class Frames:
 
 
 def estimate_frames(
-    frames: Frames, estimator: DepthEstimator
+    frames: Frames, estimator: DepthEstimator, windows: bool = False
 ) -> Iterator[tuple[Frame, DepthFrame]]:
     """
-    Yield every frame with its depth, estimated as in the live node.
+    Yield every frame with its depth, estimated as in the live node or in windows.
 
     A frame that the estimator rejects is counted as skipped.
 
@@ -165,6 +165,13 @@ def estimate_frames(
     """
     config = estimator.config
     frames.cameras.canonical = CanonicalCamera(config.name, config.canonical_focal)
+    if windows:
+        # Here, because commands that estimate nothing do without PyTorch.
+        from flashdepth_ros.runtime.offline import estimate_in_windows
+
+        with _inference_errors():
+            yield from estimate_in_windows(estimator, frames, frames.skip)
+        return
     for frame, pending in _delay(_submit(frames, estimator), estimator.ahead):
         with _inference_errors():
             depth = pending.result()

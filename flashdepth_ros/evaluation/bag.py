@@ -97,7 +97,8 @@ def _predictions(
     candidate: Candidate, paired: PairedBag, task: Task, result: CandidateResult
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
-        return predict(task.loaded.estimators[candidate.label], paired, task.progress, result)
+        estimator = task.loaded.estimators[candidate.label]
+        return predict(estimator, paired, task.progress, result, candidate.windows)
     return read_predictions(candidate, paired, task.protocol, result)
 
 

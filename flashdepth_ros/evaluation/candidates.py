@@ -10,7 +10,9 @@ from typing import Any
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime.offline import check_windows
 from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 
@@ -34,6 +36,8 @@ class ModelCandidate:
 
     settings: Settings
     label: str
+    windows: bool = False
+    """Whether it estimates in windows of a video, not frame by frame as the live node."""
 
     def estimator(self) -> DepthEstimator:
         """
@@ -54,6 +58,7 @@ class ModelCandidate:
             'weights': weights.name,
             'weights_sha256': file_sha256(weights),
             'temporal': 'on' if self.settings.temporal else 'off',
+            **({'window': 'on'} if self.windows else {}),
             'short_side_px': str(short_side),
             'device': setting if setting == 'intel_gpu' else str(device),
             'device_name': device_name(setting, device),
@@ -119,16 +124,25 @@ def load(candidates: Sequence[Candidate]) -> Loaded:
     return loaded
 
 
-def parse_model(text: str, defaults: Settings) -> ModelCandidate:
+def parse_model(text: str, defaults: Settings, windows: bool = False) -> ModelCandidate:
     """
-    Return the candidate for `NAME` or `NAME,key=value,...`; the keys are KEYS and `label`.
+    Return the candidate for `NAME` or `NAME,key=value,...`.
 
-    :raises ConfigError: an unknown name, key or value.
+    The keys are KEYS, `window` and `label`.
+
+    :param windows: whether it estimates in windows if the key `window` is not given.
+    :raises ConfigError: an unknown name, key or value, or the model has no windows.
     """
-    name, given = _split(text, (*KEYS, 'label'))
+    name, given = _split(text, (*KEYS, 'window', 'label'))
     label = given.pop('label', text)
+    if (switch := given.pop('window', '')) and switch not in _SWITCH:
+        raise ConfigError(f'{text!r}: window {switch!r}; expected on or off')
+    windows = _SWITCH.get(switch, windows)
     changes = {KEYS[key]: _value(key, value) for key, value in given.items()}
-    return ModelCandidate(update(defaults, {'model': name, **changes}), label)
+    settings = update(defaults, {'model': name, **changes})
+    if windows:
+        check_windows(preset(name))
+    return ModelCandidate(settings, label, windows)
 
 
 def parse_recorded(text: str) -> RecordedCandidate:

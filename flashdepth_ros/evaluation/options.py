@@ -67,7 +67,7 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
         action='append',
         default=[],
         metavar='NAME[,KEY=VALUE...]',
-        help=f'a preset; keys: {", ".join(KEYS)}, label; may be repeated '
+        help=f'a preset; keys: {", ".join(KEYS)}, window, label; may be repeated '
         '(default flashdepth-tiny)',
     )
     group.add_argument(
@@ -83,6 +83,12 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
         choices=('on', 'off'),
         default='on',
         help='temporal module, for models without this key (default on)',
+    )
+    group.add_argument(
+        '--window',
+        action='store_true',
+        help='estimate in windows of the video, for models without this key (default: frame by '
+        'frame, as the live node)',
     )
     group.add_argument(
         '--short-side',
@@ -166,7 +172,9 @@ def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
     )
     models = arguments.model or ([] if arguments.predictions else [defaults.model])
     recorded = [parse_recorded(text) for text in arguments.predictions]
-    return check_labels([*(parse_model(text, defaults) for text in models), *recorded])
+    return check_labels(
+        [*(parse_model(text, defaults, arguments.window) for text in models), *recorded]
+    )
 
 
 def _pose(text: str) -> tuple[float, ...]:

@@ -58,11 +58,16 @@ def store_predictions(
 
 
 def predict(
-    estimator: DepthEstimator, paired: PairedBag, progress: bool, result: CandidateResult
+    estimator: DepthEstimator,
+    paired: PairedBag,
+    progress: bool,
+    result: CandidateResult,
+    windows: bool = False,
 ) -> Predictions:
     """
     Yield a model's inverse depth of every frame of the bag, starting a new sequence.
 
+    :param windows: estimate in windows, not as the live node.
     :raises BagError: the recording is damaged; raised at the damage.
     """
     result.relative = not estimator.config.metric
@@ -77,7 +82,7 @@ def predict(
         topics.bits,
     )
     estimates = tqdm(
-        estimate_frames(frames, estimator),
+        estimate_frames(frames, estimator, windows),
         desc=f'{paired.path.name}: {result.label}',
         total=len(frames),
         unit='frame',

@@ -7,21 +7,30 @@ key frames tell its scale and shift; over the eight frames the two windows are b
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from flashdepth_ros.network.config import WINDOW
-from flashdepth_ros.network.video_depth_anything import VideoDepthAnything
+from flashdepth_ros.network.config import WINDOW, ModelConfig
 
 _KEY_FRAMES = (0, 12)
 """Places, in the window before, of the frames that also begin the next one."""
 _BLENDED = 8
-_STEP = WINDOW - len(_KEY_FRAMES) - _BLENDED
+NEW_FRAMES = WINDOW - len(_KEY_FRAMES) - _BLENDED
 """Number of new frames in each window after the first."""
 
 
-def window(model: VideoDepthAnything, frames: Tensor) -> Tensor:
+class WindowNetwork(Protocol):
+    """A network that estimates windows, such as `VideoDepthAnything`."""
+
+    config: ModelConfig
+
+    def estimate_window(self, frames: Tensor) -> Tensor:
+        """Return inverse depth (B, T, H, W) of frames (B, T, 3, H, W); T is at most 32."""
+
+
+def window(model: WindowNetwork, frames: Tensor) -> Tensor:
     """
     Estimate inverse depth of windows in which every frame sees all others.
 
@@ -32,7 +41,7 @@ def window(model: VideoDepthAnything, frames: Tensor) -> Tensor:
     return model.estimate_window(frames)
 
 
-def offline(model: VideoDepthAnything, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
     """
     Estimate inverse depth of a video of any length; keep at most two windows in memory.
 
@@ -60,9 +69,9 @@ def offline(model: VideoDepthAnything, frames: Iterable[Tensor]) -> Iterator[Ten
         if copies >= _BLENDED:
             return
         pending = pending[finished:]
-        new = list(islice(frames, _STEP))
+        new = list(islice(frames, NEW_FRAMES))
         inputs = [inputs[place] for place in (*_KEY_FRAMES, *range(-_BLENDED, 0))] + new
-        count, end = count + len(new), end + _STEP
+        count, end = count + len(new), end + NEW_FRAMES
 
 
 class _Alignment:

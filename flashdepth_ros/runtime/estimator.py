@@ -90,6 +90,10 @@ class DepthEstimator:
         """Return height and width of the network input for an image of this size, px."""
         return self.size.for_image(height, width, self.config.short_side)
 
+    def depth_size(self, image: tuple[int, int], network: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width of depth, from those of the image and of the network input."""
+        return image if self.output_size == 'input' else network
+
     def estimate(
         self,
         rgb: npt.NDArray[np.uint8],
@@ -142,7 +146,7 @@ class DepthEstimator:
             self._infer(frame),
             position,
             self._focal_ratio((height, width)),
-            (height, width) if self.output_size == 'input' else (frame.shape[-2], frame.shape[-1]),
+            self.depth_size((height, width), (frame.shape[-2], frame.shape[-1])),
             self._finish_pending,
             preprocess_s=uploaded_s - start_s,
             launched_s=launched_s,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 import yaml
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network.config import PATCH, preset
+from flashdepth_ros.network.config import PATCH, TemporalConfig, preset
 from flashdepth_ros.training.losses import LossConfig
 
 T = TypeVar('T')
@@ -231,10 +231,11 @@ def _check(config: TrainingConfig, where: str) -> None:
 
 def _check_cache(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
     rates = config.optimiser.rates
-    if not config.temporal or rates.encoder or rates.fusion or rates.context:
+    recurrent = config.temporal and isinstance(preset(config.model).temporal, TemporalConfig)
+    if not recurrent or rates.encoder or rates.fusion or rates.context:
         raise ConfigError(
-            f'{where}: {phase}: cached_samples and frame_repeats need a temporal module, and rate '
-            '0 for encoder, fusion and context'
+            f'{where}: {phase}: cached_samples and frame_repeats need a recurrent temporal '
+            'module, and rate 0 for encoder, fusion and context'
         )
     if phase.cached_samples < 1 or phase.frame_repeats < 1:
         raise ConfigError(f'{where}: {phase}: frame_repeats >= 1 and cached_samples >= 1 expected')

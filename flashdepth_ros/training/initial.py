@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import FlashDepth, names
+from flashdepth_ros.network import Network, build_model, names
 from flashdepth_ros.network.checkpoint import read_weights
 from flashdepth_ros.network.config import PATCH, InverseDepthOutput, preset
 from flashdepth_ros.network.decoder import ResidualUnit
@@ -24,7 +24,7 @@ _OPTIONAL = ('temporal.', _FUSION)
 """Parts that may be missing in the initial weights; they start without effect."""
 
 
-def initial_model(config: TrainingConfig) -> FlashDepth:
+def initial_model(config: TrainingConfig) -> Network:
     """
     Build the model of a run with its initial weights; deterministic for a seed.
 
@@ -35,7 +35,7 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
         architecture = replace(architecture, temporal=None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = FlashDepth(architecture)
+        model = build_model(architecture)
         _initialise(model, config.initial)
     if config.initial.student:
         excluded = (_CONTEXT, _FUSION) if config.initial.reset_fusion else (_CONTEXT,)
@@ -50,7 +50,7 @@ def initial_model(config: TrainingConfig) -> FlashDepth:
     return model
 
 
-def _initialise(model: FlashDepth, initial: InitialConfig) -> None:
+def _initialise(model: Network, initial: InitialConfig) -> None:
     """
     Initialise every layer so that signals keep their scale, for any width of the model.
 
@@ -101,7 +101,7 @@ def _limit_memory(mixer: Mixer, tokens: float) -> None:
         mixer.A_log.copy_(torch.maximum(mixer.A_log, -(tokens * step).log()))
 
 
-def _initialise_output(model: FlashDepth, initial: InitialConfig) -> None:
+def _initialise_output(model: Network, initial: InitialConfig) -> None:
     """
     Make the last layer output a typical depth on average, with half of that as deviation.
 
@@ -124,7 +124,7 @@ def _initialise_output(model: FlashDepth, initial: InitialConfig) -> None:
 
 
 def _load_into(
-    model: FlashDepth, weights: str, prefix: str = '', excluded: tuple[str, ...] = ()
+    model: Network, weights: str, prefix: str = '', excluded: tuple[str, ...] = ()
 ) -> None:
     """Load the entries whose names begin with `prefix`, except those of the excluded parts."""
     source = _with_package_names(read_weights(weights))

@@ -37,6 +37,8 @@ class LossConfig:
     """Gradient matching at several scales, in the space of `log_l1`: sharp boundaries."""
     temporal_gradient: float = 0.0
     """Change between frames where the target is static, in the space of `log_l1`."""
+    aligned_temporal_gradient: float = 0.0
+    """`temporal_gradient` of clips normalised as by `scale_shift_invariant`: without a unit."""
     drift: float = 0.0
     """Deviation of the frames' best scales within a clip, as in `metrics.scale_drift`."""
     scale_shift_invariant: float = 0.0
@@ -54,6 +56,9 @@ def training_loss(prediction: Tensor, target: Tensor, config: LossConfig) -> dic
         'shape': lambda: shape(near, near_target),
         'gradient': lambda: gradient_matching(near, near_target),
         'temporal_gradient': lambda: temporal_gradient_matching(near, near_target),
+        'aligned_temporal_gradient': lambda: temporal_gradient_matching(
+            *_normalise_both(prediction, target)
+        ),
         'drift': lambda: drift(prediction, target),
         'scale_shift_invariant': lambda: scale_shift_invariant(prediction, target),
     }
@@ -142,9 +147,7 @@ def scale_shift_invariant(prediction: Tensor, target: Tensor) -> Tensor:
     over the clip, which makes the loss invariant to scale > 0 and shift; the largest 20 % of the
     residuals are excluded.
     """
-    mask = target.isfinite()
-    prediction, normalised = (_normalise(x, mask) for x in (prediction, target.nan_to_num()))
-    target = normalised.masked_fill(~mask, torch.nan)
+    prediction, target = _normalise_both(prediction, target)
     return trimmed_l1(prediction, target) + gradient_matching(prediction, target)
 
 
@@ -162,6 +165,13 @@ def clip_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of `values` (B, ...) where `mask` is true for each clip, (B,)."""
     total = torch.where(mask, values, 0.0).flatten(1).sum(dim=1)
     return total / mask.flatten(1).sum(dim=1).clamp(min=1)
+
+
+def _normalise_both(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalise prediction and target over the known pixels of the target; it keeps its NaN."""
+    mask = target.isfinite()
+    prediction, normalised = (_normalise(x, mask) for x in (prediction, target.nan_to_num()))
+    return prediction, normalised.masked_fill(~mask, torch.nan)
 
 
 def _normalise(inverse_depth: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import FlashDepth, Network
 from flashdepth_ros.training.config import OptimiserConfig, RatesConfig
 
 PARTS = tuple(RatesConfig.__dataclass_fields__)
@@ -18,7 +18,7 @@ PARTS = tuple(RatesConfig.__dataclass_fields__)
 
 
 def make_optimisers(
-    model: FlashDepth, config: OptimiserConfig, train_features: bool = True
+    model: Network, config: OptimiserConfig, train_features: bool = True
 ) -> list[Optimizer]:
     """
     Return the optimisers of the parts with a rate above 0, and freeze the other parts.
@@ -82,12 +82,13 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel:
 
 
 def _trainable(
-    model: FlashDepth, part: str, rate: float, train_features: bool
+    model: Network, part: str, rate: float, train_features: bool
 ) -> list[tuple[str, nn.Parameter]]:
     """Return names and parameters of a part that are trained, and freeze its others."""
     named = [(n, p) for n, p in model.named_parameters() if n.split('.')[0] == part]
     for name, parameter in named:
-        frozen = not train_features and model.is_before_alignment(name)
+        kept = isinstance(model, FlashDepth) and model.is_before_alignment(name)
+        frozen = not train_features and kept
         parameter.requires_grad_(rate > 0 and not frozen)
     return [(name, parameter) for name, parameter in named if parameter.requires_grad]
 

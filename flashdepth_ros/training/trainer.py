@@ -9,7 +9,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import FlashDepth, Network, VideoDepthAnything
+from flashdepth_ros.network.flashdepth import select_frames
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import Sample
@@ -31,11 +32,13 @@ class Trainer:
         self.seconds = 0.0
         # Channels last: a step takes two thirds of the time on two cores.
         model = initial_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model: FlashDepth = model.to(world.device).train()
+        self.model: Network = model.to(world.device).train()
         self.optimisers = make_optimisers(self.model, config.optimiser, not config.uses_cache)
         decay = config.optimiser.ema_decay
         self.average = make_average(self.model, decay) if decay else None
         network: nn.Module = self.model
+        if isinstance(self.model, VideoDepthAnything):
+            network = _Windows(self.model)
         if config.compile:
             network.compile()
         if world.size > 1:
@@ -43,10 +46,10 @@ class Trainer:
         self.network = network
 
     @property
-    def evaluation_model(self) -> FlashDepth:
+    def evaluation_model(self) -> Network:
         """Return the model to validate and export: the moving average where there is one."""
         model = self.average.module if self.average else self.model
-        assert isinstance(model, FlashDepth)
+        assert isinstance(model, (FlashDepth, VideoDepthAnything))
         return model
 
     def train_step(self, sample: Sample | CachedSample) -> dict[str, Tensor]:
@@ -103,6 +106,24 @@ class Trainer:
                 'use another output folder'
             ) from error
         self.step, self.seconds = state['step'], state['seconds']
+
+
+class _Windows(nn.Module):
+    """Video Depth Anything on clips, in which every frame depends on all others."""
+
+    def __init__(self, model: VideoDepthAnything) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, frames: Tensor, state: None = None, output_frames: Tensor | None = None
+    ) -> tuple[Tensor, None]:
+        """Estimate all frames of each clip, or `output_frames` (B, S) of them."""
+        inverse_depth = self.model.estimate_window(frames)
+        if output_frames is not None:
+            chosen = select_frames(inverse_depth.flatten(0, 1), output_frames)
+            inverse_depth = chosen.unflatten(0, output_frames.shape)
+        return inverse_depth, state
 
 
 def _restore_optimiser(optimiser: Optimizer, state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from flashdepth_ros import metrics
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network import Network
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.batches import CHUNK, normalise
 from flashdepth_ros.training.config import TrainingConfig
@@ -44,7 +44,7 @@ class Validation:
         videos = tuple(found[round(position)] for position in positions)
         return Validation(videos, validation.frames, size)
 
-    def run(self, model: FlashDepth, device: torch.device) -> dict[str, float]:
+    def run(self, model: Network, device: torch.device) -> dict[str, float]:
         """Return the metrics of `model`; NaN where a metric is defined for no video."""
         scores = []
         progress = Progress()
@@ -57,7 +57,7 @@ class Validation:
         return {name: _mean([each[name] for each in scores]) for name in METRICS}
 
 
-def predict(model: FlashDepth, window: Window, device: torch.device) -> Array:
+def predict(model: Network, window: Window, device: torch.device) -> Array:
     """Return the inverse depth (T, H, W) of a sequence, with the state passed between frames."""
     state = None
     parts = []

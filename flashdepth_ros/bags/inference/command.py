@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='TOPIC',
         help='camera_info topic (default: the one with the name closest to the image topic)',
     )
+    parser.add_argument(
+        '--window',
+        action='store_true',
+        help='video-depth-anything: estimate in overlapping windows of 32 frames, in which every '
+        'frame also depends on those after it (default: in streaming mode, as the node does)',
+    )
     parser.add_argument('--points', action='store_true', help='also write the point cloud')
     parser.add_argument('--color', action='store_true', help='also write the colour preview')
     parser.add_argument(
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings=settings,
         image=arguments.topic,
         camera_info=arguments.info_topic,
+        windows=arguments.window,
         outputs=outputs,
         copy_topics=None if arguments.copy is None else tuple(arguments.copy),
         storage=arguments.storage,

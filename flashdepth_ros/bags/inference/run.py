@@ -21,7 +21,9 @@ from flashdepth_ros.bags.reader import BagReader
 from flashdepth_ros.bags.writer import BagWriter, Storage
 from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
 from flashdepth_ros.interruption import Interruption
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthFrame
+from flashdepth_ros.runtime.offline import check_windows
 from flashdepth_ros.runtime.settings import Settings, create_estimator, missing_metres
 
 WRITE_QUEUE_MAX = 2
@@ -34,6 +36,7 @@ class InferOptions:
     """
     The recording to read, the settings of the estimator, and the bag to write.
 
+    :param windows: estimate in windows, not as the live node.
     :param image: the image topic; '': the only one in the bag.
     :param camera_info: its topic; '': the one whose name is closest to the image topic's name.
     :param copy_topics: the original topics to copy; empty: all; None: none.
@@ -42,6 +45,7 @@ class InferOptions:
     bag: Path
     output: Path
     settings: Settings = field(default_factory=Settings)
+    windows: bool = False
     image: str = ''
     camera_info: str = ''
     outputs: OutputTopics = field(default_factory=OutputTopics)
@@ -86,9 +90,12 @@ def infer(
     :param on_frame: called with every frame's depth after it is written.
     :raises BagError: no frame could be processed, or the new bag cannot be written; no bag is
         left.
-    :raises ConfigError: a relative model has no scale for depth in metres.
+    :raises ConfigError: a relative model has no scale for depth in metres, or the model has no
+        windows.
     :raises KeyboardInterrupt: interrupted before the first frame was written.
     """
+    if options.windows:
+        check_windows(preset(options.settings.model))
     if reason := missing_metres(options.settings):
         raise ConfigError(reason)
     with ExitStack() as stack:
@@ -178,7 +185,7 @@ class _Run:
         settings = self._options.settings
         estimator = create_estimator(settings)
         self._provenance = provenance(settings, estimator)
-        yield from estimate_frames(self._frames, estimator)
+        yield from estimate_frames(self._frames, estimator, self._options.windows)
 
     def _check_topic_names(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics

@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from flashdepth_ros.network import Network, State
+from flashdepth_ros.network import Network, State, VideoDepthAnything
 from flashdepth_ros.runtime.engines.engine import Result, Step, run_step
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
@@ -50,6 +50,12 @@ class TorchEngine:
         with self._lower_precision():
             state = self._model.check_inputs(frames, state)
             return run_step(self._step, frames, state, reuse_state=reuse_state)
+
+    def run_window(self, frames: Tensor) -> Tensor:
+        """See `Engine.run_window`; always eagerly."""
+        assert isinstance(self._model, VideoDepthAnything)
+        with self._lower_precision():
+            return self._model.estimate_window(frames)
 
     @contextmanager
     def _lower_precision(self) -> Iterator[None]:
