@@ -1,4 +1,5 @@
 from dataclasses import replace
+import weakref
 
 import numpy as np
 import pytest
@@ -257,3 +258,33 @@ def test_missing_weights_message_says_where_to_get_them(tmp_path, monkeypatch):
     path = tmp_path / 'flashdepth_ros' / 'depth-anything-v2-b.pth'
     path.touch()
     assert find_weights(config) == path
+
+
+def test_the_cache_of_temporal_attention_is_flat_and_freed_by_a_reset():
+    name = 'video-depth-anything-tiny'
+    weights = golden_models.golden_model(name).state_dict()
+    estimator = DepthEstimator(name, weights, 'cpu', 'fp32', 'torch', short_side=28)
+    sizes = set()
+    for index in range(150):
+        estimator.estimate(np.full((28, 28, 3), index % 256, np.uint8), index * 10**8)
+        sizes.add(estimator.state_memory_bytes())
+    assert len(sizes) == 1
+    caches = [weakref.ref(cache) for cache in estimator._state]
+    estimator.reset()
+    frame = estimator.estimate(np.zeros((28, 28, 3), np.uint8), 10**12)
+    assert frame.reset_reason == 'requested'
+    assert not [cache for cache in caches if cache() is not None]
+
+
+def test_another_input_size_resets_temporal_attention_but_not_the_recurrence():
+    for name, reason in (
+        ('video-depth-anything-tiny', 'geometry_changed'),
+        ('flashdepth-tiny-s', ''),
+    ):
+        weights = golden_models.golden_model(name).state_dict()
+        estimator = DepthEstimator(name, weights, 'cpu', 'fp32', 'torch', short_side=56)
+        image = np.zeros((56, 70, 3), np.uint8)
+        estimator.estimate(image, 0)
+        estimator.size = replace(estimator.size, short_side=42)
+        assert estimator.estimate(image, 10**8).reset_reason == reason
+        assert estimator.estimate(image, 2 * 10**8).reset_reason == ''
