@@ -30,6 +30,7 @@ from flashdepth_ros.evaluation.time_slices import (
     slice_colours,
     slice_duration_s,
 )
+from flashdepth_ros.network.config import preset
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def _predictions(
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
         estimator = task.loaded.estimators[candidate.label]
+        result.relative = not preset(candidate.settings.model).metric
         return predict(estimator, paired, task.progress, result, candidate.windows)
     return read_predictions(candidate, paired, task.protocol, result)
 

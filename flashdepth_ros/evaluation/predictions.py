@@ -70,7 +70,6 @@ def predict(
     :param windows: estimate in windows, not as the live node.
     :raises BagError: the recording is damaged; raised at the damage.
     """
-    result.relative = not estimator.config.metric
     estimator.warm_up(*paired.view.shape)
     estimator.reset()
     topics = paired.frames

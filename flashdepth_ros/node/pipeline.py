@@ -84,7 +84,8 @@ class Pipeline:
             self._node.get_logger().warning(reason)
         self._subscriber.open(parameters.image_transport == 'compressed')
         self._supervisor.estimator, self.configured = estimator, True
-        return f'{_describe(parameters, estimator)}, images from {self._subscriber.topic}'
+        source, output = self._subscriber.topic, _describe_output(parameters, estimator)
+        return f'{_describe(parameters, estimator)}, images from {source}, {output}'
 
     def activate(self) -> None:
         """Start the inference thread and process images; the first one starts a sequence."""
@@ -219,8 +220,8 @@ def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
     purpose = '' if parameters.weights else _in_brackets(estimator.config.purpose)
     reason = _in_brackets(engine.reason)
     return (
-        f'{parameters.model}{purpose}, {_describe_output(parameters, estimator)}, '
-        f'{engine.name}{reason} on {engine.device} in {engine.precision}'
+        f'{parameters.model}{purpose}, {engine.name}{reason} on {engine.device} '
+        f'in {engine.precision}'
     )
 
 

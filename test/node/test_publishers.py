@@ -27,6 +27,12 @@ def bench(tmp_path_factory):
         yield bench
 
 
+@pytest.fixture(autouse=True)
+def quiet(bench):
+    """Let what a driver of the test before has sent arrive first."""
+    bench.spin_for(0.5)
+
+
 @contextmanager
 def running(*command):
     process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, env=os.environ)
