@@ -7,8 +7,10 @@
 #                           what pip is to install as PyTorch, with pip's own options
 #   LAUNCH=PATH:PATH        where launch and launch_ros can be imported; see CONTRIBUTING.md
 #   PYTEST='-k rays'        arguments for pytest
+#   PARALLEL=1              how many test processes run at a time
 
 PYTHON ?= python3
+PARALLEL ?= 2
 DISTRO ?= jazzy
 VENV := .venv$(if $(filter-out jazzy,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin
@@ -29,7 +31,7 @@ demo: $(DEMO_READY)
 	$(BIN)/flashdepth demo
 
 test: lint type
-	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest $(PYTEST)
+	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist loadfile $(PYTEST)
 
 lint: $(TEST_READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
