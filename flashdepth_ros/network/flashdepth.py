@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -167,7 +168,7 @@ class FlashDepth(nn.Module):
             return None, self.encoder(images)
         if not images.is_cuda or torch.is_grad_enabled():
             return self.context(images), self.encoder(images)
-        main, side = torch.cuda.current_stream(images.device), torch.cuda.Stream(images.device)
+        main, side = torch.cuda.current_stream(images.device), side_stream(images.device)
         side.wait_stream(main)
         with torch.cuda.stream(side):
             context = self.context(images)
@@ -190,6 +191,12 @@ class FlashDepth(nn.Module):
         if state is None:
             return self.temporal.initial_state(len(frames), frames.device)
         return self.temporal.check_state(state, len(frames))
+
+
+@cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of the context branch: one a device, as each has memory of its own."""
+    return torch.cuda.Stream(device)
 
 
 def select_frames(maps: Tensor, indices: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Preprocessing: resize a uint8 RGB image to the inference size and normalise it."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -88,8 +88,23 @@ def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(rgb.shape[:2]) == size:
         return pixels
     if _needs_area_filter(rgb.shape, size):
-        return F.interpolate(pixels, size, mode='area')
+        # Not `mode='area'`, whose areas are whole pixels.
+        rows, columns = (
+            _area_weights(length, target, rgb.device)
+            for length, target in zip(rgb.shape, size, strict=False)
+        )
+        return rows @ pixels @ columns.T
     return F.interpolate(pixels, size, mode='bicubic')
+
+
+@lru_cache(maxsize=8)
+def _area_weights(length: int, target: int, device: torch.device) -> Tensor:
+    """Return the share (target, length) of each pixel in the area of each target pixel."""
+    scale = length / target
+    edges = (torch.arange(target + 1, dtype=torch.float64) * scale).unsqueeze(1)
+    pixels = torch.arange(length, dtype=torch.float64)
+    overlap = torch.minimum(edges[1:], pixels + 1) - torch.maximum(edges[:-1], pixels)
+    return (overlap.clamp(min=0) / scale).float().to(device)
 
 
 def _needs_area_filter(shape: tuple[int, ...], size: tuple[int, int]) -> bool:

@@ -13,6 +13,7 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import FlashDepth, Network
 from flashdepth_ros.training.config import OptimiserConfig, RatesConfig
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 PARTS = tuple(RatesConfig.__dataclass_fields__)
 """The parts of a model with a learning rate each: the first component of parameter names."""
 
@@ -75,10 +76,10 @@ def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
     """Return a moving average of the weights; its first 1 / (1 - decay) updates weigh the same."""
 
-    def blend(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        return average.lerp(current, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
+    def blend(averages: Tensors, currents: Tensors, updates: Tensor | int) -> None:
+        torch._foreach_lerp_(averages, currents, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
 
-    return AveragedModel(model, avg_fn=blend)
+    return AveragedModel(model, multi_avg_fn=blend)
 
 
 def _trainable(

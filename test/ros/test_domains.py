@@ -1,11 +1,10 @@
 """The ROS domains of the processes on this host."""
 
-import os
-
 import pytest
 import rclpy
 
 from flashdepth_ros.ros.domains import domains_in_use, domains_of_ports
+from support.ros_graph import other_domain
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,7 @@ def test_domains_of_udp_ports(ports, expected):
 
 
 def test_domain_of_a_running_node_is_found():
-    domain = int(os.environ['ROS_DOMAIN_ID']) % 100 + 1
+    domain = other_domain()
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
     node = rclpy.create_node('elsewhere', context=context)

@@ -221,6 +221,19 @@ def test_auto_chooses_bf16_on_a_cpu_with_bf16_multiplication(monkeypatch, bf16):
 
 
 @pytest.mark.parametrize(
+    ('capability', 'precision'), [((7, 5), 'fp16'), ((8, 0), 'bf16'), ((9, 0), 'bf16')]
+)
+def test_auto_chooses_bf16_on_a_gpu_that_multiplies_it_without_emulation(
+    monkeypatch, capability, precision
+):
+    capabilities = {0: (9, 0), 1: capability}
+    monkeypatch.setattr(
+        torch.cuda, 'get_device_capability', lambda device: capabilities[device.index]
+    )
+    assert choosing.choose_precision('auto', torch.device('cuda:1')) == precision
+
+
+@pytest.mark.parametrize(
     ('choice', 'message'),
     [
         (EngineChoice('cpu', 'int8', 'torch'), "'int8' requires engine openvino"),

@@ -167,6 +167,16 @@ def test_resizing_on_cpu_and_device_agrees(size):
     )
 
 
+@pytest.mark.parametrize(
+    ('image_size', 'size'),
+    [((1080, 1920), (448, 588)), ((480, 640), (112, 154)), ((99, 140), (42, 56))],
+)
+def test_areas_on_the_device_are_those_of_opencv(image_size, size):
+    image = np.random.default_rng(0).integers(0, 256, (*image_size, 3), np.uint8)
+    by_torch = resize_on_device(torch.from_numpy(image), size)[0]
+    np.testing.assert_allclose(by_torch, resize_on_cpu(image, size).transpose(2, 0, 1), atol=2e-3)
+
+
 def test_strong_downscaling_averages():
     stripes = np.zeros((448, 448, 3), np.uint8)
     stripes[:, ::2] = 255

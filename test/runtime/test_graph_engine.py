@@ -1,5 +1,10 @@
 """The code around a captured graph, tested on a CPU with a recorder that repeats the run."""
 
+from concurrent.futures import ThreadPoolExecutor
+import gc
+import time
+import weakref
+
 import pytest
 import torch
 
@@ -65,3 +70,69 @@ def test_least_recently_used_graph_is_dropped(engine, recorder, monkeypatch):
         assert len(engine.captured_shapes) <= 2
     assert engine.captured_shapes == ((1, 1, 3, 56, 70), (1, 1, 3, *SIZE))
     assert recorder.captures == 4
+
+
+def test_a_graph_keeps_what_it_reads_until_it_is_dropped(engine, monkeypatch):
+    """The model keeps the position embeddings of its last size only."""
+    monkeypatch.setattr(graph_engine, 'MAX_GRAPHS', 2)
+    engine.run(clip_of(1)[0], None)
+    encoder = engine._model.encoder
+    positions = weakref.ref(encoder.cached_positions)
+    address = positions().data_ptr()
+    engine.run(clip_of(1, (56, 70))[0], None)
+    assert encoder.cached_positions.data_ptr() != address
+    assert positions() is not None
+    for size in ((42, 56), (28, 42)):
+        engine.run(clip_of(1, size)[0], None)
+    gc.collect()  # the recorder's function and the graph refer to each other
+    assert positions() is None
+
+
+def test_graphs_are_captured_one_at_a_time():
+    overlapping = []
+
+    class SlowRecorder(Recorder):
+        running = 0
+
+        def __call__(self, run):
+            SlowRecorder.running += 1
+            overlapping.append(SlowRecorder.running > 1)
+            time.sleep(0.05)
+            try:
+                return super().__call__(run)
+            finally:
+                SlowRecorder.running -= 1
+
+    engines = [
+        GraphEngine(
+            golden_models.golden_model(PRESET), torch.device('cpu'), 'fp32', SlowRecorder()
+        )
+        for _ in range(2)
+    ]
+
+    def run(engine):
+        for size in (SIZE, (56, 70), (42, 56)):
+            engine.run(clip_of(1, size)[0], None)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(run, engines))
+    assert len(overlapping) == 6
+    assert not any(overlapping)
+
+
+def test_a_size_that_cannot_be_captured_runs_eagerly(engine, recorder, monkeypatch, caplog):
+    first, second = clip_of(2)
+    _, state = engine.run(first, None)
+    expected = engine.run(second, state)[0].clone()
+
+    def fail(_):
+        raise RuntimeError('CUDA out of memory. Tried to allocate\nmore')
+
+    other = GraphEngine(golden_models.golden_model(PRESET), torch.device('cpu'), 'fp32', fail)
+    for _ in range(2):
+        _, state = other.run(first, None)
+        torch.testing.assert_close(other.run(second, state)[0], expected, rtol=1e-5, atol=1e-7)
+    assert other.captured_shapes == ()
+    assert [each.getMessage() for each in caplog.records] == [
+        '98x70 runs without a graph: CUDA out of memory. Tried to allocate'
+    ]

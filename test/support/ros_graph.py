@@ -1,5 +1,6 @@
 """Real nodes on one executor, for tests within one process."""
 
+import os
 import time
 
 from rclpy.executors import SingleThreadedExecutor
@@ -49,3 +50,8 @@ def warnings_in(capfd):
 def best_effort_input(message_type, topic='image'):
     """Return the input of the depth node's image subscription without publishers."""
     return wiring.Input(message_type, topic, wiring.image_qos(ReliabilityPolicy.BEST_EFFORT))
+
+
+def other_domain() -> int:
+    """Return a domain that no test process uses: they have consecutive ones, by their numbers."""
+    return (int(os.environ['ROS_DOMAIN_ID']) + 49) % 100 + 1

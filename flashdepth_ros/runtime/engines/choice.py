@@ -14,6 +14,8 @@ from flashdepth_ros.runtime.engines.openvino_engine import OpenVinoEngine
 from flashdepth_ros.runtime.engines.torch_engine import DTYPES, CompiledTorchEngine, TorchEngine
 
 ENGINES = ('auto', 'torch', 'torch_compile', 'openvino')
+_BF16_CAPABILITY = (8, 0)
+"""Ampere, the first GPUs that multiply bf16."""
 PRECISIONS = (*DTYPES, 'int8')
 
 
@@ -110,7 +112,8 @@ def choose_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == 'cpu':
         return cpu_precision()
-    return 'bf16' if torch.cuda.is_bf16_supported() else 'fp16'
+    # Not `is_bf16_supported`: it counts emulation, and asks the current device.
+    return 'bf16' if torch.cuda.get_device_capability(device) >= _BF16_CAPABILITY else 'fp16'
 
 
 def _choose_engine(choice: EngineChoice, device: torch.device) -> tuple[str, str]:

@@ -3,16 +3,22 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
+import logging
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 from flashdepth_ros.network import AttentionState, Network, State
-from flashdepth_ros.runtime.engines.engine import Result, Step, run_step
+from flashdepth_ros.network.encoder import Block, Encoder
+from flashdepth_ros.runtime.engines.engine import Result, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
 MAX_GRAPHS = 4
 """Maximum number of graphs in memory, one per shape; the least recently used is dropped."""
+_LOG = logging.getLogger(__name__)
+_CAPTURE = Lock()
+"""CUDA does not allow two captures at a time, also not of two devices."""
 _WARM_UP_RUNS = 3
 """Runs before the capture, in which libraries choose their algorithms and fill caches."""
 
@@ -35,9 +41,13 @@ class GraphEngine(TorchEngine):
         precision: str,
         recorder: _Recorder | None = None,
     ) -> None:
+        for module in model.modules():
+            if isinstance(module, Block):
+                module.fold_scales()  # in float32; the results change by rounding only
         super().__init__(model, device, precision)
         self._record = recorder or partial(record_cuda, device)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
+        self._failed: set[tuple[int, ...]] = set()
 
     @property
     def captured_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -48,20 +58,31 @@ class GraphEngine(TorchEngine):
         """See `Engine.run`."""
         with self._lower_precision():
             state = self._model.check_inputs(frames, state)
+            graph = self._graph(
+                frames[:, :1] if isinstance(state, AttentionState) else frames, state
+            )
+            if graph is None:
+                return run_step(self._step, frames, state, reuse_state=reuse_state)
             if reuse_state and isinstance(state, AttentionState):
-                state = self._graph(frames[:, :1], state).take(state)
-            return run_step(self._replay, frames, state, reuse_state=reuse_state)
+                state = graph.take(state)
+            return run_step(graph, frames, state, reuse_state=reuse_state)
 
-    def _replay(self, frames: Tensor, state: State | None) -> _Outputs:
-        return self._graph(frames, state)(frames, state)
-
-    def _graph(self, frames: Tensor, state: State | None) -> '_Graph':
-        """Return the graph of a shape of frames; capture it if there is none."""
+    def _graph(self, frames: Tensor, state: State | None) -> '_Graph | None':
+        """Return the graph of a shape, captured if there is none; None if that has failed."""
         shape = tuple(frames.shape)
+        if shape in self._failed:
+            return None
         if shape not in self._graphs:
-            self._graphs[shape] = _Graph(self._step, self._record, frames, state)
-            while len(self._graphs) > MAX_GRAPHS:
+            while len(self._graphs) >= MAX_GRAPHS:  # before, so that its memory is free
                 self._graphs.popitem(last=False)
+            try:
+                with _CAPTURE:
+                    self._graphs[shape] = _Graph(self._model, self._record, frames, state)
+            except RuntimeError as error:
+                self._failed.add(shape)
+                reason = str(error).partition('\n')[0]
+                _LOG.warning('%dx%d runs without a graph: %s', shape[-1], shape[-2], reason)
+                return None
         self._graphs.move_to_end(shape)
         return self._graphs[shape]
 
@@ -69,10 +90,15 @@ class GraphEngine(TorchEngine):
 class _Graph:
     """A captured graph of one shape; inputs are copied to the memory that it reads."""
 
-    def __init__(self, step: Step, record: _Recorder, frames: Tensor, state: State | None) -> None:
+    def __init__(
+        self, model: Network, record: _Recorder, frames: Tensor, state: State | None
+    ) -> None:
         self._frames = frames.clone()
         self._state = None if state is None else type(state)(*(part.clone() for part in state))
-        self._replay, self._outputs = record(lambda: step(self._frames, self._state))
+        self._replay, self._outputs = record(lambda: model.step(self._frames, self._state))
+        # The graph reads these at a fixed address; the model keeps only those of the last size.
+        encoders = [module for module in model.modules() if isinstance(module, Encoder)]
+        self._kept = [encoder.cached_positions for encoder in encoders]
 
     def take(self, state: State | None) -> State | None:
         """Return a state in the memory that the graph reads; it is copied if it is elsewhere."""
@@ -97,10 +123,12 @@ def record_cuda(
     with torch.cuda.device(device):
         main_stream, side_stream = torch.cuda.current_stream(), torch.cuda.Stream()
         side_stream.wait_stream(main_stream)
-        with torch.cuda.stream(side_stream):
-            for _ in range(_WARM_UP_RUNS):
-                run()
-        main_stream.wait_stream(side_stream)
+        try:
+            with torch.cuda.stream(side_stream):
+                for _ in range(_WARM_UP_RUNS):
+                    run()
+        finally:
+            main_stream.wait_stream(side_stream)
         graph = torch.cuda.CUDAGraph()
         # thread_local: other threads, such as that of another camera, may allocate meanwhile.
         with torch.cuda.graph(graph, capture_error_mode='thread_local'):
