@@ -51,6 +51,9 @@ COMMANDS = {
         'time the network; --pipeline: the whole node; --infer: inference on bags',
         {'--pipeline': 'tools.benchmark.command', '--infer': 'bags.inference.benchmark'},
     ),
+    'gpu-check': Command(
+        'runtime.gpu_check.command', "check correctness and speed on this computer's GPU"
+    ),
     'models': Command('runtime.models', 'list models, check and convert their weights'),
     'doctor': Command('tools.doctor', 'check that this computer has what the node needs'),
 }

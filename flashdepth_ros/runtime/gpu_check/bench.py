@@ -1,0 +1,154 @@
+"""What all steps use: the device, networks whose every part has an effect, frames, engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+import gc
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from flashdepth_ros.network import Network, State, create_model
+from flashdepth_ros.runtime.engines.graph_engine import GraphEngine, record_cuda
+from flashdepth_ros.runtime.estimator import DepthEstimator
+
+_REHEARSAL = {
+    'flashdepth-full': 'flashdepth-tiny',
+    'flashdepth-l': 'flashdepth-tiny-l',
+    'flashdepth-s': 'flashdepth-tiny-s',
+    'depth-anything-v2-s': 'flashdepth-tiny-s',
+    'video-depth-anything-s': 'video-depth-anything-tiny',
+}
+"""The preset that stands for another one in a rehearsal on a CPU."""
+_REHEARSAL_SIDE = 112
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The device of the steps; a CPU rehearses them with small networks and sizes."""
+
+    device: torch.device
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether this is a rehearsal on a CPU."""
+        return self.device.type == 'cpu'
+
+    def model(self, name: str) -> Network:
+        """Return a preset with random weights, deterministic, in float32 on the CPU."""
+        torch.manual_seed(0)
+        model = create_model(_REHEARSAL.get(name, name) if self.rehearsal else name)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if not parameter.any():  # a last layer that has no effect before training
+                    nn.init.normal_(parameter, std=0.02)
+            assert model.decoder.head is not None
+            assert model.decoder.head.conv3.bias is not None
+            model.decoder.head.conv3.bias.fill_(5.0)  # keeps the ReLU open
+        return model
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Return height and width of the network input, much smaller in a rehearsal."""
+        if not self.rehearsal:
+            return height, width
+        scale = _REHEARSAL_SIDE / max(width, height)
+        return max(28, int(height * scale) // 14 * 14), max(28, int(width * scale) // 14 * 14)
+
+    def count(self, frames: int) -> int:
+        """Return a number of frames, much smaller in a rehearsal."""
+        return max(4, frames // 10) if self.rehearsal else frames
+
+    def frames(self, count: int, size: tuple[int, int], batch: int = 1) -> list[Tensor]:
+        """Return normalised frames (batch, 1, 3, H, W) on the device, a slowly moving pattern."""
+        height, width = size
+        generator = torch.Generator().manual_seed(1)
+        noise = torch.randn(batch, 1, 3, height, width, generator=generator)
+        frames = (torch.roll(noise, index, dims=-1) for index in range(count))
+        return [frame.to(self.device) for frame in frames]
+
+    def images(self, count: int, size: tuple[int, int]) -> list[npt.NDArray[np.uint8]]:
+        """Return images (H, W, 3) of a moving pattern."""
+        noise = np.random.default_rng(2).integers(0, 256, (*size, 3), np.uint8)
+        return [np.ascontiguousarray(np.roll(noise, index, axis=1)) for index in range(count)]
+
+    def engine(self, model: Network, precision: str) -> GraphEngine:
+        """Return the engine of CUDA graphs; in a rehearsal its replay repeats the run."""
+        recorder: Any = _repeat if self.rehearsal else partial(record_cuda, self.device)
+        return GraphEngine(model, self.device, precision, recorder)
+
+    def estimator(self, name: str, precision: str, short_side: int = 0) -> DepthEstimator:
+        """Return an estimator of a preset with random weights."""
+        model = self.model(name)
+        return DepthEstimator(
+            model.config.name,
+            dict(model.state_dict()),
+            str(self.device),
+            precision,
+            'torch',
+            short_side=min(short_side, _REHEARSAL_SIDE) if self.rehearsal else short_side,
+        )
+
+    def synchronise(self) -> None:
+        """Wait for the device."""
+        if not self.rehearsal:
+            torch.cuda.synchronize(self.device)
+
+    def reserved_mb(self) -> float | None:
+        """Return the memory that PyTorch reserved on the device at most; None on a CPU."""
+        if self.rehearsal:
+            return None
+        return round(torch.cuda.max_memory_reserved(self.device) / 1e6)
+
+    def free(self) -> None:
+        """Release what a step has left."""
+        gc.collect()
+        if not self.rehearsal:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    @contextmanager
+    def ieee(self) -> Iterator[None]:
+        """Compute products and convolutions in IEEE float32, not in TF32."""
+        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def stream(
+    run: Callable[[Tensor, State | None], tuple[Tensor, State | None]], frames: Sequence[Tensor]
+) -> list[Tensor]:
+    """Return inverse depth of a stream of frames."""
+    state, estimates = None, []
+    for frame in frames:
+        inverse_depth, state = run(frame, state)
+        estimates.append(inverse_depth)
+    return estimates
+
+
+def deviation(estimates: Sequence[Tensor], expected: Sequence[Tensor]) -> list[float]:
+    """Return the mean difference of each frame, relative to its mean."""
+    return [
+        float((a.cpu() - b.cpu()).abs().mean() / b.cpu().mean())
+        for a, b in zip(estimates, expected, strict=True)
+    ]
+
+
+def _repeat(run: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+    """Record as a graph would, on a CPU: the replay writes into the first outputs."""
+    inverse_depth, update = outputs = run()
+
+    def replay() -> None:
+        again, new = run()
+        for fixed, value in zip((inverse_depth, *update), (again, *new), strict=True):
+            fixed.copy_(value)
+
+    return replay, outputs
