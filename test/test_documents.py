@@ -20,7 +20,7 @@ from support.paths import ROOT
 PAGES = markdown.pages(ROOT)
 BY_PAGE = pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 TOPICS = (ROOT / 'doc' / 'topics.md').read_text()
-COMMAND = re.compile(r'(?:^|\s|bin/)flashdepth (\w+)\b(.*)')
+COMMAND = re.compile(r'(?:^|\s|bin/)flashdepth ([\w-]+)(.*)')
 LAUNCH = re.compile(r'ros2 launch flashdepth_ros (\w+)\.launch\.py(.*)')
 
 
