@@ -18,8 +18,9 @@ os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the first ROS message through: ROS's own generator imports lark, which warns."""
+    """Let through what ROS itself warns of: lark in its generator, in Kilted its own logger."""
     config.addinivalue_line('filterwarnings', 'ignore:module .sre_:DeprecationWarning')
+    config.addinivalue_line('filterwarnings', 'ignore:.*RcutilsLogger.warning:DeprecationWarning')
 
 
 @pytest.fixture
