@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from flashdepth_ros.errors import InputError
 from flashdepth_ros.network.config import WINDOW, ModelConfig
 
 _KEY_FRAMES = (0, 12)
@@ -36,8 +37,9 @@ def window(model: WindowNetwork, frames: Tensor) -> Tensor:
 
     :param frames: (B, T, 3, H, W) RGB, normalised; T at most 32; H and W multiples of 14.
     :return: inverse depth (B, T, H, W) float32, in 1/m for metric models.
-    :raises InputError: a wrong shape.
+    :raises InputError: a wrong shape, or a network without temporal attention.
     """
+    _check_model(model)
     return model.estimate_window(frames)
 
 
@@ -48,8 +50,9 @@ def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
     :param frames: (3, H, W) each, RGB, normalised; H and W multiples of 14, all of one size.
     :return: inverse depth (H, W) float32 of each frame, in 1/m for metric models; of the others in
         the scale of the first window.
-    :raises InputError: a wrong shape.
+    :raises InputError: a wrong shape, several sizes, or a network without temporal attention.
     """
+    _check_model(model)
     frames = iter(frames)
     alignment = _Alignment(model.config.metric)
     inputs = list(islice(frames, WINDOW))
@@ -57,6 +60,8 @@ def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
     pending: list[Tensor] = []
     while inputs:
         inputs += inputs[-1:] * (WINDOW - len(inputs))
+        if len({tuple(frame.shape) for frame in inputs}) > 1:
+            raise InputError('frames of several sizes given: estimate each size as its own video')
         with torch.inference_mode():
             estimates = model.estimate_window(torch.stack(inputs).unsqueeze(0))[0]
             # Windows are blended in the unit of the network: depth, if it is metric.
@@ -72,6 +77,11 @@ def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
         new = list(islice(frames, NEW_FRAMES))
         inputs = [inputs[place] for place in (*_KEY_FRAMES, *range(-_BLENDED, 0))] + new
         count, end = count + len(new), end + NEW_FRAMES
+
+
+def _check_model(model: WindowNetwork) -> None:
+    if not hasattr(model, 'estimate_window'):
+        raise InputError(f'{model.config.name} has no windows; a Video Depth Anything expected')
 
 
 class _Alignment:

@@ -110,3 +110,14 @@ def test_one_scene_gives_one_depth_before_training():
 def test_longer_windows_are_refused():
     with pytest.raises(InputError, match='at most 32'):
         window(create_model(MODEL), torch.zeros(1, 33, 3, 28, 28))
+
+
+def test_videos_of_several_sizes_and_other_networks_are_refused():
+    frames = [torch.zeros(3, 28, 28), torch.zeros(3, 28, 42)]
+    with pytest.raises(InputError, match='several sizes'):
+        next(offline(create_model(MODEL), frames))
+    other = create_model('flashdepth-tiny-s')
+    with pytest.raises(InputError, match='has no windows'):
+        window(other, torch.zeros(1, 2, 3, 28, 28))
+    with pytest.raises(InputError, match='has no windows'):
+        next(offline(other, frames))
