@@ -12,7 +12,7 @@ from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.runtime.offline import check_windows
+from flashdepth_ros.runtime.offline import check_windows, has_windows
 from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 
@@ -130,18 +130,19 @@ def parse_model(text: str, defaults: Settings, windows: bool = False) -> ModelCa
 
     The keys are KEYS, `window` and `label`.
 
-    :param windows: whether it estimates in windows if the key `window` is not given.
+    :param windows: whether it estimates in windows if the key `window` is not given and it can.
     :raises ConfigError: an unknown name, key or value, or the model has no windows.
     """
     name, given = _split(text, (*KEYS, 'window', 'label'))
     label = given.pop('label', text)
     if (switch := given.pop('window', '')) and switch not in _SWITCH:
         raise ConfigError(f'{text!r}: window {switch!r}; expected on or off')
-    windows = _SWITCH.get(switch, windows)
     changes = {KEYS[key]: _value(key, value) for key, value in given.items()}
     settings = update(defaults, {'model': name, **changes})
+    by_default = windows and settings.temporal and has_windows(preset(name))
+    windows = _SWITCH.get(switch, by_default)
     if windows:
-        check_windows(preset(name))
+        check_windows(preset(name), settings.temporal)
     return ModelCandidate(settings, label, windows)
 
 

@@ -87,8 +87,8 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--window',
         action='store_true',
-        help='estimate in windows of the video, for models without this key (default: frame by '
-        'frame, as the live node)',
+        help='estimate in windows of the video, for models without this key that have windows '
+        '(default: frame by frame, as the live node)',
     )
     group.add_argument(
         '--short-side',

@@ -132,6 +132,8 @@ def convert(
             + (f'not {model}' if model else 'which one cannot be told: name it with --model')
         )
     config = named[0]
+    if warning := contradiction(config, source, known):
+        _LOG.warning(warning)
     notes = {
         'preset': config.name,
         'origin': known.get('origin', source.name),

@@ -45,13 +45,14 @@ def contradiction(config: ModelConfig, path: Path, notes: Mapping[str, str]) -> 
     if len(presets) == 1:
         return ''
     named = choose_by_name(presets, path, notes)
-    if config in named or not named:
+    if config in named:
         return ''
-    says = (
-        f'is marked as {notes["preset"]}'
-        if 'preset' in notes
-        else (f'has a name of {" or ".join(each.name for each in named)}')
-    )
+    if 'preset' in notes:
+        says = f'is marked as {notes["preset"]}'
+    elif named:
+        says = f'has a name of {" or ".join(each.name for each in named)}'
+    else:
+        says = 'has the name of another model'
     return (
         f'{path} {says}, but is loaded as {config.name}: their weights look alike, but not what '
         'they put out; select the model that the file is for'

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list_models(_: argparse.Namespace) -> Iterator[str]:
     for config in PRESETS.values():
         millions = _count_parameters(config) / 1e6
-        yield f'{config.name:33} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
+        yield f'{config.name:34} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
         if config.purpose:
             yield f'    {config.purpose}'
 
@@ -84,7 +84,8 @@ def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:
         named = choose_by_name(presets, arguments.file, notes)
         if len(named) < len(presets):
             source = 'metadata' if 'preset' in notes else 'name'
-            yield f'by its {source} it is {" or ".join(config.name for config in named)}'
+            which = ' or '.join(config.name for config in named) or 'none of these'
+            yield f'by its {source} it is {which}'
     for key, value in notes.items():
         yield f'{key}: {value}'
 

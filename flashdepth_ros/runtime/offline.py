@@ -38,13 +38,24 @@ class VideoFrame(Protocol):
 FrameT = TypeVar('FrameT', bound=VideoFrame)
 
 
-def check_windows(config: ModelConfig) -> None:
-    """
-    Check that a model can estimate windows.
+def has_windows(config: ModelConfig) -> bool:
+    """Return whether a model can estimate windows: it has temporal attention."""
+    return isinstance(config.temporal, TemporalAttentionConfig)
 
-    :raises ConfigError: it has no temporal attention.
+
+def check_windows(config: ModelConfig, temporal: bool = True) -> None:
     """
-    if not isinstance(config.temporal, TemporalAttentionConfig):
+    Check that windows of a model can be estimated.
+
+    :param temporal: whether frames may depend on others.
+    :raises ConfigError: it has no temporal attention, or that is switched off.
+    """
+    if not temporal:
+        raise ConfigError(
+            'in a window every frame depends on the others, with temporal off it does not: '
+            'leave one of them out'
+        )
+    if not has_windows(config):
         raise ConfigError(
             f'{config.name} has no windows: they are for video-depth-anything and '
             'metric-video-depth-anything'
@@ -65,7 +76,7 @@ def estimate_in_windows(
     :raises ConfigError: the model has no temporal attention.
     :raises FlashDepthError: `frames` raised it; it is raised after the depth of all before.
     """
-    check_windows(estimator.config)
+    check_windows(estimator.config, estimator.temporal)
     windows = _Windows(estimator.config, estimator.engine)
     errors: list[FlashDepthError] = []
     prepared = _prepare(estimator, _until_error(frames, errors), skip)

@@ -6,11 +6,13 @@ import torch
 
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.cli import main
-from flashdepth_ros.errors import BagError
+from flashdepth_ros.errors import BagError, ConfigError
+from flashdepth_ros.evaluation.candidates import parse_model
 from flashdepth_ros.messages import read_depth
 from flashdepth_ros.network import offline
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import estimate_in_windows
+from flashdepth_ros.runtime.settings import Settings
 from flashdepth_ros.runtime.transfer import CpuTransfer
 from support.evaluation_bags import write_bag
 from support.evaluation_runs import report
@@ -57,6 +59,9 @@ def test_windows_of_a_recording_give_inverse_depth_of_every_frame(weights, tmp_p
     command = ['infer', str(bag), '-o', str(tmp_path / 'out'), *options(weights)]
     assert main([*command, '--depth-output', 'relative', '--window']) == 0
     written = inverse_depths(tmp_path / 'out')
+    with BagReader(tmp_path / 'out') as made:
+        facts = made.custom_data
+    assert (facts['window'], facts['engine'], facts['precision']) == ('True', 'torch', 'fp32')
     np.testing.assert_allclose(written, offline_depth(range(FRAMES)), rtol=1e-3, atol=1e-3)
 
 
@@ -66,6 +71,7 @@ def test_windows_of_a_recording_give_inverse_depth_of_every_frame(weights, tmp_p
         (MODEL, [], 'gives inverse depth without a unit'),
         (MODEL, ['--depth-output', 'relative', '--points'], 'need depth in metres'),
         ('flashdepth-tiny', ['--window'], 'flashdepth-tiny has no windows'),
+        (MODEL, ['--window', '--temporal', 'off'], 'with temporal off it does not'),
     ],
 )
 def test_what_a_model_cannot_give_is_refused(tmp_path, capsys, model, given, message):
@@ -133,3 +139,13 @@ def test_evaluation_compares_stream_windows_and_recorded_inverse_depth(weights, 
     windows, recorded = (found[label]['scale_shift'] for label in ('windows', 'recorded'))
     assert windows['abs_rel'] == pytest.approx(recorded['abs_rel'], rel=1e-3)
     assert found['stream']['scale_shift']['flicker'] != windows['flicker']
+
+
+def test_windows_are_the_default_only_of_models_that_have_them():
+    defaults = Settings()
+    assert not parse_model('flashdepth-tiny', defaults, windows=True).windows
+    assert parse_model(MODEL, defaults, windows=True).windows
+    assert not parse_model(f'{MODEL},temporal=off', defaults, windows=True).windows
+    for text in ('flashdepth-tiny,window=on', f'{MODEL},temporal=off,window=on'):
+        with pytest.raises(ConfigError):
+            parse_model(text, defaults)

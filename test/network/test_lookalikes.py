@@ -47,6 +47,8 @@ def test_published_names_tell_the_preset(tmp_path, file, preset, expected):
     [
         ('depth_anything_v2_metric_hypersim_vits.safetensors', None, INDOOR),
         ('mine.safetensors', {'preset': OUTDOOR}, OUTDOOR),
+        ('mine.safetensors', {'preset': 'foo'}, 'foo'),
+        ('depth_anything_v2_metric_vkitti_indoor.safetensors', None, 'another model'),
         ('mine.safetensors', None, ''),
         ('depth_anything_v2_vits.safetensors', None, ''),
     ],
@@ -71,6 +73,15 @@ def test_check_says_what_it_cannot_tell(tmp_path, entries, capsys):
         assert all(preset in printed for preset in (V2, INDOOR, OUTDOOR))
         assert 'do not tell them apart' in printed
         assert ('by its name it is' in printed) == (name != 'mine')
+
+
+def test_check_and_conversion_name_a_contradiction(tmp_path, entries, capsys, caplog):
+    file = tmp_path / 'mine.safetensors'
+    save_file(entries, file, {'preset': 'foo'})
+    assert main(['models', 'check', str(file)]) == 0
+    assert 'by its metadata it is none of these' in capsys.readouterr().out
+    convert(file, tmp_path / 'out.safetensors', torch.float16, INDOOR)
+    assert 'is marked as foo' in caplog.text
 
 
 def test_conversion_needs_a_name_where_the_file_has_none(tmp_path, entries):

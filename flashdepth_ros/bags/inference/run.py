@@ -95,7 +95,7 @@ def infer(
     :raises KeyboardInterrupt: interrupted before the first frame was written.
     """
     if options.windows:
-        check_windows(preset(options.settings.model))
+        check_windows(preset(options.settings.model), options.settings.temporal)
     if reason := missing_metres(options.settings):
         raise ConfigError(reason)
     with ExitStack() as stack:
@@ -185,7 +185,13 @@ class _Run:
         settings = self._options.settings
         estimator = create_estimator(settings)
         self._provenance = provenance(settings, estimator)
-        yield from estimate_frames(self._frames, estimator, self._options.windows)
+        try:
+            yield from estimate_frames(self._frames, estimator, self._options.windows)
+        finally:
+            if self._options.windows:  # PyTorch runs them, whatever the engine
+                engine = estimator.engine
+                ran = {'engine': engine.name, 'precision': engine.precision}
+                self._provenance |= {'window': 'True', **ran}
 
     def _check_topic_names(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics
