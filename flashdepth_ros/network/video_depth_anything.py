@@ -128,9 +128,14 @@ class VideoDepthAnything(nn.Module):
         check_frames(frames)
         if state is None:
             return self.initial_state(frames)
+        if not isinstance(state, AttentionState):
+            raise InputError(
+                f'state of type {type(state).__name__} given, AttentionState expected: pass the '
+                'state that the same model returned for these streams, or None'
+            )
         expected = [*self._cache_shapes(frames), (len(frames),)]
         actual = [tuple(part.shape) for part in state]
-        if not isinstance(state, AttentionState) or actual != expected:
+        if actual != expected:
             raise InputError(
                 f'state of shapes {actual} given, {expected} expected: pass the state that the '
                 'same model returned for these streams at this image size, or None'

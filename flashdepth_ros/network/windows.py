@@ -104,8 +104,11 @@ class _Alignment:
 
 
 def _fit(values: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Return scale and shift that bring `values` next to `targets`, by least squares."""
-    values, targets = values.double().flatten(), targets.double().flatten()
+    """Return scale and shift that bring finite `values` next to `targets`, by least squares."""
+    known = values.isfinite() & targets.isfinite()
+    if not known.any():
+        return 1.0, 0.0
+    values, targets = values[known].double(), targets[known].double()
     mean, target_mean = values.mean(), targets.mean()
     centred = values - mean
     variance = centred.square().mean()

@@ -192,3 +192,9 @@ def test_metric_networks_put_out_depth(name):
     assert metric.config.metric
     assert not relative.config.metric
     torch.testing.assert_close(inverse_depth, expected)
+
+
+@pytest.mark.parametrize('state', ['x', {'seen': 1}, (torch.zeros(1),)])
+def test_states_of_another_type_are_refused(model, clip, state):
+    with pytest.raises(InputError, match='AttentionState expected'):
+        model(clip[:, :1], state)

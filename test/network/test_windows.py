@@ -121,3 +121,12 @@ def test_videos_of_several_sizes_and_other_networks_are_refused():
         window(other, torch.zeros(1, 2, 3, 28, 28))
     with pytest.raises(InputError, match='has no windows'):
         next(offline(other, frames))
+
+
+def test_a_frame_that_is_not_finite_spoils_only_its_own_windows():
+    frames = [frame.clone() for frame in golden_clip(80, *SIZE)[0]]
+    frames[5][0, 3, 4] = torch.nan
+    estimates = torch.stack(list(offline(golden_model(MODEL), frames)))
+    # The first window has it, and over eight frames the second one is blended with the first.
+    assert not estimates[:24].isfinite().all()
+    assert estimates[32:].isfinite().all()
