@@ -54,15 +54,29 @@ def reset_reasons(bench, count):
     return [values_of(each)['reset_reason'] for each in bench.timing]
 
 
+def missing_images(bench, rate_hz=10):
+    """Return how many images of a driver lie between those in `~/timing`, by their stamps."""
+    stamps = [each.header.stamp for each in bench.timing]
+    numbers = [round(rate_hz * (each.sec + 1e-9 * each.nanosec)) for each in stamps]
+    assert numbers == sorted(set(numbers))
+    return numbers[-1] - numbers[0] + 1 - len(numbers)
+
+
 def test_killed_and_restarted_driver_starts_one_new_sequence(bench):
     with driver(first_s=1000):
         assert [reason for reason in reset_reasons(bench, 5) if reason] == ['first_frame']
+    bench.spin_for(0.5)
+    missing = missing_images(bench)
     with driver(first_s=1001):
         assert [reason for reason in reset_reasons(bench, 8) if reason] == ['publisher_restarted']
-        summary = bench.wait_for(last_reset_reason='publisher_restarted', resets='2')
-        # Sequence numbers of the two drivers are not mixed up: at most one image is lost, during
-        # discovery.
-        assert int(summary['dropped_transport']) <= 1
+        bench.wait_for(last_reset_reason='publisher_restarted', resets='2')
+    bench.spin_for(0.5)
+    missing += missing_images(bench)
+    # Sequence numbers of the two drivers are not mixed up: what is counted as dropped are the
+    # images whose stamps are missing. A busy computer loses some while it discovers a driver.
+    summary = bench.summary()
+    dropped = ('dropped_transport', 'dropped_stale', 'dropped_bad')
+    assert sum(int(summary[name]) for name in dropped) == missing
 
 
 def test_looped_bag_starts_a_new_sequence_at_each_repetition(bench, tmp_path):
