@@ -46,7 +46,7 @@ class ModelCandidate:
         :raises ConfigError: this computer does not have the device.
         :raises CheckpointError: the weights are missing or do not match the model.
         """
-        return create_estimator(self.settings)
+        return create_estimator(self.settings, self.windows)
 
     def facts(self, estimator: DepthEstimator) -> dict[str, str]:
         """Return what is needed to reproduce the predictions, as text."""

@@ -18,7 +18,7 @@ from flashdepth_ros.network import offline
 from flashdepth_ros.network.config import ModelConfig, TemporalAttentionConfig
 from flashdepth_ros.network.windows import NEW_FRAMES
 from flashdepth_ros.runtime.depth_frame import DepthFrame, StageTimes
-from flashdepth_ros.runtime.engines import Engine
+from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from flashdepth_ros.runtime.estimator import DepthEstimator
 from flashdepth_ros.runtime.preprocess import check_rgb
 from flashdepth_ros.runtime.sequence import FrameTag, SequencePosition
@@ -73,11 +73,14 @@ def estimate_in_windows(
     At most two windows of frames are in memory. The estimator's state is not used.
 
     :param skip: is called for a frame that cannot be used.
-    :raises ConfigError: the model has no temporal attention.
+    :raises ConfigError: the model has no temporal attention, or the engine is not PyTorch.
     :raises FlashDepthError: `frames` raised it; it is raised after the depth of all before.
     """
     check_windows(estimator.config, estimator.temporal)
-    windows = _Windows(estimator.config, estimator.engine)
+    engine = estimator.engine
+    if not isinstance(engine, TorchEngine):
+        raise ConfigError(f'windows need engine torch, not {engine.name}')
+    windows = _Windows(estimator.config, engine)
     errors: list[FlashDepthError] = []
     prepared = _prepare(estimator, _until_error(frames, errors), skip)
     for _, sequence in groupby(prepared, key=lambda each: each.position.sequence_id):
@@ -103,7 +106,7 @@ class _Prepared(Generic[FrameT]):
 class _Windows:
     """The network as `offline` needs it, run by an engine; it measures the time of a window."""
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
+    def __init__(self, config: ModelConfig, engine: TorchEngine) -> None:
         self.config, self._engine = config, engine
         self.milliseconds = 0.0
 

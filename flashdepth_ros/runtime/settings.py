@@ -201,13 +201,17 @@ def sequence_policy(settings: Settings) -> SequencePolicy:
     return SequencePolicy(settings.reset_max_gap, settings.reset_backward_tolerance)
 
 
-def create_estimator(settings: Settings) -> DepthEstimator:
+def create_estimator(settings: Settings, windows: bool = False) -> DepthEstimator:
     """
     Load the model and return its estimator.
 
+    :param windows: it is to estimate windows, which only PyTorch runs, and not in int8.
     :raises ConfigError: the device is not available on this computer.
     :raises CheckpointError: the weights cannot be found or read, or do not fit the model.
     """
+    if windows:
+        precision = 'auto' if settings.precision == 'int8' else settings.precision
+        settings = replace(settings, engine='torch', precision=precision)
     return DepthEstimator(
         settings.model,
         settings.weights,

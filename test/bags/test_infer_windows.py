@@ -12,7 +12,7 @@ from flashdepth_ros.messages import read_depth
 from flashdepth_ros.network import offline
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import estimate_in_windows
-from flashdepth_ros.runtime.settings import Settings
+from flashdepth_ros.runtime.settings import Settings, update
 from flashdepth_ros.runtime.transfer import CpuTransfer
 from support.evaluation_bags import write_bag
 from support.evaluation_runs import report
@@ -139,6 +139,20 @@ def test_evaluation_compares_stream_windows_and_recorded_inverse_depth(weights, 
     windows, recorded = (found[label]['scale_shift'] for label in ('windows', 'recorded'))
     assert windows['abs_rel'] == pytest.approx(recorded['abs_rel'], rel=1e-3)
     assert found['stream']['scale_shift']['flicker'] != windows['flicker']
+
+
+@pytest.mark.parametrize(
+    ('given', 'precision'), [({'precision': 'fp32'}, 'fp32'), ({'precision': 'int8'}, 'bf16')]
+)
+def test_pytorch_runs_windows_whatever_the_engine(weights, monkeypatch, given, precision):
+    monkeypatch.setattr('flashdepth_ros.runtime.engines.choice.cpu_precision', lambda: 'bf16')
+    candidate = parse_model(
+        f'{MODEL},weights={weights},engine=openvino,window=on', update(Settings(), given)
+    )
+    estimator = candidate.estimator()
+    facts = candidate.facts(estimator)
+    assert (facts['engine'], facts['precision']) == ('torch', precision)
+    assert len(list(estimate_in_windows(estimator, [Picture(0, 0)]))) == 1
 
 
 def test_windows_are_the_default_only_of_models_that_have_them():

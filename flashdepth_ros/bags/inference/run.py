@@ -182,16 +182,12 @@ class _Run:
         # Load the model in the thread that runs it. OpenMP creates a thread team for each calling
         # thread; when all teams together have more threads than cores, idle threads sleep instead
         # of spinning, which is slower.
-        settings = self._options.settings
-        estimator = create_estimator(settings)
+        settings, windows = self._options.settings, self._options.windows
+        estimator = create_estimator(settings, windows)
         self._provenance = provenance(settings, estimator)
-        try:
-            yield from estimate_frames(self._frames, estimator, self._options.windows)
-        finally:
-            if self._options.windows:  # PyTorch runs them, whatever the engine
-                engine = estimator.engine
-                ran = {'engine': engine.name, 'precision': engine.precision}
-                self._provenance |= {'window': 'True', **ran}
+        if windows:
+            self._provenance['window'] = 'True'
+        yield from estimate_frames(self._frames, estimator, windows)
 
     def _check_topic_names(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics

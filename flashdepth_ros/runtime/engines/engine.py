@@ -38,9 +38,6 @@ class Engine(Protocol):
             is copied; `state` must then not be used again, and the engine for no other stream.
         """
 
-    def run_window(self, frames: Tensor) -> Tensor:
-        """Run `VideoDepthAnything.estimate_window` on frames on the engine's device."""
-
     def prepare(self, frames: Tensor) -> None:
         """Prepare for frames of this size, (N, 1, 3, H, W); return when the engine is ready."""
 

@@ -106,11 +106,6 @@ class OpenVinoEngine:
         self._add_calibration_frames(shape, [frames])
         return self._fallback.run(frames, state, reuse_state=reuse_state)
 
-    def run_window(self, frames: Tensor) -> Tensor:
-        """See `Engine.run_window`; PyTorch runs it."""
-        self._fallback_reason = 'openvino has no windows'
-        return self._fallback.run_window(frames)
-
     def prepare(self, frames: Tensor) -> None:
         """Load the network of this size; compile it first if necessary."""
         shape = (1, *frames.shape[1:])

@@ -52,7 +52,7 @@ class TorchEngine:
             return run_step(self._step, frames, state, reuse_state=reuse_state)
 
     def run_window(self, frames: Tensor) -> Tensor:
-        """See `Engine.run_window`; always eagerly."""
+        """Run `VideoDepthAnything.estimate_window` on frames on the engine's device, eagerly."""
         assert isinstance(self._model, VideoDepthAnything)
         with self._lower_precision():
             return self._model.estimate_window(frames)

@@ -48,10 +48,6 @@ class StubEngine:
             self._map = rows.view(1, 1, -1, 1).repeat(1, 1, 1, width)
         return self._map, state
 
-    def run_window(self, frames: Tensor) -> Tensor:
-        """Fail: the node has no windows."""
-        raise NotImplementedError
-
     def prepare(self, frames: Tensor) -> None:
         """Do nothing: the stub accepts any size."""
 
