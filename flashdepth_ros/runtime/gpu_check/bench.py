@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.network import Network, State, create_model
+from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine, record_cuda
 from flashdepth_ros.runtime.estimator import DepthEstimator
 
@@ -27,6 +29,8 @@ _REHEARSAL = {
 }
 """The preset that stands for another one in a rehearsal on a CPU."""
 _REHEARSAL_SIDE = 112
+STEP_NS = 10**7
+"""Time between the images of a stream."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Bench:
             assert model.decoder.head.conv3.bias is not None
             model.decoder.head.conv3.bias.fill_(5.0)  # keeps the ReLU open
         return model
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions to time, the main one first; a CPU may be slow in all but fp32."""
+        return ('fp32',) if self.rehearsal else ('bf16', 'fp16')
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Return height and width of the network input, much smaller in a rehearsal."""
@@ -79,7 +88,7 @@ class Bench:
 
     def engine(self, model: Network, precision: str) -> GraphEngine:
         """Return the engine of CUDA graphs; in a rehearsal its replay repeats the run."""
-        recorder: Any = _repeat if self.rehearsal else partial(record_cuda, self.device)
+        recorder: Any = repeat if self.rehearsal else partial(record_cuda, self.device)
         return GraphEngine(model, self.device, precision, recorder)
 
     def estimator(self, name: str, precision: str, short_side: int = 0) -> DepthEstimator:
@@ -93,11 +102,6 @@ class Bench:
             'torch',
             short_side=min(short_side, _REHEARSAL_SIDE) if self.rehearsal else short_side,
         )
-
-    def synchronise(self) -> None:
-        """Wait for the device."""
-        if not self.rehearsal:
-            torch.cuda.synchronize(self.device)
 
     def reserved_mb(self) -> float | None:
         """Return the memory that PyTorch reserved on the device at most; None on a CPU."""
@@ -142,7 +146,20 @@ def deviation(estimates: Sequence[Tensor], expected: Sequence[Tensor]) -> list[f
     ]
 
 
-def _repeat(run: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+def estimate_ahead(
+    estimator: DepthEstimator, images: Iterable[npt.NDArray[np.uint8]], first: int = 0
+) -> Iterator[DepthFrame]:
+    """Submit images as far ahead as the estimator allows; yield their depth in order."""
+    pending: deque[PendingFrame] = deque()
+    for index, image in enumerate(images, start=first):
+        pending.append(estimator.submit(image, index * STEP_NS))
+        if len(pending) > estimator.ahead:
+            yield pending.popleft().result()
+    for each in pending:
+        yield each.result()
+
+
+def repeat(run: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
     """Record as a graph would, on a CPU: the replay writes into the first outputs."""
     inverse_depth, update = outputs = run()
 

@@ -11,7 +11,14 @@ import torch
 from flashdepth_ros.network import State
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
-from flashdepth_ros.runtime.gpu_check.bench import Bench, deviation, stream
+from flashdepth_ros.runtime.gpu_check.bench import (
+    STEP_NS,
+    Bench,
+    deviation,
+    estimate_ahead,
+    stream,
+)
+from flashdepth_ros.runtime.performance import synchronise
 from flashdepth_ros.runtime.preprocess import resize_on_cpu, resize_on_device
 
 Row = dict[str, Any]
@@ -89,18 +96,14 @@ def ahead(bench: Bench) -> Iterator[Row]:
         for shape in shapes
         for image in bench.images(1, shape)
     ]
-    alone = bench.estimator('flashdepth-s', 'bf16' if not bench.rehearsal else 'fp32', 364)
-    submitted = bench.estimator('flashdepth-s', 'bf16' if not bench.rehearsal else 'fp32', 364)
+    alone, submitted = (
+        bench.estimator('flashdepth-s', bench.precisions[0], 364) for _ in range(2)
+    )
     expected = [
-        alone.estimate(image, index * 10**8).inverse_depth.copy()
+        alone.estimate(image, index * STEP_NS).inverse_depth.copy()
         for index, image in enumerate(images)
     ]
-    pending, found = [], []
-    for index, image in enumerate(images):
-        pending.append(submitted.submit(image, index * 10**8))
-        if len(pending) > submitted.ahead:
-            found.append(pending.pop(0).result().inverse_depth.copy())
-    found += [each.result().inverse_depth for each in pending]
+    found = [each.inverse_depth.copy() for each in estimate_ahead(submitted, images)]
     same = [(a == b).all() for a, b in zip(found, expected, strict=True)]
     yield {'frames': len(same), 'equal': int(sum(same)), 'ahead': submitted.ahead, 'ok': all(same)}
 
@@ -122,7 +125,7 @@ def threads(bench: Bench) -> Iterator[Row]:
         estimates = []
         for size in ((644, 364), (490, 364), (364, 280)):
             estimates += stream(engine.run, bench.frames(3, bench.size(*size)))
-        bench.synchronise()
+        synchronise(bench.device)
         return estimates
 
     engines = [bench.engine(bench.model('flashdepth-s'), 'bf16') for _ in range(3)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import cycle, islice
 import platform
 import statistics
 import subprocess
@@ -16,7 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import torch.nn.functional as F
 
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
-from flashdepth_ros.runtime.gpu_check.bench import Bench
+from flashdepth_ros.runtime.gpu_check.bench import STEP_NS, Bench, estimate_ahead
+from flashdepth_ros.runtime.performance import Stopwatch, synchronise
 
 Row = dict[str, Any]
 _PAPER = ('flashdepth-full', (2044, 1148), 50)
@@ -50,7 +51,7 @@ def machine(bench: Bench) -> Iterator[Row]:
 def full(bench: Bench) -> Iterator[Row]:
     """Time FlashDepth at 2K as in the paper: frames on the device, wall time over all of them."""
     name, size, count = _PAPER
-    for precision in _precisions(bench):
+    for precision in bench.precisions:
         engine = bench.engine(bench.model(name), precision)
         for attempt in range(2):
             yield {'model': name, 'attempt': attempt, **_throughput(bench, engine, size, count)}
@@ -59,7 +60,7 @@ def full(bench: Bench) -> Iterator[Row]:
 def models(bench: Bench) -> Iterator[Row]:
     """Time the other networks at their sizes."""
     for name, size in _MODELS:
-        for precision in _precisions(bench):
+        for precision in bench.precisions:
             engine = bench.engine(bench.model(name), precision)
             yield {'model': name, **_throughput(bench, engine, size, 100)}
             bench.free()
@@ -71,7 +72,7 @@ def live(bench: Bench) -> Iterator[Row]:
         ('flashdepth-full', (2044, 1148), 1148),
         ('flashdepth-s', (640, 480), 364),
     ):
-        estimator = bench.estimator(name, _precisions(bench)[0], short_side)
+        estimator = bench.estimator(name, bench.precisions[0], short_side)
         images = bench.images(4, bench.size(*size))
         started_s = time.perf_counter()
         estimator.estimate(images[0], 0)
@@ -79,15 +80,11 @@ def live(bench: Bench) -> Iterator[Row]:
         count, times_ms = bench.count(100), []
         for index in range(1, count):
             started_s = time.perf_counter()
-            estimator.estimate(images[index % 4], index * 10**7)
+            estimator.estimate(images[index % 4], index * STEP_NS)
             times_ms.append(1e3 * (time.perf_counter() - started_s))
-        started_s, pending = time.perf_counter(), []
-        for index in range(count, 2 * count):
-            pending.append(estimator.submit(images[index % 4], index * 10**7))
-            if len(pending) > estimator.ahead:
-                pending.pop(0).result()
-        for each in pending:
-            each.result()
+        started_s = time.perf_counter()
+        for _ in estimate_ahead(estimator, islice(cycle(images), count), first=count):
+            pass
         seconds = time.perf_counter() - started_s
         yield {
             'model': name,
@@ -102,7 +99,7 @@ def live(bench: Bench) -> Iterator[Row]:
 def batches(bench: Bench) -> Iterator[Row]:
     """Time frames of several cameras in one batch."""
     for batch in (1, 2, 4):
-        engine = bench.engine(bench.model('flashdepth-s'), _precisions(bench)[0])
+        engine = bench.engine(bench.model('flashdepth-s'), bench.precisions[0])
         row = _throughput(bench, engine, (924, 518), 60, batch)
         yield {'model': 'flashdepth-s', 'batch': batch, **row}
         bench.free()
@@ -135,7 +132,7 @@ def attention(bench: Bench) -> Iterator[Row]:
 def kernels(bench: Bench) -> Iterator[Row]:
     """Yield the kernels in which a frame at 2K spends its time, eagerly."""
     name, size, _ = _PAPER
-    engine = bench.engine(bench.model(name), _precisions(bench)[0])
+    engine = bench.engine(bench.model(name), bench.precisions[0])
     (frame,) = bench.frames(1, bench.size(*size))
     engine.run(frame, None)
     kinds = [torch.profiler.ProfilerActivity.CPU]
@@ -143,16 +140,12 @@ def kernels(bench: Bench) -> Iterator[Row]:
         kinds.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=kinds) as profile:
         engine.run(frame, None)
-        bench.synchronise()
+        synchronise(bench.device)
     key = 'self_cpu_time_total' if bench.rehearsal else 'self_device_time_total'
     events = sorted(profile.key_averages(), key=lambda event: getattr(event, key), reverse=True)
     for event in events[:_KERNELS]:
         microseconds = getattr(event, key)
         yield {'kernel': event.key[:120], 'calls': event.count, 'us': round(microseconds)}
-
-
-def _precisions(bench: Bench) -> tuple[str, ...]:
-    return ('fp32',) if bench.rehearsal else ('bf16', 'fp16')
 
 
 def _throughput(
@@ -162,48 +155,31 @@ def _throughput(
     frames, count = bench.frames(4, bench.size(*size), batch), bench.count(count)
     _, state = engine.run(frames[0], None, reuse_state=True)  # captures
     _, state = engine.run(frames[1], state, reuse_state=True)
-    bench.synchronise()
-    laps, started_s = [], time.perf_counter()
+    synchronise(bench.device)
+    stopwatch, started_s = Stopwatch(bench.device), time.perf_counter()
+    stopwatch.lap()
     for index in range(count):
-        laps.append(_mark(bench))
         _, state = engine.run(frames[index % 4], state, reuse_state=True)
-    laps.append(_mark(bench))
-    bench.synchronise()
+        stopwatch.lap()
+    synchronise(bench.device)
     seconds = time.perf_counter() - started_s
     return {
         'size': size,
         'precision': engine.precision,
         'fps': round(batch * count / seconds, 1),
-        **_percentiles(_laps_ms(laps)),
+        **_percentiles(stopwatch.laps_ms()),
         'reserved_mb': bench.reserved_mb(),
         'graphs': len(engine.captured_shapes),
     }
 
 
-def _mark(bench: Bench) -> Any:
-    """Return a point in the device's work."""
-    if bench.rehearsal:
-        return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)
-    event.record()
-    return event
-
-
-def _laps_ms(marks: Sequence[Any]) -> list[float]:
-    pairs = list(pairwise(marks))
-    if isinstance(marks[0], float):
-        return [1e3 * (end - start) for start, end in pairs]
-    return [start.elapsed_time(end) for start, end in pairs]
-
-
-def _median_ms(bench: Bench, run: Any) -> float:
-    marks = []
+def _median_ms(bench: Bench, run: Callable[[], object]) -> float:
+    stopwatch = Stopwatch(bench.device)
+    stopwatch.lap()
     for _ in range(bench.count(30)):
-        marks.append(_mark(bench))
         run()
-    marks.append(_mark(bench))
-    bench.synchronise()
-    return statistics.median(_laps_ms(marks))
+        stopwatch.lap()
+    return statistics.median(stopwatch.laps_ms())
 
 
 def _percentiles(times_ms: list[float]) -> Row:
