@@ -121,11 +121,9 @@ def convert(
     presets = fitting_presets(entries)
     if not presets:
         raise CheckpointError(f'{source} fits no preset; one of {", ".join(PRESETS)} expected')
-    named = (
-        [config for config in presets if config.name == model]
-        if model
-        else (choose_by_name(presets, source, known))
-    )
+    named = choose_by_name(presets, source, known)
+    if model:
+        named = [config for config in presets if config.name == model]
     if len(named) != 1:
         raise CheckpointError(
             f'{source} fits {" and ".join(config.name for config in named or presets)}; '

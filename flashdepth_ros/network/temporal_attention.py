@@ -58,10 +58,6 @@ class AttentionState(NamedTuple):
             AttentionState(*parts) for parts in zip(*(part.split(1) for part in self), strict=True)
         ]
 
-    def is_finite(self) -> bool:
-        """Return whether all values are finite."""
-        return all(bool(part.isfinite().all()) for part in self)
-
     def fits(self, height: int, width: int) -> bool:
         """Return whether the state is that of frames of this size, px."""
         return tuple(self.map3.shape[2:4]) == (height // PATCH, width // PATCH)

@@ -160,7 +160,8 @@ class DepthEstimator:
 
     def state_memory_bytes(self) -> int:
         """Return the memory of the state that the next frame continues from."""
-        return 0 if self._state is None else self._state.memory_bytes()
+        state = self._state  # the thread that estimates may drop it at any time
+        return 0 if state is None else state.memory_bytes()
 
     def _focal_ratio(self, size: tuple[int, int]) -> float:
         """Return this camera's focal length over the canonical one; 1 if either is unknown."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from flashdepth_ros.network import FlashDepth, Network
+from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.network.flashdepth import FrameFeatures
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.batches import CHUNK, normalise
@@ -82,12 +82,12 @@ class FeatureCache:
     def __init__(
         self,
         config: TrainingConfig,
-        model: Network,
+        model: FlashDepth,
         world: World,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config = config
-        self._network = model
+        self._model = model
         self._world = world
         self._interrupted = interrupted
 
@@ -117,11 +117,6 @@ class FeatureCache:
             if world.any(self._interrupted()):
                 return None
         return CachedDataset(files, phase.frame_repeats)
-
-    @property
-    def _model(self) -> FlashDepth:
-        assert isinstance(self._network, FlashDepth)  # see `config._check_cache`
-        return self._network
 
     def _extract(self, sample: Sample) -> CachedSample:
         """Extract the features of a batch of one sample, its frames in chunks."""

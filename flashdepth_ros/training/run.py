@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.interruption import Interruption, children_without_interrupt
+from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
@@ -43,7 +44,10 @@ def train(config: TrainingConfig, world: World) -> bool:
             folder = stack.enter_context(closing(RunFolder(Path(config.output))))
             log = stack.enter_context(closing(RunLog(trainer, folder)))
             _announce(config, trainer)
-        cache = FeatureCache(config, trainer.model, world, lambda: interruption.requested)
+        cache = None
+        if config.uses_cache:
+            assert isinstance(trainer.model, FlashDepth)  # the configuration was checked
+            cache = FeatureCache(config, trainer.model, world, lambda: interruption.requested)
         for sample in samples(config, world, trainer.step, cache):
             terms = trainer.train_step(sample)
             stops = world.any(interruption.requested)
