@@ -8,6 +8,7 @@ import pytest
 
 from flashdepth_ros.entry_point import let_idle_threads_sleep
 from flashdepth_ros.ros.environment import transport_environment
+from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
 
 let_idle_threads_sleep()
 os.environ.update(transport_environment(os.environ))
@@ -21,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let through what ROS itself warns of: lark in its generator, in Kilted its own logger."""
     config.addinivalue_line('filterwarnings', 'ignore:module .sre_:DeprecationWarning')
     config.addinivalue_line('filterwarnings', 'ignore:.*RcutilsLogger.warning:DeprecationWarning')
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _free_shared_memory() -> Iterator[None]:
+    """Remove what killed processes of a module left, which would fill memory over many runs."""
+    yield
+    remove_abandoned_segments()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from flashdepth_ros.node.boundary import Boundary
 from flashdepth_ros.node.depth_node import DepthNode
 from flashdepth_ros.node.pipeline import EstimatorFactory
 from flashdepth_ros.node.threads import NodeThread
+from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
 from flashdepth_ros.runtime.settings import create_estimator
 
 # So that a callback that always fails does not take a whole core.
@@ -42,9 +43,14 @@ def main(args: list[str] | None = None, load: EstimatorFactory = create_estimato
 
 def _run(args: list[str] | None, load: EstimatorFactory, interruption: Interruption) -> int:
     node = None
+    removed = remove_abandoned_segments()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = DepthNode(load, lambda: interruption.requested)
+        if removed:
+            get_logger(node.get_name()).info(
+                f'removed {removed / 1e6:.0f} MB of shared memory left by killed processes'
+            )
         node.warn_ineffective(sys.argv if args is None else args)
         if not node.start():
             return INTERRUPTED_STATUS if interruption.requested else 1

@@ -138,7 +138,7 @@ ERRORS = {
 def test_a_candidate_that_fails_does_not_stop_the_others(
     tmp_path, capsys, monkeypatch, stage, error, reason
 ):
-    def create(_settings):
+    def create(_settings, _windows):
         if stage == 'load':
             raise error
         return FailingEstimator(error)

@@ -9,8 +9,14 @@ import pytest
 from sensor_msgs.msg import Image
 
 from flashdepth_ros.ros.missing_messages import WantedImages, describe_missing_images
-from flashdepth_ros.ros.shared_memory import foreign_users, shared_memory_problem
+from flashdepth_ros.ros.shared_memory import (
+    FOLDER,
+    foreign_users,
+    remove_abandoned_segments,
+    shared_memory_problem,
+)
 from flashdepth_ros.ros.transport import Transport
+from support.node_process import NodeProcess
 from support.paths import CAMERA_DRIVER, ROOT
 from support.ros_graph import best_effort_input
 
@@ -24,6 +30,16 @@ OTHER_USER = [
 OTHER_CONTAINER = [
     *('unshare', '--mount', 'sh', '-c'),
     *('mount -t tmpfs tmpfs /dev/shm && exec "$@"', 'sh'),
+]
+# Docker's 64 MiB, of which a killed process occupies 34 MB; another one does not fit beside it.
+IN_SMALL_CONTAINER = [
+    *('unshare', '--mount', 'sh', '-c'),
+    """
+    mount -t tmpfs -o size=64m tmpfs /dev/shm &&
+    fallocate --length 34000000 /dev/shm/fastrtps_0123456789abcdef &&
+    touch --date '1 minute ago' /dev/shm/fastrtps_0123456789abcdef_el && exec "$@"
+    """,
+    'sh',
 ]
 
 
@@ -50,11 +66,11 @@ def start_camera(tmp_path):
     def start(prefix):
         command = [*prefix, sys.executable, CAMERA_DRIVER, TOPIC, 64, 48, 30, 1]
         environment = {**os.environ, 'ROS_LOG_DIR': str(tmp_path)}
-        processes.append(
-            subprocess.Popen(
-                list(map(str, command)), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-            )
+        process = subprocess.Popen(
+            list(map(str, command)), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
         )
+        processes.append(process)
+        return process
 
     yield start
     for process in processes:
@@ -122,3 +138,39 @@ def test_leftovers_of_processes_that_have_ended_do_not_count(tmp_path):
         os.chown(lock, 65534, 65534)
     assert foreign_users(tmp_path) == []
     assert foreign_users(Path('/nowhere')) == []
+
+
+def test_segments_of_killed_processes_are_removed_and_no_others(start_camera, graph):
+    running, killed = start_camera([]), start_camera([])
+    used, left = (segments_of(process, graph) for process in (running, killed))
+    killed.kill()
+    killed.wait()
+    size = sum((FOLDER / name).stat().st_size for name in left)
+    remove_abandoned_segments(min_age_s=60.0)
+    assert all((FOLDER / name).exists() for name in left)
+    assert remove_abandoned_segments(min_age_s=0.0) >= size > 30e6
+    assert all((FOLDER / name).exists() for name in used)
+    assert not any(each.name.startswith(tuple(left)) for each in FOLDER.iterdir())
+
+
+def segments_of(process, graph):
+    """Wait until a process has large shared memory; return the names of its segments."""
+    names = set()
+
+    def has_large_segment():
+        locks = [line.split() for line in Path('/proc/locks').read_text().splitlines()]
+        inodes = {words[5].rpartition(':')[2] for words in locks if words[4] == str(process.pid)}
+        for lock in FOLDER.glob('fast*_el'):
+            if 'port' not in lock.name and str(lock.stat().st_ino) in inodes:
+                names.add(lock.name.removesuffix('_el'))
+        return any((FOLDER / name).stat().st_size > 30e6 for name in names)
+
+    graph.spin_until(has_large_segment)
+    return names
+
+
+@needs(IN_SMALL_CONTAINER)
+def test_node_in_a_container_has_shared_memory_after_another_was_killed(tmp_path):
+    with NodeProcess(tmp_path, prefix=IN_SMALL_CONTAINER, autostart=False) as node:
+        node.wait_for_line('removed 34 MB of shared memory left by killed processes')
+    assert not [line for line in node.lines if 'Failed to create segment' in line]

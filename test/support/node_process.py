@@ -29,14 +29,20 @@ class NodeProcess:
     """A `depth_node` process; its output goes to a file; it is killed at the end of the block."""
 
     def __init__(
-        self, folder, *remaps, environment=None, module='flashdepth_ros.node', **parameters
+        self,
+        folder,
+        *remaps,
+        environment=None,
+        prefix=(),
+        module='flashdepth_ros.node',
+        **parameters,
     ):
         self._log = folder / f'node_{time.monotonic_ns()}.log'
         network = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
         settings = {'inference.short_side': 112, **network, **parameters}
         assignments = [f'{name}:={_yaml(value)}' for name, value in settings.items()]
         self._command = [
-            *(sys.executable, '-m', module, '--ros-args'),
+            *(*prefix, sys.executable, '-m', module, '--ros-args'),
             *(word for text in assignments for word in ('-p', text)),
             *(word for text in remaps for word in ('-r', text)),
         ]
