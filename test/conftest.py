@@ -9,9 +9,11 @@ import pytest
 from flashdepth_ros.entry_point import let_idle_threads_sleep
 from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
+from support.fast_dds import use_profile_for_many_participants
 
 let_idle_threads_sleep()
 os.environ.update(transport_environment(os.environ))
+use_profile_for_many_participants(os.environ)
 # A shell's background job ignores Ctrl-C, and what it starts would; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'

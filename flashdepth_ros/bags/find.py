@@ -19,6 +19,8 @@ PREDICTED = 'depth'
 """Key in the metadata of a bag: the topic of depth images that `flashdepth infer` wrote."""
 INVERSE = 'depth/inverse'
 """Name, in the namespace of the outputs, of the topic of inverse depth without a unit."""
+PREVIEW = 'depth/image_color'
+"""Name, in the namespace of the outputs, of the topic of the colour preview."""
 _BROKEN_MAX = 100
 """Number of broken messages at the start of a topic after which it counts as broken."""
 
@@ -63,14 +65,21 @@ def find_topic(
         how = f'select one by name ({option})' if option else 'select one by name'
         raise BagError(f'{bag.path}: {len(matching)} topics match, {how}: {_list(matching)}')
     raise BagError(
-        f'{bag.path}: no matching topic of type {_or(types)}; the bag has {_list(bag.topics)}'
+        f'{bag.path}: no matching topic of type {_or(types)} with messages; the bag has '
+        f'{_list(bag.topics) or "no topics"}'
     )
 
 
 def find_image_topic(bag: BagReader, name: str = '') -> Topic:
-    """Return the topic of images, raw or compressed, without depth; see `find_topic`."""
+    """
+    Return the topic of images, raw or compressed, without depth; see `find_topic`.
+
+    Without a name, it is not the preview that `flashdepth infer` has written to the bag.
+    """
     types = (RAW_IMAGE, COMPRESSED_IMAGE)
-    return find_topic(bag, types, name, lambda m: not is_depth(m), option='--topic')
+    namespace, depth, _ = bag.custom_data.get(PREDICTED, '').rpartition('depth/')
+    preview = f'{namespace}{PREVIEW}' if depth else ''
+    return find_topic(bag, types, name, lambda m: not is_depth(m), preview, '--topic')
 
 
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:

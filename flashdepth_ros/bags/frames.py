@@ -153,13 +153,17 @@ class Frames:
 
 
 def estimate_frames(
-    frames: Frames, estimator: DepthEstimator, windows: bool = False
+    frames: Frames,
+    estimator: DepthEstimator,
+    windows: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Frame, DepthFrame]]:
     """
     Yield every frame with its depth, estimated as in the live node or in windows.
 
     A frame that the estimator rejects is counted as skipped.
 
+    :param stop: ends a window early if it returns True.
     :raises BagError: the recording is damaged; raised after the frames before the damage.
     :raises FlashDepthError: the engine failed, most likely because memory ran out.
     """
@@ -170,7 +174,7 @@ def estimate_frames(
         from flashdepth_ros.runtime.offline import estimate_in_windows
 
         with _inference_errors():
-            yield from estimate_in_windows(estimator, frames, frames.skip)
+            yield from estimate_in_windows(estimator, frames, frames.skip, stop)
         return
     for frame, pending in _delay(_submit(frames, estimator), estimator.ahead):
         with _inference_errors():

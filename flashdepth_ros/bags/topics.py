@@ -18,6 +18,7 @@ from flashdepth_ros.bags.find import (
     is_depth,
 )
 from flashdepth_ros.bags.reader import BagReader, Topic
+from flashdepth_ros.errors import BagError
 
 _TRANSPORTS = {'raw': RAW_IMAGE, 'compressed': COMPRESSED_IMAGE}
 _SUFFIX = '/compressed'
@@ -109,12 +110,20 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Print the topics, and the launch arguments for those that the depth node needs.
 
-    :raises BagError: the recording cannot be read, or the node's topics cannot be found.
+    :raises BagError: the recording cannot be read, or given topics cannot be found, or for the
+        output as JSON the node's topics.
     """
+    given = (arguments.topic, arguments.info_topic, arguments.transport)
     with BagReader(arguments.bag) as bag:
         if not arguments.json:
             sys.stdout.writelines(f'{topic}\n' for topic in bag.topics)
-        inputs = find_inputs(bag, arguments.topic, arguments.info_topic, arguments.transport)
+        try:
+            inputs = find_inputs(bag, *given)
+        except BagError as error:
+            if arguments.json or any(given):
+                raise
+            sys.stdout.write(f'\nnothing found for depth.launch.py: {error}\n')
+            return 0
     if arguments.json:
         result = {
             'launch_arguments': inputs.launch_arguments,

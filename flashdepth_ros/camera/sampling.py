@@ -12,6 +12,8 @@ from flashdepth_ros.errors import InputError
 
 #: Relative tolerance of the aspect ratio of two images of one view, because of rounding.
 _ASPECT_TOLERANCE = 0.03
+#: Networks round the sizes of their inputs to multiples of this, px.
+_ROUNDED_TO = 14
 
 Pixel = TypeVar('Pixel', np.float32, np.uint8)
 
@@ -29,7 +31,20 @@ def subsample(image: npt.NDArray[Pixel], stride: int) -> npt.NDArray[Pixel]:
 def has_aspect(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Return whether images (H, W) of these sizes can be of one view, up to rounding."""
     expected = size[0] * shape[1] / size[1]
-    return bool(abs(expected - shape[0]) <= max(1.0, _ASPECT_TOLERANCE * shape[0]))
+    if abs(expected - shape[0]) <= max(1.0, _ASPECT_TOLERANCE * shape[0]):
+        return True
+    return _is_rounded(size, shape) or _is_rounded(shape, size)
+
+
+def _is_rounded(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Return whether `size` is `shape` times a factor, rounded as for the input of a network."""
+    if any(length % _ROUNDED_TO for length in size[:2]):
+        return False
+    factors = [
+        [(length + change) / original for change in (-_ROUNDED_TO / 2, _ROUNDED_TO / 2)]
+        for length, original in zip(size[:2], shape[:2], strict=True)
+    ]
+    return max(low for low, _ in factors) <= min(high for _, high in factors)
 
 
 def resample(inverse_depth: Float32, shape: tuple[int, ...]) -> Float32:

@@ -100,7 +100,7 @@ def _predictions(
     if isinstance(candidate, ModelCandidate):
         estimator = task.loaded.estimators[candidate.label]
         result.relative = not preset(candidate.settings.model).metric
-        return predict(estimator, paired, task.progress, result, candidate.windows)
+        return predict(estimator, paired, task.progress, result, candidate.windows, task.stop)
     return read_predictions(candidate, paired, task.protocol, result)
 
 

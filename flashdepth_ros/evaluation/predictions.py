@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
 
@@ -63,11 +63,13 @@ def predict(
     progress: bool,
     result: CandidateResult,
     windows: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Predictions:
     """
     Yield a model's inverse depth of every frame of the bag, starting a new sequence.
 
     :param windows: estimate in windows, not as the live node.
+    :param stop: ends a window early if it returns True.
     :raises BagError: the recording is damaged; raised at the damage.
     """
     estimator.warm_up(*paired.view.shape)
@@ -81,7 +83,7 @@ def predict(
         topics.bits,
     )
     estimates = tqdm(
-        estimate_frames(frames, estimator, windows),
+        estimate_frames(frames, estimator, windows, stop),
         desc=f'{paired.path.name}: {result.label}',
         total=len(frames),
         unit='frame',

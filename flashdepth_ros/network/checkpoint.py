@@ -116,6 +116,10 @@ def convert(
     """
     if destination.suffix != '.safetensors':
         raise CheckpointError(f'{destination}: the name of the output must end in .safetensors')
+    if model and model not in PRESETS:
+        raise CheckpointError(f'no model {model!r}; one of {", ".join(PRESETS)} expected')
+    if not destination.parent.is_dir():
+        raise CheckpointError(f'{destination}: there is no folder {destination.parent}')
     entries = read_weights(source)
     known = metadata(source)
     presets = fitting_presets(entries)

@@ -183,7 +183,7 @@ class FlashDepth(nn.Module):
 
         :raises InputError: a wrong shape, or a state of another model.
         """
-        check_frames(frames)
+        check_frames(frames, self.encoder.patch_embedding.weight)
         if self.temporal is None:
             if state is not None:
                 raise InputError(f'{self.config.name} keeps no state, but one was given')

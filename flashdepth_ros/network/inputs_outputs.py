@@ -1,5 +1,6 @@
 """What all networks take and give: the shape of the frames, the meaning of the output."""
 
+import torch
 from torch import Tensor
 import torch.nn.functional as F
 
@@ -9,19 +10,31 @@ from flashdepth_ros.network.config import PATCH, DepthOutput, InverseDepthOutput
 _MIN_DEPTH_M = 1e-3
 
 
-def check_frames(frames: Tensor) -> None:
+def check_frames(frames: Tensor, weight: Tensor) -> None:
     """
-    Check the shape of frames (B, T, 3, H, W).
+    Check frames (B, T, 3, H, W) for a network.
 
-    :raises InputError: another shape, an empty dimension, or H or W is no multiple of 14.
+    :param weight: one of the network; frames are of its type, if autocast does not convert them.
+    :raises InputError: another shape or type, an empty dimension, or H or W is no multiple of 14.
     """
+    if not isinstance(frames, Tensor):
+        raise InputError(
+            f'frames of type {type(frames).__name__} given, tensor (B, T, 3, H, W) expected'
+        )
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise InputError(f'frames of shape {tuple(frames.shape)} given, (B, T, 3, H, W) expected')
-    batch, time, _, height, width = frames.shape
-    if not batch * time * height * width or height % PATCH or width % PATCH:
+    if not frames.numel():
+        raise InputError(f'frames of shape {tuple(frames.shape)} given: there are no pixels')
+    if frames.shape[-2] % PATCH or frames.shape[-1] % PATCH:
         raise InputError(
             f'frames of shape {tuple(frames.shape)} given, height and width must be '
-            f'multiples of {PATCH} and no dimension 0: resize them first'
+            f'multiples of {PATCH}: resize them first'
+        )
+    converted = torch.is_autocast_enabled(frames.device.type) and frames.is_floating_point()
+    if frames.dtype != weight.dtype and not converted:
+        raise InputError(
+            f'frames of {frames.dtype} given, {weight.dtype} expected, the type of the weights: '
+            'normalise the pixel values and convert them'
         )
 
 

@@ -115,13 +115,13 @@ class Temporal(nn.Module):
 
     def check_state(self, state: object, batch: int) -> StreamState:
         """
-        Return the state if it has this module's shape for `batch` streams.
+        Return the state in float32 if it has this module's shape for `batch` streams.
 
         :raises InputError: it is the state of another model or of another number of streams.
         """
         expected = (batch, *self.state_shape)
         if isinstance(state, StreamState) and tuple(state.ssm.shape) == expected:
-            return state
+            return StreamState(state.ssm.float())
         shape = (
             f'shape {tuple(state.ssm.shape)}' if isinstance(state, StreamState) else 'another kind'
         )

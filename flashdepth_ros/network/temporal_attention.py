@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
+from flashdepth_ros.errors import InputError
 from flashdepth_ros.network.attention import attend
 from flashdepth_ros.network.config import PATCH, WINDOW
 
@@ -43,7 +44,14 @@ class AttentionState(NamedTuple):
 
     @staticmethod
     def join(states: 'Sequence[AttentionState | None]') -> 'AttentionState | None':
-        """Join the states of several streams into a batch; None is a stream that starts."""
+        """
+        Join the states of several streams into a batch; None is a stream that starts.
+
+        :raises InputError: they are of frames of several sizes.
+        """
+        sizes = {tuple(state.map3.shape[2:4]) for state in states if state is not None}
+        if len(sizes) > 1:
+            raise InputError('states of frames of several sizes given: join those of one size')
         existing = next((state for state in states if state is not None), None)
         if existing is None:
             return None

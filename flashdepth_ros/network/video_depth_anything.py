@@ -98,7 +98,7 @@ class VideoDepthAnything(nn.Module):
         :return: inverse depth (B, T, H, W) float32, as of `forward`.
         :raises InputError: a wrong shape.
         """
-        check_frames(frames)
+        check_frames(frames, self.encoder.patch_embedding.weight)
         if frames.shape[1] > WINDOW:
             raise InputError(f'{frames.shape[1]} frames given, a window has at most {WINDOW}')
         pyramid = self.encoder(frames.flatten(0, 1))
@@ -110,22 +110,20 @@ class VideoDepthAnything(nn.Module):
     def initial_state(self, frames: Tensor) -> AttentionState:
         """Return the state of streams before their first frames, of the shape of `frames`."""
         batch, device = len(frames), frames.device
-        dtype = frames.dtype
-        if torch.is_autocast_enabled(device.type):
-            dtype = torch.get_autocast_dtype(device.type)
         caches = [
-            torch.zeros(shape, device=device, dtype=dtype) for shape in self._cache_shapes(frames)
+            torch.zeros(shape, device=device, dtype=_cache_dtype(frames))
+            for shape in self._cache_shapes(frames)
         ]
         caches.append(torch.zeros(batch, dtype=torch.int64, device=device))
         return AttentionState(*caches)
 
     def check_inputs(self, frames: Tensor, state: State | None) -> AttentionState:
         """
-        Return the state to start from: `state`, or the initial one.
+        Return the state to start from: `state` in the type of the computation, or the initial one.
 
         :raises InputError: a wrong shape, or a state of another model or size of frames.
         """
-        check_frames(frames)
+        check_frames(frames, self.encoder.patch_embedding.weight)
         if state is None:
             return self.initial_state(frames)
         if not isinstance(state, AttentionState):
@@ -140,7 +138,13 @@ class VideoDepthAnything(nn.Module):
                 f'state of shapes {actual} given, {expected} expected: pass the state that the '
                 'same model returned for these streams at this image size, or None'
             )
-        return state
+        dtype = _cache_dtype(frames)
+        if all(part.dtype == dtype for part in state if part.is_floating_point()):
+            return state
+        # All are copies, because those of a new state may be overwritten.
+        return AttentionState(
+            *(part.to(dtype, copy=True) if part.is_floating_point() else part for part in state)
+        )
 
     def _cache_shapes(self, frames: Tensor) -> list[tuple[int, ...]]:
         config = self.config
@@ -186,3 +190,10 @@ class VideoDepthAnything(nn.Module):
         module = self.temporal[name]
         assert isinstance(module, TemporalModule)
         return module
+
+
+def _cache_dtype(frames: Tensor) -> torch.dtype:
+    """Return the type of the caches: that of the computation."""
+    device = frames.device.type
+    lower = torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if lower else frames.dtype

@@ -5,7 +5,7 @@ A window sees two key frames and eight last frames of the window before it, and 
 key frames tell its scale and shift; over the eight frames the two windows are blended.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -50,19 +50,22 @@ def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
     :param frames: (3, H, W) each, RGB, normalised; H and W multiples of 14, all of one size.
     :return: inverse depth (H, W) float32 of each frame, in 1/m for metric models; of the others in
         the scale of the first window.
-    :raises InputError: a wrong shape, several sizes, or a network without temporal attention.
+    :raises InputError: a network without temporal attention; while iterating, a wrong shape or
+        several sizes.
     """
     _check_model(model)
-    frames = iter(frames)
+    return _estimate(model, iter(frames))
+
+
+def _estimate(model: WindowNetwork, frames: Iterator[Tensor]) -> Iterator[Tensor]:
     alignment = _Alignment(model.config.metric)
     inputs = list(islice(frames, WINDOW))
     count, end = len(inputs), WINDOW  # number of frames: read so far, up to the end of the window
     pending: list[Tensor] = []
     while inputs:
         inputs += inputs[-1:] * (WINDOW - len(inputs))
-        if len({tuple(frame.shape) for frame in inputs}) > 1:
-            raise InputError('frames of several sizes given: estimate each size as its own video')
-        with torch.inference_mode():
+        _check_frames(inputs)
+        with torch.no_grad():
             estimates = model.estimate_window(torch.stack(inputs).unsqueeze(0))[0]
             # Windows are blended in the unit of the network: depth, if it is metric.
             estimates = estimates.reciprocal() if model.config.metric else estimates
@@ -82,6 +85,15 @@ def offline(model: WindowNetwork, frames: Iterable[Tensor]) -> Iterator[Tensor]:
 def _check_model(model: WindowNetwork) -> None:
     if not hasattr(model, 'estimate_window'):
         raise InputError(f'{model.config.name} has no windows; a Video Depth Anything expected')
+
+
+def _check_frames(frames: Sequence[Tensor]) -> None:
+    for frame in frames:
+        if not isinstance(frame, Tensor) or frame.ndim != 3:
+            given = tuple(frame.shape) if isinstance(frame, Tensor) else type(frame).__name__
+            raise InputError(f'frame {given} given, tensor (3, H, W) expected')
+    if len({tuple(frame.shape) for frame in frames}) > 1:
+        raise InputError('frames of several sizes given: estimate each size as its own video')
 
 
 class _Alignment:

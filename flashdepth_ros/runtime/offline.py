@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 import time
@@ -12,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from flashdepth_ros.errors import ConfigError, FlashDepthError, InputError
 from flashdepth_ros.network import offline
@@ -66,6 +68,7 @@ def estimate_in_windows(
     estimator: DepthEstimator,
     frames: Iterable[FrameT],
     skip: Callable[[InputError], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[FrameT, DepthFrame]]:
     """
     Yield every frame with its depth; every sequence is a video of its own.
@@ -73,6 +76,8 @@ def estimate_in_windows(
     At most two windows of frames are in memory. The estimator's state is not used.
 
     :param skip: is called for a frame that cannot be used.
+    :param stop: is asked between the layers of the network, because a window can take a minute on
+        a CPU; if it returns True, the frames without a final depth are left out.
     :raises ConfigError: the model has no temporal attention, or the engine is not PyTorch.
     :raises FlashDepthError: `frames` raised it; it is raised after the depth of all before.
     """
@@ -80,15 +85,16 @@ def estimate_in_windows(
     engine = estimator.engine
     if not isinstance(engine, TorchEngine):
         raise ConfigError(f'windows need engine torch, not {engine.name}')
-    windows = _Windows(estimator.config, engine)
+    windows = _Windows(estimator.config, engine, stop)
     errors: list[FlashDepthError] = []
     prepared = _prepare(estimator, _until_error(frames, errors), skip)
-    for _, sequence in groupby(prepared, key=lambda each: each.position.sequence_id):
-        waiting: deque[_Prepared[FrameT]] = deque()
-        for inverse_depth in offline(windows, _inputs(sequence, waiting)):
-            # A window's time is that of its new frames; the end of a video may have fewer.
-            frame_ms = windows.milliseconds / min(len(waiting), NEW_FRAMES)
-            yield _finish(estimator, waiting.popleft(), inverse_depth, frame_ms)
+    with suppress(_StoppedError):
+        for _, sequence in groupby(prepared, key=lambda each: each.position.sequence_id):
+            waiting: deque[_Prepared[FrameT]] = deque()
+            for inverse_depth in offline(windows, _inputs(sequence, waiting)):
+                # A window's time is that of its new frames; the end of a video may have fewer.
+                frame_ms = windows.milliseconds / min(len(waiting), NEW_FRAMES)
+                yield _finish(estimator, waiting.popleft(), inverse_depth, frame_ms)
     if errors:
         raise errors[0]
 
@@ -103,19 +109,31 @@ class _Prepared(Generic[FrameT]):
     preprocess_ms: float
 
 
+class _StoppedError(Exception):
+    """The window is no longer wanted."""
+
+
 class _Windows:
     """The network as `offline` needs it, run by an engine; it measures the time of a window."""
 
-    def __init__(self, config: ModelConfig, engine: TorchEngine) -> None:
-        self.config, self._engine = config, engine
+    def __init__(self, config: ModelConfig, engine: TorchEngine, stop: Callable[[], bool]) -> None:
+        self.config, self._engine, self._stop = config, engine, stop
         self.milliseconds = 0.0
 
     def estimate_window(self, frames: Tensor) -> Tensor:
         """Return inverse depth (B, T, H, W) of windows (B, T, 3, H, W)."""
         start_s = time.perf_counter()
-        inverse_depth = self._engine.run_window(frames)
+        hook = register_module_forward_pre_hook(self._check)
+        try:
+            inverse_depth = self._engine.run_window(frames)
+        finally:
+            hook.remove()
         self.milliseconds = 1e3 * (time.perf_counter() - start_s)
         return inverse_depth
+
+    def _check(self, *_: object) -> None:
+        if self._stop():
+            raise _StoppedError
 
 
 def _until_error(frames: Iterable[FrameT], errors: list[FlashDepthError]) -> Iterator[FrameT]:

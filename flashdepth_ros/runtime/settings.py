@@ -196,6 +196,20 @@ def missing_metres(settings: Settings) -> str:
     )
 
 
+_METRES = ('depth_scale', 'depth_min', 'depth_max', 'color_min', 'color_max')
+
+
+def ineffective_settings(settings: Settings) -> str:
+    """Return which settings have no effect because no depth in metres is put out; '' if none."""
+    if settings.depth_output != 'relative':
+        return ''
+    defaults = Settings()
+    changed = [
+        ros_name(name) for name in _METRES if getattr(settings, name) != getattr(defaults, name)
+    ]
+    return f'no effect with depth.output relative: {", ".join(changed)}' if changed else ''
+
+
 def sequence_policy(settings: Settings) -> SequencePolicy:
     """Return the policy for starting new sequences."""
     return SequencePolicy(settings.reset_max_gap, settings.reset_backward_tolerance)

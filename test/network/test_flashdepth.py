@@ -182,7 +182,7 @@ def test_presets_run(name):
         (torch.zeros(1, 1, 3, 100, 112), 'multiples of 14'),
         (torch.zeros(1, 3, 98, 112), r'\(B, T, 3, H, W\) expected'),
         (torch.zeros(1, 1, 4, 98, 112), r'\(B, T, 3, H, W\) expected'),
-        (torch.zeros(1, 0, 3, 98, 112), 'no dimension 0'),
+        (torch.zeros(1, 0, 3, 98, 112), 'no pixels'),
     ],
 )
 def test_frames_of_a_wrong_shape_are_refused(frames, message):

@@ -1,9 +1,11 @@
 """Real nodes on one executor, for tests within one process."""
 
+import gc
 import os
 import time
 
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
@@ -30,6 +32,11 @@ class Graph:
         self.executor.shutdown()
         for node in self.nodes:
             node.destroy_node()
+        managed = any(isinstance(node, LifecycleNodeMixin) for node in self.nodes)
+        self.nodes.clear()
+        if managed:
+            # The participant ends with the state machine, which refers to itself.
+            gc.collect()
 
     def spin_until(self, condition, timeout_s=10.0):
         deadline = time.monotonic() + timeout_s

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.bags.build import build_message, header
-from flashdepth_ros.bags.find import CAMERA_INFO, INVERSE, RAW_IMAGE
+from flashdepth_ros.bags.find import CAMERA_INFO, INVERSE, PREVIEW, RAW_IMAGE
 from flashdepth_ros.bags.frames import Frame
 from flashdepth_ros.bags.writer import BagWriter
 from flashdepth_ros.errors import ConfigError
@@ -63,7 +63,7 @@ class OutputTopics:
         if self.points:
             names['points'] = CLOUD
         if self.color:
-            names['depth/image_color'] = RAW_IMAGE
+            names[PREVIEW] = RAW_IMAGE
         return {self.topic(name): type_name for name, type_name in names.items()}
 
 
@@ -87,7 +87,7 @@ class DepthBagWriter:
         if self._outputs.points and (cloud := products.cloud) is not None:
             self._write('points', frame, CLOUD, **_cloud_fields(cloud))
         if self._outputs.color:
-            self._write_image('depth/image_color', frame, 'rgb8', products.preview)
+            self._write_image(PREVIEW, frame, 'rgb8', products.preview)
 
     def _write_image(
         self, name: str, frame: Frame, encoding: str, pixels: npt.NDArray[Any]

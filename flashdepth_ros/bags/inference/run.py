@@ -24,7 +24,12 @@ from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.offline import check_windows
-from flashdepth_ros.runtime.settings import Settings, create_estimator, missing_metres
+from flashdepth_ros.runtime.settings import (
+    Settings,
+    create_estimator,
+    ineffective_settings,
+    missing_metres,
+)
 
 WRITE_QUEUE_MAX = 2
 """Maximum number of estimated frames that wait to be written."""
@@ -98,6 +103,8 @@ def infer(
         check_windows(preset(options.settings.model), options.settings.temporal)
     if reason := missing_metres(options.settings):
         raise ConfigError(reason)
+    if warning := ineffective_settings(options.settings):
+        _warn(warning)
     with ExitStack() as stack:
         frames = Frames(
             stack.enter_context(BagReader(options.bag)),
@@ -135,13 +142,14 @@ class _Run:
             self._copier = TopicCopier(source, target, options.copy_topics, _warn)
         self._depths = DepthBagWriter(target, options.outputs, options.settings)
         self._provenance: dict[str, str] = {}
+        self._interruption = Interruption()
         self.outcome = Outcome(len(frames))
 
     def process(self, on_frame: Callable[[DepthFrame], None]) -> None:
         """Write all frames, or those before an interruption or an error."""
         outcome, frames = self.outcome, self._frames
         bar = tqdm(total=len(frames), unit='frame', file=sys.stderr, dynamic_ncols=True)
-        with Interruption() as interruption, bar:
+        with self._interruption as interruption, bar:
             try:
                 for depth in self._write_frames():
                     outcome.add(depth)
@@ -150,7 +158,7 @@ class _Run:
                     if interruption.requested:
                         break
                 if self._copier is not None:
-                    self._copier.copy_rest(lambda: interruption.requested)
+                    self._copier.copy_rest(self._is_interrupted)
                 outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
@@ -187,7 +195,10 @@ class _Run:
         self._provenance = provenance(settings, estimator)
         if windows:
             self._provenance['window'] = 'True'
-        yield from estimate_frames(self._frames, estimator, windows)
+        yield from estimate_frames(self._frames, estimator, windows, self._is_interrupted)
+
+    def _is_interrupted(self) -> bool:
+        return self._interruption.requested
 
     def _check_topic_names(self, source: BagReader, names: tuple[str, ...]) -> None:
         topics = [source.topic(name) for name in names] or source.topics
