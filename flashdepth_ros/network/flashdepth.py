@@ -102,7 +102,7 @@ class FlashDepth(nn.Module):
             and the state to pass with the next frames (None without a temporal module).
         :raises InputError: a wrong shape, or a state of another model.
         """
-        if isinstance(frames, Tensor):
+        if not isinstance(frames, FrameFeatures):
             state = self.check_inputs(frames, state)
             frames = self.extract_features(frames, output_frames)
         path, pyramid, tokens, output_frames, streams = frames

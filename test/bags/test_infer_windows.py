@@ -118,6 +118,36 @@ def test_an_error_of_the_source_comes_after_the_frames_before_it(weights):
         next(found)
 
 
+def test_a_window_ends_early_and_finished_frames_are_kept(weights):
+    estimator = DepthEstimator(MODEL, weights, 'cpu', 'fp32', 'torch')
+    asked = []
+
+    def stop():
+        asked.append(0)
+        return len(asked) > limit
+
+    pictures = [Picture(number, 10**8 * number) for number in range(70)]
+    limit = 10**9
+    assert len(list(estimate_in_windows(estimator, pictures[:32], stop=stop))) == 32
+    of_a_window = len(asked) // 2  # the second one repeats the last frame
+    assert of_a_window > 50
+    for limit, kept in ((10, 0), (of_a_window + 10, 24)):
+        asked.clear()
+        estimator.reset()
+        assert len(list(estimate_in_windows(estimator, pictures, stop=stop))) == kept
+        assert len(asked) == limit + 1
+
+
+def test_settings_without_effect_are_named(tmp_path, weights, capsys):
+    bag = write(tmp_path / 'bag', *camera_messages(2, SIZE))
+    command = ['infer', str(bag), '-o', str(tmp_path / 'out'), *options(weights)]
+    given = ['--depth-output', 'relative', '--depth-scale', '2', '--depth-max', '50']
+    assert main([*command, *given]) == 0
+    assert (
+        'no effect with depth.output relative: depth.scale, depth.max' in capsys.readouterr().err
+    )
+
+
 def test_evaluation_compares_stream_windows_and_recorded_inverse_depth(weights, tmp_path):
     bag = write_bag(tmp_path / 'bag')
     relative = tmp_path / 'relative'

@@ -11,7 +11,7 @@ from flashdepth_ros.bags import BagReader
 from flashdepth_ros.bags.topics import find_inputs
 from flashdepth_ros.cli import main
 from flashdepth_ros.errors import BagError
-from support.recordings import compressed, image, info, write
+from support.recordings import camera_messages, compressed, image, info, write
 
 RAW, COMPRESSED = image(0), compressed(0)
 DEPTH = image(0, encoding='16UC1', step=16, data=np.ones((6, 16), np.uint8))
@@ -79,3 +79,26 @@ def test_command_lists_all_topics_and_the_launch_arguments(tmp_path, capsys):
     assert 'input_image_topic:=/a/image image_transport:=raw' in printed
     assert main(['topics', str(bag), '--json']) == 0
     assert json.loads(capsys.readouterr().out)['topics'] == ['/a/image']
+
+
+@pytest.mark.parametrize(
+    ('options', 'found'),
+    [
+        ([], 'nothing found for depth.launch.py'),
+        (['--color'], 'nothing found for depth.launch.py'),
+        (['--color', '--copy'], 'input_image_topic:=/cam/image'),
+        (['--color', '--copy', '--namespace', '/robot'], 'input_image_topic:=/cam/image'),
+    ],
+)
+def test_outputs_of_infer_are_no_camera(tmp_path, capsys, options, found):
+    bag = write(tmp_path / 'bag', *camera_messages(2, (56, 70)))
+    out = tmp_path / 'out'
+    small = ['--short-side', '56', '--engine', 'torch']
+    assert main(['infer', str(bag), '-o', str(out), *small, *options]) == 0
+    capsys.readouterr()
+    assert main(['topics', str(out)]) == 0
+    text = capsys.readouterr().out
+    assert 'depth/image' in text
+    assert found in text
+    assert ':=/depth' not in text
+    assert main(['topics', str(out), '--json']) == (1 if 'nothing' in found else 0)

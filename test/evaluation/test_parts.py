@@ -9,7 +9,7 @@ from flashdepth_ros.bags import BagReader, BagWriter
 from flashdepth_ros.bags.track import Entry
 from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
-from flashdepth_ros.camera.sampling import resample, subsample, subsampled_intrinsics
+from flashdepth_ros.camera.sampling import has_aspect, resample, subsample, subsampled_intrinsics
 from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.evaluation.alignment import Fit
 from flashdepth_ros.evaluation.lidar import depth_of_points, read_points
@@ -204,3 +204,19 @@ def test_static_transforms_that_are_published_again_are_static(tmp_path):
     assert tree.constant('lens', 'base')[1, 3] == 1.0
     assert tree.constant('base', 'lens')[1, 3] == -1.0
     assert tree.constant('lens', 'elsewhere') is None
+
+
+@pytest.mark.parametrize(
+    ('size', 'shape', 'fits'),
+    [
+        ((98, 126), (480, 640), True),
+        ((98, 70), (98, 70), True),
+        ((98, 182), (720, 1280), True),
+        ((480, 640), (98, 126), True),
+        ((98, 154), (480, 640), False),
+        ((98, 120), (480, 640), False),
+        ((480, 640), (480, 848), False),
+    ],
+)
+def test_sizes_rounded_as_for_a_network_are_of_one_view(size, shape, fits):
+    assert has_aspect(size, shape) == fits

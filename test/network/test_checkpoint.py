@@ -102,6 +102,20 @@ def test_convert_strips_the_optimizer_and_keeps_the_origin(entries, tmp_path):
         torch.testing.assert_close(entry, entries[name], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('output', 'model', 'message'),
+    [
+        ('missing/out.safetensors', '', 'there is no folder'),
+        ('out.safetensors', 'flashdepth-giant', "no model 'flashdepth-giant'; one of"),
+    ],
+)
+def test_convert_names_what_is_wrong_with_its_arguments(entries, tmp_path, output, model, message):
+    source = tmp_path / 'in.safetensors'
+    save_file({name: entry.contiguous() for name, entry in entries.items()}, source)
+    with pytest.raises(CheckpointError, match=message):
+        convert(source, tmp_path / output, torch.float16, model)
+
+
 def test_missing_unexpected_and_misshapen_entries_are_listed(entries):
     model = create_model(STUDENT)
     before = {name: entry.clone() for name, entry in model.state_dict().items()}

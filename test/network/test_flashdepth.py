@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -183,11 +184,30 @@ def test_presets_run(name):
         (torch.zeros(1, 3, 98, 112), r'\(B, T, 3, H, W\) expected'),
         (torch.zeros(1, 1, 4, 98, 112), r'\(B, T, 3, H, W\) expected'),
         (torch.zeros(1, 0, 3, 98, 112), 'no pixels'),
+        (np.zeros((1, 1, 3, 98, 112), np.float32), 'of type ndarray given'),
+        (torch.zeros(1, 1, 3, 98, 112, dtype=torch.uint8), 'torch.float32 expected'),
+        (torch.zeros(1, 1, 3, 98, 112, dtype=torch.float16), 'torch.float32 expected'),
     ],
 )
-def test_frames_of_a_wrong_shape_are_refused(frames, message):
+@pytest.mark.parametrize('name', ['flashdepth-tiny-s', 'video-depth-anything-tiny'])
+def test_frames_of_a_wrong_shape_or_type_are_refused(name, frames, message):
     with pytest.raises(InputError, match=message):
-        create_model('flashdepth-tiny-s')(frames)
+        create_model(name)(frames)
+
+
+def test_integers_are_refused_under_autocast_too(model):
+    frames = torch.zeros(1, 1, 3, 98, 112, dtype=torch.uint8)
+    with torch.autocast('cpu', torch.bfloat16), pytest.raises(InputError, match='normalise'):
+        model(frames)
+
+
+def test_state_of_another_precision_is_converted(model):
+    first, second = golden_clip(2, 98, 112).split(1, dim=1)
+    state = run(model, first)[1]
+    halved = StreamState(state.ssm.half())
+    estimates, after = run(model, second, halved)
+    assert after.ssm.dtype == torch.float32
+    torch.testing.assert_close(estimates, run(model, second, state)[0], rtol=1e-2, atol=1e-3)
 
 
 def test_state_of_another_preset_or_batch_is_refused(model):

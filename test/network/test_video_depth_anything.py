@@ -160,6 +160,25 @@ def test_bf16_stays_close_and_returns_float32(model, clip, states):
     assert ((rounded - states[1]).abs() / states[1]).mean() < 0.02
 
 
+def test_state_of_another_precision_is_converted_and_left_as_it_was(model, clip, states):
+    rounded = AttentionState(
+        *(part.bfloat16() if part.is_floating_point() else part for part in states[0][4])
+    )
+    before = [part.clone() for part in rounded]
+    estimate, after = run(model, clip[:, 5:7], rounded)
+    assert all(torch.equal(part, other) for part, other in zip(rounded, before, strict=True))
+    assert {part.dtype for part in after[:-1]} == {torch.float32}
+    expected = states[1][:, 5:7]
+    assert ((estimate - expected).abs() / expected).mean() < 0.02
+
+
+def test_states_of_several_sizes_are_not_joined():
+    model = create_model(MODEL)
+    states = [model.check_inputs(torch.zeros(1, 1, 3, *size), None) for size in (SIZE, SIZE[::-1])]
+    with pytest.raises(InputError, match='several sizes'):
+        AttentionState.join(states)
+
+
 @pytest.mark.parametrize(
     'state',
     [

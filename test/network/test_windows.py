@@ -130,3 +130,21 @@ def test_a_frame_that_is_not_finite_spoils_only_its_own_windows():
     # The first window has it, and over eight frames the second one is blended with the first.
     assert not estimates[:24].isfinite().all()
     assert estimates[32:].isfinite().all()
+
+
+def test_a_model_without_windows_is_refused_before_the_first_frame():
+    with pytest.raises(InputError, match='has no windows'):
+        offline(create_model('flashdepth-tiny-s'), [])
+
+
+def test_maps_can_be_used_for_training():
+    (depth,) = offline(golden_model(MODEL), golden_clip(1, *SIZE)[0])
+    scale = torch.ones((), requires_grad=True)
+    (scale * depth).sum().backward()
+    assert scale.grad == depth.sum()
+
+
+@pytest.mark.parametrize('frame', [np.zeros((3, *SIZE), np.float32), torch.zeros(1, 3, *SIZE)])
+def test_frames_of_another_kind_are_refused(frame):
+    with pytest.raises(InputError, match=r'tensor \(3, H, W\) expected'):
+        next(offline(golden_model(MODEL), [frame]))
