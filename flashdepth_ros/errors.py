@@ -17,6 +17,10 @@ class CheckpointError(FlashDepthError):
     """Weights that do not fit the model, or a file that cannot be loaded safely."""
 
 
+class DownloadError(FlashDepthError):
+    """A file that cannot be downloaded, or whose content is not the published one."""
+
+
 class InputError(FlashDepthError):
     """A tensor, image or message whose shape, size or content cannot be used."""
 

@@ -104,13 +104,14 @@ def fitting_presets(entries: Mapping[str, Tensor]) -> list[ModelConfig]:
 
 
 def convert(
-    source: Path, destination: Path, dtype: torch.dtype, model: str = ''
+    source: Path, destination: Path, dtype: torch.dtype, model: str = '', origin: str = ''
 ) -> dict[str, str]:
     """
     Write only the weights of `source` to a `.safetensors` file, with origin and license.
 
     :param model: the preset of the weights; '': the one that fits, by the name of the file if
         several have the same entries.
+    :param origin: where `source` comes from; '': what its metadata says, or its name.
     :return: the metadata written.
     :raises CheckpointError: `source` cannot be read, or fits no preset, another or several.
     """
@@ -138,7 +139,7 @@ def convert(
         _LOG.warning(warning)
     notes = {
         'preset': config.name,
-        'origin': known.get('origin', source.name),
+        'origin': origin or known.get('origin', source.name),
         'license': known.get('license', config.weights_license),
     }
     save_weights(_with_package_names(entries, config), destination, dtype, notes)

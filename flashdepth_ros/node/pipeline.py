@@ -24,7 +24,7 @@ from flashdepth_ros.node.worker import ReceivedImage, ResetRequest, Worker
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.memory import resident_bytes
-from flashdepth_ros.runtime.settings import missing_metres, sequence_policy
+from flashdepth_ros.runtime.settings import ineffective_settings, missing_metres, sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
@@ -82,6 +82,8 @@ class Pipeline:
         cache.require_frame_id = parameters.camera_info_require_frame_id
         if reason := missing_metres(parameters):
             self._node.get_logger().warning(reason)
+        if warning := ineffective_settings(parameters):
+            self._node.get_logger().warning(warning)
         self._subscriber.open(parameters.image_transport == 'compressed')
         self._supervisor.estimator, self.configured = estimator, True
         source, output = self._subscriber.topic, _describe_output(parameters, estimator)

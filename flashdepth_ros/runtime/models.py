@@ -1,4 +1,4 @@
-"""`flashdepth models`: list the models and their weights, check and convert weights."""
+"""`flashdepth models`: list the models; fetch, verify, check and convert their weights."""
 
 import argparse
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ import torch
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import PRESETS, ModelConfig, build_model
 from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
+from flashdepth_ros.network.config import preset
 from flashdepth_ros.network.lookalikes import choose_by_name
-from flashdepth_ros.runtime.weights import SOURCES, find_weights
+from flashdepth_ros.runtime.fetch import check_names, fetch, verify
+from flashdepth_ros.runtime.weights import SOURCES, file_sha256, find_weights
 
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 
@@ -22,6 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser(
         'list', help='list all models: size, purpose, path and license of the weights'
     )
+    get = actions.add_parser(
+        'fetch', help='download the official weights of models and make them ready for use'
+    )
+    get.add_argument('names', nargs='+', metavar='NAME', help='see `flashdepth models list`')
+    get.add_argument(
+        '--accept-license', action='store_true', help='accept a license without commercial use'
+    )
+    get.add_argument('--overwrite', action='store_true', help='replace existing weights')
+    get.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
+    test = actions.add_parser('verify', help='check that weights load and are finite')
+    test.add_argument('names', nargs='*', metavar='NAME', help='(default: all that are there)')
     check = actions.add_parser('check', help='print which model a weights file fits')
     check.add_argument('file', type=Path, help='.pth or .safetensors')
     change = actions.add_parser(
@@ -37,11 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    List, check or convert.
+    List, fetch, verify, check or convert.
 
     :raises CheckpointError: a file cannot be read or fits no model.
+    :raises DownloadError: weights cannot be fetched.
     """
-    lines = {'list': _list_models, 'check': _check_weights, 'convert': _convert_weights}
+    lines = {
+        'list': _list_models,
+        'fetch': _fetch_weights,
+        'verify': _verify_weights,
+        'check': _check_weights,
+        'convert': _convert_weights,
+    }
     for line in lines[arguments.action](arguments):
         sys.stdout.write(line + '\n')
     return 0
@@ -61,8 +81,38 @@ def _describe_weights(config: ModelConfig) -> str:
         return f'{find_weights(config)} ({config.weights_license})'
     except CheckpointError:
         source = SOURCES.get(config.name)
-        instruction = f'download from {source}' if source else 'train with `flashdepth train`'
-        return f'not found; {instruction} ({config.weights_license})'
+        instruction = f'models fetch {config.name}' if source else 'train'
+        return f'not found, `flashdepth {instruction}` ({config.weights_license})'
+
+
+def _fetch_weights(arguments: argparse.Namespace) -> Iterator[str]:
+    dtype = _DTYPES[arguments.dtype]
+    for config in check_names(arguments.names, arguments.accept_license):
+        path = fetch(config, dtype, _say, arguments.overwrite)
+        yield f'{path}: {path.stat().st_size / 1e6:.0f} MB'
+
+
+def _verify_weights(arguments: argparse.Namespace) -> Iterator[str]:
+    names = arguments.names or [config.name for config in PRESETS.values() if _is_there(config)]
+    for name in names:
+        config = preset(name)
+        path = find_weights(config)
+        verify(path, config)
+        yield f'{name}: {path} loads, sha256 {file_sha256(path)}'
+    if not names:
+        yield 'no weights are there'
+
+
+def _is_there(config: ModelConfig) -> bool:
+    try:
+        find_weights(config)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f'{text}\n')
 
 
 def _count_parameters(config: ModelConfig) -> int:

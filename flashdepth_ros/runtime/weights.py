@@ -3,45 +3,59 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network.config import ModelConfig
 from flashdepth_ros.shipped import shipped_folders
 
-_FLASHDEPTH = 'Hugging Face, Eyeline-Labs/FlashDepth: '
+_SITE = 'https://huggingface.co'
 
 
-def _depth_anything(family: str, repository: str, file: str) -> dict[str, str]:
+class Source(NamedTuple):
+    """A file in a repository on Hugging Face."""
+
+    repository: str
+    file: str
+
+    def __str__(self) -> str:
+        return f'Hugging Face, {self.repository}: {self.file}'
+
+    @property
+    def url(self) -> str:
+        """Return the address; the variable HF_ENDPOINT names a mirror of the site."""
+        site = os.environ.get('HF_ENDPOINT') or _SITE
+        return f'{site.rstrip("/")}/{self.repository}/resolve/main/{self.file}'
+
+
+def _depth_anything(family: str, repository: str, file: str) -> dict[str, Source]:
     """Return where the small, base and large preset of a family are published."""
     return {
-        f'{family}-{s}': 'Hugging Face, depth-anything/'
-        + f'{repository}: {file}.pth'.format(size=size, s=s)
+        f'{family}-{s}': Source(f'depth-anything/{repository}-{size}', f'{file}_vit{s}.pth')
         for s, size in (('s', 'Small'), ('b', 'Base'), ('l', 'Large'))
     }
 
 
 SOURCES = {
-    'flashdepth-s': _FLASHDEPTH + 'flashdepth-s/iter_14001.pth',
-    'flashdepth-l': _FLASHDEPTH + 'flashdepth-l/iter_10001.pth',
-    'flashdepth-full': _FLASHDEPTH + 'flashdepth/iter_43002.pth',
-    **_depth_anything('depth-anything-v2', 'Depth-Anything-V2-{size}', 'depth_anything_v2_vit{s}'),
+    'flashdepth-s': Source('Eyeline-Labs/FlashDepth', 'flashdepth-s/iter_14001.pth'),
+    'flashdepth-l': Source('Eyeline-Labs/FlashDepth', 'flashdepth-l/iter_10001.pth'),
+    'flashdepth-full': Source('Eyeline-Labs/FlashDepth', 'flashdepth/iter_43002.pth'),
+    **_depth_anything('depth-anything-v2', 'Depth-Anything-V2', 'depth_anything_v2'),
     **_depth_anything(
         'depth-anything-v2-metric-indoor',
-        'Depth-Anything-V2-Metric-Hypersim-{size}',
-        'depth_anything_v2_metric_hypersim_vit{s}',
+        'Depth-Anything-V2-Metric-Hypersim',
+        'depth_anything_v2_metric_hypersim',
     ),
     **_depth_anything(
         'depth-anything-v2-metric-outdoor',
-        'Depth-Anything-V2-Metric-VKITTI-{size}',
-        'depth_anything_v2_metric_vkitti_vit{s}',
+        'Depth-Anything-V2-Metric-VKITTI',
+        'depth_anything_v2_metric_vkitti',
     ),
-    **_depth_anything(
-        'video-depth-anything', 'Video-Depth-Anything-{size}', 'video_depth_anything_vit{s}'
-    ),
+    **_depth_anything('video-depth-anything', 'Video-Depth-Anything', 'video_depth_anything'),
     **_depth_anything(
         'metric-video-depth-anything',
-        'Metric-Video-Depth-Anything-{size}',
-        'metric_video_depth_anything_vit{s}',
+        'Metric-Video-Depth-Anything',
+        'metric_video_depth_anything',
     ),
 }
 """Where the official weights of a preset are published."""
@@ -62,11 +76,14 @@ def find_weights(config: ModelConfig) -> Path:
             path = folder / (config.name + suffix)
             if path.is_file():
                 return path
-    source = SOURCES.get(config.name, 'train them with `flashdepth train`')
+    license_text = f'license {config.weights_license}'
+    if config.name not in SOURCES:
+        how = f'Train them with `flashdepth train` ({license_text})'
+    else:
+        how = f'Run `flashdepth models fetch {config.name}` ({license_text})'
     raise CheckpointError(
-        f'weights of {config.name} not found. Get them ({source}; license '
-        f'{config.weights_license}) and pass the path as parameter `weights`, or save the file as '
-        f'{cache_folder() / (config.name + ".pth")}'
+        f'weights of {config.name} not found. {how}, or pass the path of a file as parameter '
+        f'`weights`, or save it as {cache_folder() / (config.name + ".pth")}'
     )
 
 
