@@ -29,8 +29,10 @@ def estimates(weights, images):
 def test_relative_output_is_inverse_depth_on_its_own_topic_and_resets_drop_the_cache(
     tmp_path, weights
 ):
-    options = {'model': MODEL, 'weights': weights, 'depth.output': 'relative'}
+    options = {'model': MODEL, 'weights': weights, 'depth.output': 'relative', 'depth.max': 50.0}
     with start_bench(tmp_path, **options) as bench:
+        (warning,) = bench.process.warnings
+        assert 'no effect with depth.output relative: depth.max' in warning
         assert any(
             'relative inverse depth on depth/inverse' in each for each in bench.process.lines
         )
