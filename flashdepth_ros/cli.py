@@ -55,7 +55,7 @@ COMMANDS = {
         'runtime.gpu_check.command', "check correctness and speed on this computer's GPU"
     ),
     'models': Command('runtime.models', 'list models, check and convert their weights'),
-    'doctor': Command('tools.doctor', 'check that this computer has what the node needs'),
+    'doctor': Command('tools.doctor.command', 'check that this computer has what the node needs'),
 }
 
 

@@ -1,4 +1,3 @@
-import re
 import subprocess
 import sys
 
@@ -7,7 +6,6 @@ import torch
 
 from flashdepth_ros.cli import COMMANDS, main
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.ros.environment import PROFILES
 from support import golden_models
 
 STUDENT = 'flashdepth-tiny-s'
@@ -75,25 +73,3 @@ def test_error_prints_one_line_and_exits_with_status_1(tmp_path, capsys):
     assert error.startswith('flashdepth models: ')
     assert error.count('\n') == 1
     assert 'no such file' in error
-
-
-def test_doctor_goes_on_without_rclpy(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, 'rclpy', None)
-    assert main(['doctor']) == 1
-    text = capsys.readouterr().out
-    assert re.search(r"ros +not checked\n +-> cannot import the Python package 'rclpy'", text)
-    assert 'flashdepth-tiny.safetensors' in text
-    assert torch.__version__ in text
-
-
-def test_doctor_prints_the_fix(monkeypatch, capsys):
-    for name in PROFILES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
-    assert main(['doctor']) == 1
-    assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in capsys.readouterr().out
-    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
-    main(['doctor'])
-    text = capsys.readouterr().out
-    assert '-> export' not in text
-    assert torch.__version__ in text

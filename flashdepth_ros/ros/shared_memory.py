@@ -73,11 +73,19 @@ def remove_abandoned_segments(folder: Path = FOLDER, min_age_s: float = _MIN_AGE
 
     :param min_age_s: leave younger ones: their process may not have locked them yet.
     """
-    return sum(
-        _remove(lock)
-        for lock in _lock_files(folder)
-        if _age_s(lock) >= min_age_s and not _is_locked(lock)
-    )
+    return sum(_remove(lock) for lock in _abandoned(folder, min_age_s))
+
+
+def abandoned_bytes(folder: Path = FOLDER) -> int:
+    """Return how many bytes `remove_abandoned_segments` would make free, for any user."""
+    return sum(_segment_bytes(lock) for lock in _abandoned(folder, _MIN_AGE_S))
+
+
+def _abandoned(folder: Path, min_age_s: float) -> list[Path]:
+    """Return the lock files of the segments of processes that were killed."""
+    return [
+        lock for lock in _lock_files(folder) if _age_s(lock) >= min_age_s and not _is_locked(lock)
+    ]
 
 
 def _owners(folder: Path) -> Iterator[int]:
@@ -99,13 +107,23 @@ def _age_s(path: Path) -> float:
         return 0.0
 
 
+def _segment(lock: Path) -> Path:
+    return lock.with_name(lock.name.removesuffix(_LOCK))
+
+
+def _segment_bytes(lock: Path) -> int:
+    try:
+        return _segment(lock).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _remove(lock: Path) -> int:
     """Remove a segment and its lock file; return the size, 0 if another user's or gone."""
-    segment = lock.with_name(lock.name.removesuffix(_LOCK))
+    size = _segment_bytes(lock)
     try:
-        size = segment.stat().st_size if segment.exists() else 0
         # The lock file last: as long as it is there, the next attempt finds the segment.
-        segment.unlink(missing_ok=True)
+        _segment(lock).unlink(missing_ok=True)
         lock.unlink()
     except OSError:
         return 0

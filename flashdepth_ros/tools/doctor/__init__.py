@@ -1,0 +1,1 @@
+"""`flashdepth doctor`: check that this computer can run the node, and print fixes."""
