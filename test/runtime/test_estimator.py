@@ -262,7 +262,10 @@ def test_bf16_is_close_to_fp32(weights):
 def test_missing_weights_message_says_where_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     config = create_model('depth-anything-v2-b').config
-    with pytest.raises(CheckpointError, match=r'vitb\.pth; license CC-BY-NC-4\.0'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'Run `flashdepth models fetch depth-anything-v2-b` \(license CC-BY-NC-4\.0\)',
+    ):
         find_weights(config)
     (tmp_path / 'flashdepth_ros').mkdir()
     path = tmp_path / 'flashdepth_ros' / 'depth-anything-v2-b.pth'

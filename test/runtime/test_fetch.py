@@ -48,10 +48,9 @@ def test_fetched_weights_are_small_and_found_by_name(server, content, capsys):
     assert str(path) in printed.out
     assert path.stat().st_size < len(content) / 2
     assert metadata(path)['origin'].endswith('/owner/name/resolve/main/folder/file.pth')
+    expected = golden_model(NAME).state_dict()
     for name, entry in read_weights(path).items():
-        torch.testing.assert_close(
-            entry.float(), golden_model(NAME).state_dict()[name], rtol=1e-3, atol=1e-6
-        )
+        torch.testing.assert_close(entry.float(), expected[name], rtol=1e-3, atol=1e-6)
 
 
 def test_weights_that_are_there_are_fetched_again_only_on_demand(server, capsys):
