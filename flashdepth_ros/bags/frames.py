@@ -17,6 +17,7 @@ from flashdepth_ros.bags.find import find_camera_info_topic, find_image_topic
 from flashdepth_ros.bags.prefetch import Item, prefetch
 from flashdepth_ros.bags.reader import BagReader, Record
 from flashdepth_ros.camera.calibration import Camera, CameraInfoCache
+from flashdepth_ros.camera.camera_info import is_rectified
 from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import ImageReader
@@ -64,6 +65,8 @@ class Frames:
     :param warn: called with a text for the first few invalid frames, and once for each reason
         why camera_info is missing, unusable or doubtful.
     :param bits: number of bits in use of 16-bit images; 0: found from the images.
+    :param rectified: whether the images are rectified: 'true', 'false', or 'auto': by the name of
+        the topic.
     :raises BagError: the bag has no such topic, or several that match.
     """
 
@@ -74,6 +77,7 @@ class Frames:
         camera_info: str = '',
         warn: Callable[[str], Any] = warn,
         bits: int = 0,
+        rectified: str = 'auto',
     ) -> None:
         self.bag = bag
         self.image = find_image_topic(bag, image)
@@ -82,6 +86,12 @@ class Frames:
         """Number of invalid frames so far."""
         remedy = 'give the camera_info topic that belongs to the image topic (--info-topic)'
         self.cameras = CameraInfoCache(warn, remedy, refusal='')
+        self.cameras.rectified = is_rectified(rectified, self.image.name)
+        if self.cameras.rectified and rectified == 'auto':
+            warn(
+                f'{self.image.name} is rectified, by its name: P of camera_info is used, without '
+                'distortion'
+            )
         self._warn = warn
         self.bits = bits
         self._reader = ImageReader(warn, warn)

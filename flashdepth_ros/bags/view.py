@@ -10,7 +10,7 @@ import numpy as np
 from flashdepth_ros.bags.find import find_camera_info_topic, first_valid
 from flashdepth_ros.bags.frames import Frames
 from flashdepth_ros.bags.reader import BagReader, Topic
-from flashdepth_ros.camera.camera_info import read_intrinsics
+from flashdepth_ros.camera.camera_info import is_rectified, read_intrinsics, rectified
 from flashdepth_ros.camera.geometry import Intrinsics, project, rays
 from flashdepth_ros.camera.sampling import has_aspect
 from flashdepth_ros.errors import BagError
@@ -93,7 +93,8 @@ def _depth_camera(
         return None
 
     def read(message: Any) -> tuple[Intrinsics, str]:
-        return read_intrinsics(message), message.header.frame_id
+        info = rectified(message) if is_rectified('auto', topic.name) else message
+        return read_intrinsics(info), message.header.frame_id
 
     try:
         camera, info_frame_id = first_valid(bag, info, read)

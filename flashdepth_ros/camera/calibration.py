@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import time
 from typing import Any
 
-from flashdepth_ros.camera.camera_info import read_lens, read_pinhole
+from flashdepth_ros.camera.camera_info import read_lens, read_pinhole, rectified
 from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.camera.lens import Lens
@@ -94,6 +94,8 @@ class CameraInfoCache:
         """Of the model whose metres depend on K."""
         self.require_frame_id = False
         """Whether a camera_info with another frame_id than the image's is refused."""
+        self.rectified = False
+        """Whether the images are rectified, so that P is their camera."""
         self.camera: Camera | None = None
         """Of the last image."""
         self.findings: tuple[Finding, ...] | None = None
@@ -111,7 +113,7 @@ class CameraInfoCache:
     def receive(self, info: Any) -> None:
         """Store a CameraInfo message; ignore it and warn if it is not calibrated."""
         try:
-            camera = Camera.read(info)
+            camera = Camera.read(rectified(info) if self.rectified else info)
         except InputError as error:
             text = f'invalid camera_info: {error}: {self.canonical.loss()}'
             self._invalid = Finding('invalid', text)

@@ -5,6 +5,8 @@ Cropping and scaling move a pixel to u' = a u + b, v' = c v + d. This map follow
 matrices before and after, and is then applied to P.
 """
 
+import re
+from types import SimpleNamespace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,6 +15,8 @@ from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.errors import InputError
 
+# image_proc publishes image_rect and image_rect_color; others have a namespace `rect`.
+_RECTIFIED_NAME = re.compile(r'.*(_rect|_rect_color|_rect_mono|/rect/[^/]+)(/compressed\w*)?')
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -65,6 +69,45 @@ def read_lens(camera_info: Any) -> Lens:
     :raises InputError: the distortion model is unknown, or its coefficients are invalid.
     """
     return Lens.named(camera_info.distortion_model, _numbers(camera_info, 'd'))
+
+
+def is_rectified(setting: str, topic: str) -> bool:
+    """
+    Return whether the images of a topic are rectified.
+
+    :param setting: 'true', 'false', or 'auto': by the name of the topic.
+    """
+    if setting != 'auto':
+        return setting == 'true'
+    return _RECTIFIED_NAME.fullmatch(topic) is not None
+
+
+def rectified(camera_info: Any) -> Any:
+    """
+    Return the camera_info of the rectified images of a camera: K is that of P, no distortion.
+
+    Drivers and image_proc publish one camera_info for the raw and the rectified images. Without P
+    (all 0), K stays.
+
+    :param camera_info: any object with the fields of sensor_msgs/CameraInfo.
+    :raises InputError: P has not 12 numbers.
+    """
+    p = _numbers(camera_info, 'p')
+    if len(p) != 12:
+        raise InputError(f'camera_info has P = {p}; expected 12 numbers')
+    return SimpleNamespace(
+        header=camera_info.header,
+        width=camera_info.width,
+        height=camera_info.height,
+        distortion_model='plumb_bob',
+        d=(0.0,) * 5,
+        k=(*p[0:3], *p[4:7], *p[8:11]) if any(p) else _numbers(camera_info, 'k'),
+        r=_IDENTITY,
+        p=p,
+        binning_x=camera_info.binning_x,
+        binning_y=camera_info.binning_y,
+        roi=camera_info.roi,
+    )
 
 
 def camera_info_fields(intrinsics: Intrinsics, source: Any) -> CameraInfoFields:

@@ -79,9 +79,11 @@ def static_names() -> frozenset[str]:
 
 
 def _descriptor(description: Description, default: Any) -> ParameterDescriptor:
-    # A float parameter accepts an integer (`depth.max:=20`); `read` refuses other types.
+    # A float parameter accepts an integer (`depth.max:=20`), one with the choice 'true' a bool;
+    # `read` refuses other types.
     descriptor = ParameterDescriptor(
-        description=description.text, dynamic_typing=isinstance(default, float)
+        description=description.text,
+        dynamic_typing=isinstance(default, float) or 'true' in description.choices,
     )
     constraints = []
     if description.choices:

@@ -9,6 +9,7 @@ import time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from flashdepth_ros.camera.camera_info import is_rectified
 from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import FlashDepthError, InputError
 from flashdepth_ros.node.camera_info_subscriber import CameraInfoSubscriber
@@ -80,6 +81,7 @@ class Pipeline:
         config, cache = estimator.config, self._camera_info.cache
         cache.canonical = CanonicalCamera(config.name, config.canonical_focal)
         cache.require_frame_id = parameters.camera_info_require_frame_id
+        self._set_rectified(parameters.camera_rectified)
         if reason := missing_metres(parameters):
             self._node.get_logger().warning(reason)
         if warning := ineffective_settings(parameters):
@@ -88,6 +90,18 @@ class Pipeline:
         self._supervisor.estimator, self.configured = estimator, True
         source, output = self._subscriber.topic, _describe_output(parameters, estimator)
         return f'{_describe(parameters, estimator)}, images from {source}, {output}'
+
+    def _set_rectified(self, setting: str) -> None:
+        cache, topic = self._camera_info.cache, self._node.resolve_topic_name('image')
+        rectified = is_rectified(setting, topic)
+        if rectified != cache.rectified:
+            cache.rectified = rectified
+            cache.restart()
+        if rectified and setting == 'auto':
+            self._node.get_logger().info(
+                f'{topic} is rectified, by its name: P of camera_info is used, without distortion '
+                '(camera.rectified)'
+            )
 
     def activate(self) -> None:
         """Start the inference thread and process images; the first one starts a sequence."""

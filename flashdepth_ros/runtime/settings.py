@@ -75,6 +75,12 @@ class Settings:
         high=16,
         dynamic=True,
     )
+    camera_rectified: str = setting(
+        'auto',
+        'whether the images are rectified: then P of camera_info is their camera, without '
+        'distortion; auto: if the name of their topic ends in _rect or _rect_color',
+        choices=('auto', 'true', 'false'),
+    )
     depth_output: str = setting(
         'metric',
         'metric: depth/image and all that comes of it, in metres; relative: inverse depth without '
@@ -151,7 +157,10 @@ class Settings:
 
 
 SettingsT = TypeVar('SettingsT', bound=Settings)
-_DOTTED = ('camera_info', 'inference', 'image', 'depth', 'points', 'color', 'reset', 'diagnostics')
+_DOTTED = (
+    *('camera_info', 'camera', 'inference', 'image', 'depth', 'points', 'color', 'reset'),
+    'diagnostics',
+)
 _UNDOTTED = ('image_transport',)
 """As the nodes of the package image_transport name it."""
 
@@ -255,6 +264,9 @@ def _typed(name: str, value: Any, expected: type) -> Any:
         return value
     if expected is float and type(value) is int:
         return float(value)
+    if expected is str and type(value) is bool:
+        # YAML reads the words true and false as this.
+        return str(value).lower()
     raise ConfigError(f'{name} {value!r} is not allowed; expected type {expected.__name__}')
 
 

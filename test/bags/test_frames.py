@@ -13,7 +13,7 @@ from flashdepth_ros.bags.prefetch import prefetch
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.runtime import DepthEstimator
 from support.golden_models import golden_model
-from support.recordings import LATER_NS, RGB, compressed, image, info, stamp_of, write
+from support.recordings import LATER_NS, RGB, compressed, image, info, pattern, stamp_of, write
 
 
 def read(path, **options):
@@ -168,3 +168,27 @@ def test_prefetch_is_bounded_and_ends_with_its_consumer():
     number_read = len(read_items)
     time.sleep(0.02)
     assert len(read_items) == number_read
+
+
+@pytest.mark.parametrize(
+    ('topic', 'setting', 'uses_p'),
+    [
+        ('/cam/image_rect', 'auto', True),
+        ('/cam/image_rect', 'false', False),
+        ('/cam/image_raw', 'auto', False),
+        ('/cam/image_raw', 'true', True),
+    ],
+)
+def test_rectified_images_use_p_without_distortion(tmp_path, topic, setting, uses_p):
+    camera = info(0, focal=60.0, size=(70, 84))
+    camera.p = np.array([50.0, 0, 40, 0, 0, 50, 30, 0, 0, 0, 1, 0])
+    camera.distortion_model, camera.d = 'plumb_bob', np.array([0.1, 0, 0, 0, 0])
+    bag = write(
+        tmp_path / 'bag', (topic, image(0, pattern(0, (70, 84)))), ('/cam/camera_info', camera)
+    )
+    warnings = []
+    with BagReader(bag) as reader:
+        (frame,) = Frames(reader, warn=warnings.append, rectified=setting)
+    assert frame.camera.pinhole.fx == (50.0 if uses_p else 60.0)
+    assert any(frame.camera.lens.coefficients) != uses_p
+    assert bool(warnings) == (setting == 'auto' and uses_p)

@@ -5,7 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from flashdepth_ros.camera.camera_info import camera_info_fields, read_intrinsics
+from flashdepth_ros.camera.camera_info import (
+    camera_info_fields,
+    is_rectified,
+    read_intrinsics,
+    rectified,
+)
 from flashdepth_ros.camera.geometry import project
 from flashdepth_ros.errors import InputError
 
@@ -166,3 +171,47 @@ def test_missing_p_and_r_are_replaced_by_k_and_identity():
 def test_uncalibrated_source_is_rejected():
     with pytest.raises(InputError, match='not calibrated'):
         camera_info_fields(read_intrinsics(CameraInfo()), CameraInfo(k=(0.0,) * 9))
+
+
+@pytest.mark.parametrize(
+    ('topic', 'by_name'),
+    [
+        ('/cam/image_rect', True),
+        ('/cam/image_rect_color', True),
+        ('/cam/image_rect_color/compressed', True),
+        ('/zed/rgb/rect/image', True),
+        ('/cam/image_raw', False),
+        ('/rectangle/image', False),
+        ('/cam/image_rect_other', False),
+        ('/cam_rect/image_raw', False),
+    ],
+)
+def test_rectified_topics_are_told_by_their_names(topic, by_name):
+    assert is_rectified('auto', topic) == by_name
+    assert is_rectified('true', topic)
+    assert not is_rectified('false', topic)
+
+
+@pytest.mark.parametrize('source', [CameraInfo(), CameraInfo(binning_x=2, binning_y=2)])
+def test_rectified_camera_projects_as_p_does(source):
+    source.header = SimpleNamespace(frame_id='camera')
+    info = rectified(source)
+    intrinsics, binning = read_intrinsics(info), max(1, source.binning_x)
+    points = np.random.default_rng(0).uniform((-1, -1, 2), (1, 1, 5), (20, 3))
+    homogeneous = points @ np.reshape(P, (3, 4))[:, :3].T
+    expected = homogeneous[:, :2] / homogeneous[:, 2:]
+    np.testing.assert_allclose(
+        project(points, intrinsics), (expected + 0.5) / binning - 0.5, rtol=0, atol=1e-9
+    )
+    fields = camera_info_fields(intrinsics, info)
+    np.testing.assert_allclose(np.reshape(fields['p'], (3, 4))[:, :3].ravel(), fields['k'])
+    assert not any(fields['d'])
+    assert fields['r'] == IDENTITY
+
+
+def test_rectified_camera_without_p_keeps_k():
+    source = CameraInfo(p=(0.0,) * 12)
+    source.header = SimpleNamespace(frame_id='camera')
+    np.testing.assert_array_equal(read_intrinsics(rectified(source)).matrix.ravel(), K)
+    with pytest.raises(InputError, match='12 numbers'):
+        rectified(CameraInfo(p=()))

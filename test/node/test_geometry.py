@@ -198,3 +198,33 @@ def test_camera_info_of_another_frame_is_used_if_nothing_better_is_known(bench):
 def test_cloud_and_info_match_at_inference_size(bench):
     bench.reconfigure(**{'depth.size': 'inference'})
     check_all(bench, (154, 112))
+
+
+@pytest.mark.parametrize(
+    ('topic', 'setting', 'uses_p'),
+    [
+        ('/cam/image_rect', 'auto', True),
+        ('/cam/image_rect', False, False),
+        ('/cam/image_raw', 'auto', False),
+        ('/cam/image_raw', True, True),
+    ],
+)
+def test_rectified_images_use_p_without_distortion(tmp_path, topic, setting, uses_p):
+    weights = golden_weights(tmp_path, 'flashdepth-tiny-s')
+    options = {'model': 'flashdepth-tiny-s', 'weights': weights, 'camera.rectified': setting}
+    with start_bench(tmp_path, f'image:={topic}', **options) as bench:
+        bench.depth = bench.subscribe('/depth/image', Image)
+        bench.infos = bench.subscribe('/depth/camera_info', CameraInfo)
+        bench.points = bench.subscribe('/points', PointCloud2)
+        bench.images = bench.create_publisher(topic)
+        bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
+        bench.connect(bench.images, bench.image(random_image()), bench.depth)
+        source = camera('camera', 'plumb_bob', WHOLE)
+        depth, info, cloud = process_image(bench, source)
+        said = any('rectified, by its name' in line for line in bench.process.lines)
+    assert said == (setting == 'auto' and uses_p)
+    if uses_p:
+        source.k, source.d = [*source.p[0:3], *source.p[4:7], *source.p[8:11]], [0.0] * 5
+    check_cloud(depth, info, cloud, source, WHOLE, stride=4)
+    np.testing.assert_allclose(info.k, source.k)
+    np.testing.assert_allclose(info.d, source.d)

@@ -112,6 +112,7 @@ def infer(
             options.camera_info,
             _warn,
             options.settings.image_bits,
+            options.settings.camera_rectified,
         )
         target = stack.enter_context(
             BagWriter(options.output, options.storage, options.compress, options.overwrite)
