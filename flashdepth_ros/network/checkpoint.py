@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 import logging
+import os
 from pathlib import Path
 from typing import Any
 import warnings
@@ -69,7 +70,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f'{path}: cannot be read: {error.strerror or error}') from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f'{path}: holds a {type(content).__name__}, a state dict expected')
-    return _unwrap(content)
+    try:
+        return _unwrap(content)
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from error
 
 
 def _check_kind(path: Path) -> None:
@@ -162,11 +166,20 @@ def save_weights(
     partial = path.with_name(f'{path.name}.partial')
     try:
         save_file(tensors, partial, metadata=notes)
+        # Readable by others, as other new files; the library allows only the owner.
+        partial.chmod(0o666 & ~_umask())
         partial.replace(path)
     except (SafetensorError, OSError) as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise CheckpointError(f'{path}: cannot be written: {error}') from error
+
+
+def _umask() -> int:
+    """Return the permissions that new files of this process do not get."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager
@@ -215,7 +228,8 @@ def _unwrap(content: Mapping[str, Any]) -> dict[str, Tensor]:
         raise CheckpointError(f'no state dict found, neither at the top nor under {names}')
     others = [name for name, entry in inner.items() if not isinstance(entry, Tensor)]
     if others:
-        raise CheckpointError(f'{len(others)} entries are no tensors, first {others[:_LISTED]}')
+        names = ', '.join(map(repr, others[:_LISTED]))
+        raise CheckpointError(f'{len(others)} entries are not tensors, first {names}')
     entries = {_without_wrappers(str(name)): entry for name, entry in inner.items()}
     if len(entries) < len(inner):
         raise CheckpointError(

@@ -14,7 +14,7 @@ def check_frames(frames: Tensor, weight: Tensor) -> None:
     """
     Check frames (B, T, 3, H, W) for a network.
 
-    :param weight: one of the network; frames are of its type, if autocast does not convert them.
+    :param weight: one of the network; float32 like the frames, if autocast does not convert them.
     :raises InputError: another shape or type, an empty dimension, or H or W is no multiple of 14.
     """
     if not isinstance(frames, Tensor):
@@ -30,11 +30,17 @@ def check_frames(frames: Tensor, weight: Tensor) -> None:
             f'frames of shape {tuple(frames.shape)} given, height and width must be '
             f'multiples of {PATCH}: resize them first'
         )
-    converted = torch.is_autocast_enabled(frames.device.type) and frames.is_floating_point()
-    if frames.dtype != weight.dtype and not converted:
+    if torch.is_autocast_enabled(frames.device.type) and frames.is_floating_point():
+        return
+    if weight.dtype != torch.float32:
         raise InputError(
-            f'frames of {frames.dtype} given, {weight.dtype} expected, the type of the weights: '
-            'normalise the pixel values and convert them'
+            f'weights of {weight.dtype} need torch.autocast of that type; without it, '
+            'torch.float32 is expected'
+        )
+    if frames.dtype != torch.float32:
+        raise InputError(
+            f'frames of {frames.dtype} given, torch.float32 expected: normalise the pixel values '
+            'and convert them'
         )
 
 

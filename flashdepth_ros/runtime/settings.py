@@ -6,7 +6,7 @@ A frozen dataclass defines names, defaults and descriptions; the node adds its o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 import re
@@ -194,29 +194,36 @@ def update(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:
     return replace(settings, **changed)
 
 
-def missing_metres(settings: Settings) -> str:
-    """Return why there is no depth in metres although it is to be put out; '' if there is."""
+def missing_metres(settings: Settings, named: Callable[[str], str] = ros_name) -> str:
+    """
+    Return why there is no depth in metres although it is to be put out; '' if there is.
+
+    :param named: return the name of a setting for the user.
+    """
     relative = not preset(settings.model).metric and settings.depth_scale == 1.0
     if settings.depth_output == 'relative' or not relative:
         return ''
     return (
         f'{settings.model} gives inverse depth without a unit, so there is no depth in metres: '
-        'set depth.scale to a value measured at a known distance, or depth.output to relative'
+        f'set {named("depth_scale")} to a value measured at a known distance, or '
+        f'{named("depth_output")} to relative'
     )
 
 
 _METRES = ('depth_scale', 'depth_min', 'depth_max', 'color_min', 'color_max')
 
 
-def ineffective_settings(settings: Settings) -> str:
-    """Return which settings have no effect because no depth in metres is put out; '' if none."""
+def ineffective_settings(settings: Settings, named: Callable[[str], str] = ros_name) -> str:
+    """Return which settings have no effect as there is no depth in metres; '' if none."""
     if settings.depth_output != 'relative':
         return ''
     defaults = Settings()
     changed = [
-        ros_name(name) for name in _METRES if getattr(settings, name) != getattr(defaults, name)
+        named(name) for name in _METRES if getattr(settings, name) != getattr(defaults, name)
     ]
-    return f'no effect with depth.output relative: {", ".join(changed)}' if changed else ''
+    return (
+        f'no effect with {named("depth_output")} relative: {", ".join(changed)}' if changed else ''
+    )
 
 
 def sequence_policy(settings: Settings) -> SequencePolicy:

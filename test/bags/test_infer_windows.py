@@ -144,7 +144,8 @@ def test_settings_without_effect_are_named(tmp_path, weights, capsys):
     given = ['--depth-output', 'relative', '--depth-scale', '2', '--depth-max', '50']
     assert main([*command, *given]) == 0
     assert (
-        'no effect with depth.output relative: depth.scale, depth.max' in capsys.readouterr().err
+        'no effect with --depth-output relative: --depth-scale, --depth-max'
+        in capsys.readouterr().err
     )
 
 

@@ -116,6 +116,13 @@ def test_convert_names_what_is_wrong_with_its_arguments(entries, tmp_path, outpu
         convert(source, tmp_path / output, torch.float16, model)
 
 
+def test_written_weights_have_the_permissions_of_other_files(entries, tmp_path):
+    weights, other = tmp_path / 'a.safetensors', tmp_path / 'other'
+    save_weights(entries, weights, torch.float16, {})
+    other.touch()
+    assert weights.stat().st_mode == other.stat().st_mode
+
+
 def test_missing_unexpected_and_misshapen_entries_are_listed(entries):
     model = create_model(STUDENT)
     before = {name: entry.clone() for name, entry in model.state_dict().items()}
@@ -226,7 +233,7 @@ def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match='holds a list'):
         read_weights(tmp_path / 'list.pth')
     torch.save({'epoch': 3}, tmp_path / 'numbers.pth')
-    with pytest.raises(CheckpointError, match='no tensors'):
+    with pytest.raises(CheckpointError, match='not tensors'):
         read_weights(tmp_path / 'numbers.pth')
 
 

@@ -201,6 +201,14 @@ def test_integers_are_refused_under_autocast_too(model):
         model(frames)
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_lower_precision_needs_autocast(dtype):
+    model = create_model('flashdepth-tiny-s').to(dtype)
+    for frames in (torch.zeros(1, 1, 3, 98, 112), torch.zeros(1, 1, 3, 98, 112, dtype=dtype)):
+        with pytest.raises(InputError, match=r'need torch\.autocast'):
+            model(frames)
+
+
 def test_state_of_another_precision_is_converted(model):
     first, second = golden_clip(2, 98, 112).split(1, dim=1)
     state = run(model, first)[1]

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from flashdepth_ros.errors import CheckpointError, ConfigError, InputError
-from flashdepth_ros.network import StreamState, create_model
+from flashdepth_ros.errors import ConfigError, InputError
+from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu, resize_on_device
 from flashdepth_ros.runtime.transfer import CpuTransfer
-from flashdepth_ros.runtime.weights import find_weights
 from support import golden_models, golden_recipe
 
 PRESET = 'flashdepth-tiny-s'
@@ -257,20 +256,6 @@ def test_bf16_is_close_to_fp32(weights):
         frame, expected = (e.estimate(image, index * PERIOD_NS) for e in (bf16, fp32))
         error = np.abs(frame.inverse_depth - expected.inverse_depth) / expected.inverse_depth
         assert error.mean() < 0.01
-
-
-def test_missing_weights_message_says_where_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    config = create_model('depth-anything-v2-b').config
-    with pytest.raises(
-        CheckpointError,
-        match=r'Run `flashdepth models fetch depth-anything-v2-b` \(license CC-BY-NC-4\.0\)',
-    ):
-        find_weights(config)
-    (tmp_path / 'flashdepth_ros').mkdir()
-    path = tmp_path / 'flashdepth_ros' / 'depth-anything-v2-b.pth'
-    path.touch()
-    assert find_weights(config) == path
 
 
 def test_the_cache_of_temporal_attention_is_flat_and_freed_by_a_reset():

@@ -123,3 +123,17 @@ def test_addresses_are_those_of_hugging_face(monkeypatch):
         'video_depth_anything_vitb.pth'
     )
     assert set(SOURCES) <= set(PRESETS)
+
+
+def test_missing_weights_message_says_where_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    config = create_model('depth-anything-v2-b').config
+    with pytest.raises(
+        CheckpointError,
+        match=r'Run `flashdepth models fetch depth-anything-v2-b` \(license CC-BY-NC-4\.0\)',
+    ):
+        find_weights(config)
+    (tmp_path / 'flashdepth_ros').mkdir()
+    path = tmp_path / 'flashdepth_ros' / 'depth-anything-v2-b.pth'
+    path.touch()
+    assert find_weights(config) == path

@@ -20,7 +20,17 @@ from support.paths import ROOT
 
 NAMES = {
     *('python', 'processor', 'memory', 'shared memory', 'cache folder', 'log folder', 'clock'),
-    *('sockets', 'torch', 'openvino', 'weights', 'ros', 'transport', 'discovery', 'camera'),
+    *(
+        'sockets',
+        'torch',
+        'openvino',
+        'weights',
+        'middleware',
+        'ros',
+        'transport',
+        'discovery',
+        'camera',
+    ),
 }
 
 ALWAYS = {'python', 'clock', 'sockets', 'log folder'}
@@ -97,6 +107,31 @@ def test_discovery_that_is_off():
     assert finding.value == 'domain 7, range LOCALHOST (ROS_LOCALHOST_ONLY)'
 
 
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('ROS_DOMAIN_ID', '500'),
+        ('ROS_DOMAIN_ID', '-1'),
+        ('ROS_DOMAIN_ID', 'abc'),
+        ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'FOO'),
+    ],
+)
+def test_discovery_with_wrong_values(name, value):
+    status, fix = statuses(ros.discovery, {name: value})['discovery']
+    assert status == 'FAIL'
+    assert f'set {name} to' in fix
+    assert statuses(ros.camera, {name: value})['camera'] == ('WARN', 'first mend discovery')
+
+
+def test_middleware_that_ends_the_process(monkeypatch, capsys):
+    monkeypatch.setenv('RMW_IMPLEMENTATION', 'nonsense')
+    assert main(['doctor', '--json']) == 1
+    found = {each['name']: each for each in json.loads(capsys.readouterr().out)}
+    assert found['middleware']['status'] == found['ros']['status'] == 'FAIL'
+    assert 'nonsense' in found['middleware']['value']
+    assert 'unset RMW_IMPLEMENTATION' in found['middleware']['fix']
+
+
 def test_shared_memory_of_others_and_of_killed_processes(monkeypatch):
     monkeypatch.setattr(ros, 'foreign_users', lambda: ['user nobody'])
     monkeypatch.setattr(ros, 'abandoned_bytes', lambda: 70_000_000)
@@ -117,10 +152,10 @@ def test_leftovers_are_counted(tmp_path):
 
 def test_cameras_are_listed_with_type_and_reliability(graph, monkeypatch):
     monkeypatch.setattr(ros, 'DISCOVERY_S', 0.2)
-    assert statuses(ros.cameras)['camera'][0] == 'WARN'
+    assert statuses(ros.camera)['camera'][0] == 'WARN'
     monkeypatch.setattr(ros, 'DISCOVERY_S', 2.0)
     graph.node('driver').create_publisher(Image, '/front/image_raw', 5)
-    values = [each.value for each in ros.cameras(os.environ)]
+    values = [each.value for each in ros.camera(os.environ)]
     assert values == ['/front/image_raw (sensor_msgs/msg/Image, reliable)']
 
 

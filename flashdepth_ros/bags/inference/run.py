@@ -24,6 +24,7 @@ from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.offline import check_windows
+from flashdepth_ros.runtime.options import option_name
 from flashdepth_ros.runtime.settings import (
     Settings,
     create_estimator,
@@ -101,9 +102,9 @@ def infer(
     """
     if options.windows:
         check_windows(preset(options.settings.model), options.settings.temporal)
-    if reason := missing_metres(options.settings):
+    if reason := missing_metres(options.settings, option_name):
         raise ConfigError(reason)
-    if warning := ineffective_settings(options.settings):
+    if warning := ineffective_settings(options.settings, option_name):
         _warn(warning)
     with ExitStack() as stack:
         frames = Frames(

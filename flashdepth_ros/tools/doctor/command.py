@@ -17,7 +17,8 @@ _HERE = 'flashdepth_ros.tools.doctor'
 _CHECKS = {
     'computer': ('interpreter', 'processor', 'memory', 'folders', 'clock', 'sockets'),
     'packages': ('torch', 'openvino', 'weights'),
-    'ros': ('ros', 'transport', 'discovery', 'shared_memory', 'cameras'),
+    'middleware': ('middleware',),
+    'ros': ('ros', 'transport', 'discovery', 'shared_memory', 'camera'),
 }
 """The functions of each module, in order. A module is imported only when its checks are made."""
 
@@ -46,10 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Make all checks; one that raises an error, such as a missing package, is a finding."""
+    unusable = False
     for module, names in _CHECKS.items():
+        if module == 'ros' and unusable:
+            yield Finding('ros', 'not checked', FAIL, 'first mend the middleware')
+            return
         for name in names:
             try:
                 function: Check = getattr(import_module(f'{_HERE}.{module}'), name)
-                yield from function(environ)
+                for finding in function(environ):
+                    unusable |= finding.name == 'middleware' and finding.status == FAIL
+                    yield finding
             except Exception as error:  # noqa: BLE001 - the others are made all the same
                 yield Finding(name.replace('_', ' '), 'not checked', FAIL, describe(error))

@@ -19,6 +19,9 @@ from flashdepth_ros.tools.doctor.finding import FAIL, WARN, Finding
 from flashdepth_ros.tools.ros_node import ros_node
 
 DISCOVERY_S = 2.0
+MAX_DOMAIN = 232
+"""With a larger one the numbers of the ports are too large."""
+RANGES = ('SUBNET', 'LOCALHOST', 'SYSTEM_DEFAULT', 'OFF')
 
 
 def ros(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -39,16 +42,28 @@ def transport(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def discovery(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Tell which other computers and processes are heard."""
-    domain = environ.get('ROS_DOMAIN_ID') or '0'
     reach = environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') or 'SUBNET'
     if environ.get('ROS_LOCALHOST_ONLY') == '1':
         reach = 'LOCALHOST (ROS_LOCALHOST_ONLY)'
-    value = f'domain {domain}, range {reach}'
+    value = f'domain {_domain(environ)}, range {reach}'
+    problem = _discovery_problem(environ)
+    yield Finding('discovery', value, *((FAIL, problem) if problem else ()))
+
+
+def _domain(environ: Mapping[str, str]) -> str:
+    return environ.get('ROS_DOMAIN_ID') or '0'
+
+
+def _discovery_problem(environ: Mapping[str, str]) -> str:
+    """Return what to do about settings with which no node is found; '' if nothing."""
+    domain, reach = _domain(environ), environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') or 'SUBNET'
+    if not (domain.isdecimal() and int(domain) <= MAX_DOMAIN):
+        return f'set ROS_DOMAIN_ID to a number from 0 to {MAX_DOMAIN}, or unset it'
     if reach == 'OFF':
-        fix = 'nodes do not find each other: unset ROS_AUTOMATIC_DISCOVERY_RANGE'
-        yield Finding('discovery', value, FAIL, fix)
-    else:
-        yield Finding('discovery', value)
+        return 'nodes do not find each other: unset ROS_AUTOMATIC_DISCOVERY_RANGE'
+    if reach not in RANGES:
+        return f'set ROS_AUTOMATIC_DISCOVERY_RANGE to one of {", ".join(RANGES)}, or unset it'
+    return ''
 
 
 def shared_memory(_: Mapping[str, str]) -> Iterator[Finding]:
@@ -62,8 +77,11 @@ def shared_memory(_: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding('left behind', value, WARN, fix)
 
 
-def cameras(environ: Mapping[str, str]) -> Iterator[Finding]:
+def camera(environ: Mapping[str, str]) -> Iterator[Finding]:
     """List the camera topics that are published now."""
+    if _discovery_problem(environ):
+        yield Finding('camera', 'not checked', WARN, 'first mend discovery')
+        return
     with ros_node('flashdepth_doctor') as node:
         end_s = time.monotonic() + DISCOVERY_S
         while time.monotonic() < end_s and rclpy.ok():
@@ -75,7 +93,8 @@ def cameras(environ: Mapping[str, str]) -> Iterator[Finding]:
             value = f'{stream.topic} ({publisher.topic_type}, {reliability})'
             yield Finding('camera', value)
     if not streams:
-        domain = environ.get('ROS_DOMAIN_ID') or '0'
         value = f'no image topic heard within {DISCOVERY_S:g} s'
-        fix = f'start the camera driver, as the same user and with ROS_DOMAIN_ID {domain}'
+        fix = (
+            f'start the camera driver, as the same user and with ROS_DOMAIN_ID {_domain(environ)}'
+        )
         yield Finding('camera', value, WARN, fix)
