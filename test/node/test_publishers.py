@@ -1,6 +1,7 @@
 """Publishers of images: restarted drivers, two at once, looped bags, QoS."""
 
 from contextlib import contextmanager
+from itertools import pairwise
 import os
 import subprocess
 import sys
@@ -91,11 +92,13 @@ def test_looped_bag_starts_a_new_sequence_at_each_repetition(bench, tmp_path):
     options = ('--loop', '--wait', '10', '--best-effort')
     with running('-m', 'flashdepth_ros.cli', 'play', tmp_path / 'bag', *options):
         reasons = reset_reasons(bench, 3 * BAG_FRAMES)
-    starts = [index for index, reason in enumerate(reasons) if reason == 'stamp_back']
+        stamps = [each.header.stamp for each in bench.timing][: len(reasons)]
     assert reasons[0] == 'publisher_restarted'
-    assert len(starts) >= 2
-    assert starts[1] - starts[0] == BAG_FRAMES
-    assert {reason for reason in reasons[1:] if reason} == {'stamp_back'}
+    assert reasons.count('stamp_back') >= 2
+    # A busy computer may leave images out, but each repetition begins where the stamps go back.
+    times_s = [each.sec + 1e-9 * each.nanosec for each in stamps]
+    expected = ['stamp_back' if second < first else '' for first, second in pairwise(times_s)]
+    assert reasons[1:] == expected
 
 
 def test_replaced_driver_starts_a_new_sequence(bench):
