@@ -13,7 +13,7 @@ from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network import PRESETS, ModelConfig, build_model, create_model, load_weights
 from flashdepth_ros.network.checkpoint import convert, read_weights
 from flashdepth_ros.runtime.download import RemoteFile, download, look_up
-from flashdepth_ros.runtime.weights import SOURCES, cache_folder, find_weights
+from flashdepth_ros.runtime.weights import SOURCES, cache_folder, present_weights
 
 _FREE = 'Apache-2.0'
 """The license of weights that may be used for any purpose."""
@@ -54,21 +54,16 @@ def fetch(
     :raises DownloadError: see `download`.
     :raises CheckpointError: the file holds other weights than those of the preset.
     """
-    if not replace:
-        try:
-            present = find_weights(config)
-        except CheckpointError:
-            pass
-        else:
-            say(f'{config.name}: already there, {present}')
-            return present
+    if not replace and (present := present_weights(config)) is not None:
+        say(f'{config.name}: already there, {present}')
+        return present
     source = SOURCES[config.name]
     remote = look_up(source.url)
     say(f'{config.name}: {remote.size / 1e6:.0f} MB, license {config.weights_license}, {source}')
     target = cache_folder() / f'{config.name}.safetensors'
     # Not under the name of the preset: that would be found before it is checked.
     downloaded = target.with_name(f'{config.name}.downloaded.pth')
-    _download(remote, downloaded, _bytes_of(config, dtype))
+    _download(remote, downloaded, count_parameters(config) * dtype.itemsize)
     checked = target.with_name(f'{config.name}.unchecked.safetensors')
     try:
         convert(downloaded, checked, dtype, config.name, origin=source.url)
@@ -106,6 +101,7 @@ def _download(remote: RemoteFile, target: Path, also_needed: int) -> None:
         download(remote, target, show, also_needed)
 
 
-def _bytes_of(config: ModelConfig, dtype: torch.dtype) -> int:
+def count_parameters(config: ModelConfig) -> int:
+    """Return the number of parameters of a preset's network."""
     with torch.device('meta'):
-        return sum(each.numel() for each in build_model(config).parameters()) * dtype.itemsize
+        return sum(entry.numel() for entry in build_model(config).parameters())

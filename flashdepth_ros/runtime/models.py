@@ -8,12 +8,12 @@ import sys
 import torch
 
 from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import PRESETS, ModelConfig, build_model
+from flashdepth_ros.network import PRESETS, ModelConfig
 from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.network.lookalikes import choose_by_name
-from flashdepth_ros.runtime.fetch import check_names, fetch, verify
-from flashdepth_ros.runtime.weights import SOURCES, file_sha256, find_weights
+from flashdepth_ros.runtime.fetch import check_names, count_parameters, fetch, verify
+from flashdepth_ros.runtime.weights import SOURCES, file_sha256, find_weights, present_weights
 
 _DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list_models(_: argparse.Namespace) -> Iterator[str]:
     for config in PRESETS.values():
-        millions = _count_parameters(config) / 1e6
+        millions = count_parameters(config) / 1e6
         yield f'{config.name:34} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
         if config.purpose:
             yield f'    {config.purpose}'
@@ -77,12 +77,10 @@ def _list_models(_: argparse.Namespace) -> Iterator[str]:
 
 def _describe_weights(config: ModelConfig) -> str:
     """Return the path of the weights, or how to get them, and their license."""
-    try:
-        return f'{find_weights(config)} ({config.weights_license})'
-    except CheckpointError:
-        source = SOURCES.get(config.name)
-        instruction = f'models fetch {config.name}' if source else 'train'
-        return f'not found, `flashdepth {instruction}` ({config.weights_license})'
+    if (path := present_weights(config)) is not None:
+        return f'{path} ({config.weights_license})'
+    instruction = f'models fetch {config.name}' if config.name in SOURCES else 'train'
+    return f'not found, `flashdepth {instruction}` ({config.weights_license})'
 
 
 def _fetch_weights(arguments: argparse.Namespace) -> Iterator[str]:
@@ -93,7 +91,9 @@ def _fetch_weights(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _verify_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    names = arguments.names or [config.name for config in PRESETS.values() if _is_there(config)]
+    names = arguments.names or [
+        config.name for config in PRESETS.values() if present_weights(config)
+    ]
     for name in names:
         config = preset(name)
         path = find_weights(config)
@@ -103,21 +103,8 @@ def _verify_weights(arguments: argparse.Namespace) -> Iterator[str]:
         yield 'no weights are there'
 
 
-def _is_there(config: ModelConfig) -> bool:
-    try:
-        find_weights(config)
-    except CheckpointError:
-        return False
-    return True
-
-
 def _say(text: str) -> None:
     sys.stderr.write(f'{text}\n')
-
-
-def _count_parameters(config: ModelConfig) -> int:
-    with torch.device('meta'):
-        return sum(entry.numel() for entry in build_model(config).parameters())
 
 
 def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:

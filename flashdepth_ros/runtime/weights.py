@@ -63,19 +63,25 @@ SOURCES = {
 _BLOCK = 2**20
 
 
-def find_weights(config: ModelConfig) -> Path:
-    """
-    Return the weights file of a preset: from `models/` of the package, else from the cache.
-
-    :raises CheckpointError: there is no file; the message says where to get the weights, under
-        which license, and where to put the file.
-    """
-    folders = [*shipped_folders('models'), cache_folder()]
-    for folder in folders:
+def present_weights(config: ModelConfig) -> Path | None:
+    """Return the weights file of a preset: from `models/` of the package, else from the cache."""
+    for folder in (*shipped_folders('models'), cache_folder()):
         for suffix in ('.safetensors', '.pth'):
             path = folder / (config.name + suffix)
             if path.is_file():
                 return path
+    return None
+
+
+def find_weights(config: ModelConfig) -> Path:
+    """
+    Return the weights file of a preset, as `present_weights`.
+
+    :raises CheckpointError: there is no file; the message says where to get the weights, under
+        which license, and where to put the file.
+    """
+    if (path := present_weights(config)) is not None:
+        return path
     license_text = f'license {config.weights_license}'
     if config.name not in SOURCES:
         how = f'Train them with `flashdepth train` ({license_text})'
