@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 import time
 
@@ -61,8 +61,6 @@ class PendingFrame:
 
     frame: Tensor
     """Network input (1, 1, 3, h, w)."""
-    prediction: Tensor
-    """Network output, inverse depth (1, 1, h, w)."""
     position: SequencePosition
     focal_ratio: float
     """This camera's focal length divided by that of the model's canonical camera."""
@@ -71,6 +69,8 @@ class PendingFrame:
     """Waits for the network and starts the download."""
     preprocess_s: float
     launched_s: float
+    prediction: Tensor = field(init=False)
+    """Network output, inverse depth (1, 1, h, w), once it is launched."""
     inference_s: float = 0.0
     postprocess_s: float = 0.0
     download: Download | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 import time
 
@@ -68,8 +69,8 @@ class DepthEstimator:
         self.size = InferenceSize(short_side, long_side_max)
         self.output_size = output_size
         self.sequence = Sequence(policy)
-        on_cpu = self.engine.device.type == 'cpu'
-        self.transfer: Transfer = CpuTransfer() if on_cpu else GpuTransfer(self.engine.device)
+        self.transfer = _create_transfer(self.engine.device)
+        self._is_only_stream = True
         self._state: State | None = None
         self._pending: PendingFrame | None = None
 
@@ -128,6 +129,18 @@ class DepthEstimator:
         Submit `ahead` further frames before you call `result()` of a frame: then images and depth
         are copied while the network processes another frame. Otherwise like `estimate`.
         """
+        pending = self.prepare(rgb, stamp_ns, frame_id, camera_matrix)
+        self.launch(pending, *self._run(pending.frame))
+        return pending
+
+    def prepare(
+        self,
+        rgb: npt.NDArray[np.uint8],
+        stamp_ns: int,
+        frame_id: str = '',
+        camera_matrix: tuple[float, ...] | None = None,
+    ) -> PendingFrame:
+        """Do what `submit` does before the network runs; `launch` must follow."""
         start_s = time.perf_counter()
         check_rgb(rgb)
         height, width = rgb.shape[:2]
@@ -140,18 +153,46 @@ class DepthEstimator:
         elif self._state is not None and not self._state.fits(*frame.shape[-2:]):
             position = self.sequence.restart(ResetReason.GEOMETRY_CHANGED)
             self._state = None
-        launched_s = time.perf_counter()
-        self._pending = pending = PendingFrame(
+        return PendingFrame(
             frame,
-            self._infer(frame),
             position,
             self._focal_ratio((height, width)),
             self.depth_size((height, width), (frame.shape[-2], frame.shape[-1])),
             self._finish_pending,
             preprocess_s=uploaded_s - start_s,
-            launched_s=launched_s,
+            launched_s=time.perf_counter(),
         )
-        return pending
+
+    def launch(self, pending: PendingFrame, prediction: Tensor, state: State | None) -> None:
+        """
+        Continue `submit` of a prepared frame, with what the network makes of it.
+
+        :param prediction: inverse depth (1, 1, h, w) that the engine returned for the frame.
+        :param state: the stream's state after the frame.
+        """
+        pending.prediction, self._pending = prediction, pending
+        self._state = state if self.temporal else None
+
+    @property
+    def state(self) -> State | None:
+        """The state that the next frame continues from; None: it starts a sequence."""
+        return self._state
+
+    def for_another_camera(
+        self, output_size: str, policy: SequencePolicy | None = None
+    ) -> DepthEstimator:
+        """
+        Return an estimator of another stream with the same weights and engine.
+
+        All of them have to be called by the same thread.
+        """
+        other = copy(self)
+        other.output_size = output_size
+        other.sequence, other.transfer = Sequence(policy), _create_transfer(self.engine.device)
+        other._state = other._pending = None
+        # The engine may keep the state of one stream in its own memory.
+        self._is_only_stream = other._is_only_stream = False
+        return other
 
     @property
     def ahead(self) -> int:
@@ -204,12 +245,13 @@ class DepthEstimator:
         )
 
     def _infer(self, frame: Tensor) -> Tensor:
-        if isinstance(self._state, AttentionState):
-            prediction, state = self.engine.run(frame, self._state, reuse_state=True)
-        else:
-            prediction, state = self.engine.run(frame, self._state)
+        prediction, state = self._run(frame)
         self._state = state if self.temporal else None
         return prediction
+
+    def _run(self, frame: Tensor) -> tuple[Tensor, State | None]:
+        reuse = self._is_only_stream and isinstance(self._state, AttentionState)
+        return self.engine.run(frame, self._state, reuse_state=reuse)
 
     def _is_finite(self, prediction: Tensor) -> bool:
         """Return whether prediction and state are finite, checked by their sums."""
@@ -219,3 +261,7 @@ class DepthEstimator:
         if prediction.device.type == 'cpu':
             return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
         return bool(torch.stack([part.sum() for part in parts]).sum().isfinite())
+
+
+def _create_transfer(device: torch.device) -> Transfer:
+    return CpuTransfer() if device.type == 'cpu' else GpuTransfer(device)

@@ -1,0 +1,68 @@
+"""Run the frames of several streams as one batch, where that is faster than one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import time
+
+import torch
+from torch import Tensor
+
+from flashdepth_ros.network import State
+from flashdepth_ros.runtime.depth_frame import PendingFrame
+from flashdepth_ros.runtime.engines import Engine
+from flashdepth_ros.runtime.estimator import DepthEstimator
+
+_RUNS = 3
+
+
+def launch_together(estimators: Sequence[DepthEstimator], pending: Sequence[PendingFrame]) -> None:
+    """
+    Launch prepared frames of several streams, those of one size as a batch.
+
+    :param estimators: of different streams, with the same engine.
+    :param pending: what `prepare` of each of them returned.
+    """
+    batches: dict[tuple[int, ...], list[tuple[DepthEstimator, PendingFrame]]] = {}
+    for estimator, frame in zip(estimators, pending, strict=True):
+        batches.setdefault(tuple(frame.frame.shape), []).append((estimator, frame))
+    for batch in batches.values():
+        _launch_batch(batch)
+
+
+def _launch_batch(batch: Sequence[tuple[DepthEstimator, PendingFrame]]) -> None:
+    engine = batch[0][0].engine
+    frames = torch.cat([pending.frame for _, pending in batch])
+    predictions, state = engine.run(frames, _joined([each.state for each, _ in batch]))
+    states: Sequence[State | None] = [None] * len(batch) if state is None else state.split()
+    for (estimator, pending), prediction, own in zip(
+        batch, predictions.split(1), states, strict=True
+    ):
+        estimator.launch(pending, prediction, own)
+
+
+def _joined(states: Sequence[State | None]) -> State | None:
+    kind = next((type(state) for state in states if state is not None), None)
+    return None if kind is None else kind.join(states)  # type: ignore[arg-type]
+
+
+def batch_gain(engine: Engine, streams: int, size: tuple[int, int]) -> float:
+    """
+    Return how many times as fast the frames of streams are as a batch as one by one.
+
+    :param size: height and width of the network input, px.
+    """
+    batch = torch.zeros((streams, 1, 3, *size), device=engine.device)
+    one_by_one = list(batch.split(1))
+    times_s = [
+        min(_duration_s(engine, frames) for _ in range(_RUNS)) for frames in (one_by_one, [batch])
+    ]
+    return times_s[0] / times_s[1]
+
+
+def _duration_s(engine: Engine, frames: Sequence[Tensor]) -> float:
+    start_s = time.perf_counter()
+    for each in frames:
+        depth, _ = engine.run(each, None)
+    depth.sum().item()  # waits for the device
+    return time.perf_counter() - start_s
