@@ -13,7 +13,7 @@ from flashdepth_ros.node import parameter_page
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.statistics import STAGES
 from flashdepth_ros.runtime import ResetReason
-from flashdepth_ros.runtime.settings import iter_settings
+from flashdepth_ros.runtime.setting_description import iter_settings
 from support import markdown
 from support.paths import ROOT
 
@@ -35,7 +35,8 @@ def test_parameter_page_has_every_default_and_description():
         (name, description.text) for name, _, description in iter_settings(Parameters)
     ]
     for (_, each, _), row in zip(iter_settings(Parameters), rows, strict=True):
-        assert yaml.safe_load(row[2]) == each.default
+        default = list(each.default) if isinstance(each.default, tuple) else each.default
+        assert yaml.safe_load(row[2]) == default
 
 
 def test_every_reset_reason_is_documented():

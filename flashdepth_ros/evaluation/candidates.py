@@ -13,7 +13,8 @@ from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import check_windows, has_windows
-from flashdepth_ros.runtime.settings import Settings, create_estimator, update, weights_path
+from flashdepth_ros.runtime.setting_description import update
+from flashdepth_ros.runtime.settings import Settings, create_estimator, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 
 #: Keys of the --model option, and the setting of each.

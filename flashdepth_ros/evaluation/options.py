@@ -15,7 +15,8 @@ from flashdepth_ros.evaluation.candidates import (
 )
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS, Protocol, Topics
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
-from flashdepth_ros.runtime.settings import Settings, update
+from flashdepth_ros.runtime.setting_description import update
+from flashdepth_ros.runtime.settings import Settings
 
 _TOPICS = {
     'image': ('--topic', 'images, raw or compressed'),

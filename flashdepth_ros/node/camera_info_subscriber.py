@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from flashdepth_ros.camera.calibration import CameraInfoCache
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.image_subscriber import ImageSubscriber
 from flashdepth_ros.ros.missing_messages import describe_missing_camera_info
 from flashdepth_ros.ros.wiring import Input, create_input, info_qos, latched_input
@@ -25,16 +25,17 @@ class CameraInfoSubscriber:
     :param images: for the name of the image topic.
     """
 
-    def __init__(self, node: Node, images: ImageSubscriber) -> None:
-        self._node, self._images = node, images
-        self._topic = node.resolve_topic_name('camera_info')
+    def __init__(self, scope: CameraScope, images: ImageSubscriber) -> None:
+        self._scope, self._images = scope, images
+        self._topic = scope.resolve('camera_info')
         self._latched: Subscription | None = None
         self._reported = False
-        self.cache = CameraInfoCache(node.get_logger().warning)
+        self.cache = CameraInfoCache(scope.logger.warning)
         """Finds the camera of an image."""
-        create_input(node, Input(CameraInfo, 'camera_info', info_qos()), self.cache.receive)
+        camera_info = Input(CameraInfo, scope.topic('camera_info'), info_qos())
+        create_input(scope.node, camera_info, self.cache.receive)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
+        scope.node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
 
     @property
     def state(self) -> str:
@@ -53,31 +54,32 @@ class CameraInfoSubscriber:
 
     def _check(self) -> None:
         self._subscribe_to_latched()
-        cache, logger = self.cache, self._node.get_logger()
+        cache = self.cache
         if cache.missing_s > _PATIENCE_S and not self._reported:
             self._reported = True
-            cache.report_missing(
-                *describe_missing_camera_info(self._node, self._topic, self._images.topic)
+            text, advice = describe_missing_camera_info(
+                self._scope.node, self._topic, self._images.topic, self._scope.camera
             )
+            cache.report_missing(text, advice)
         elif self._reported and cache.camera is not None:
             self._reported = False
             factor = cache.canonical.ratio(cache.camera.pinhole)
-            logger.info(
+            self._scope.logger.info(
                 'camera_info has arrived; metres published before have to be multiplied by '
                 f'{factor:.2f}'
             )
 
     def _subscribe_to_latched(self) -> None:
         """Subscribe to the last message that was sent before, if a publisher keeps it."""
+        node = self._scope.node
         offered = any(
             each.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
             and each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-            for each in self._node.get_publishers_info_by_topic(self._topic)
+            for each in node.get_publishers_info_by_topic(self._topic)
         )
         if offered and self._latched is None:
-            self._latched = create_input(
-                self._node, latched_input(CameraInfo, 'camera_info'), self.cache.receive
-            )
+            latched = latched_input(CameraInfo, self._scope.topic('camera_info'))
+            self._latched = create_input(node, latched, self.cache.receive)
         elif self._latched is not None and not offered:
-            self._node.destroy_subscription(self._latched)
+            node.destroy_subscription(self._latched)
             self._latched = None

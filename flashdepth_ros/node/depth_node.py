@@ -8,6 +8,7 @@ doc/topics.md lists its topics, services and reset reasons, doc/parameters.md it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 import sys
 from typing import Any
 
@@ -22,7 +23,9 @@ from std_srvs.srv import SetBool, Trigger
 from flashdepth_ros.entry_point import describe
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters as parameter_list
+from flashdepth_ros.node.camera_stream import CameraStream
 from flashdepth_ros.node.diagnostics import diagnostics_message
+from flashdepth_ros.node.image_subscriber import image_topics
 from flashdepth_ros.node.managed_node import SUCCESS, ManagedNode
 from flashdepth_ros.node.pipeline import EstimatorFactory, Pipeline
 from flashdepth_ros.ros.overrides import check_qos_overrides, describe_ineffective
@@ -48,20 +51,19 @@ class DepthNode(ManagedNode):
         super().__init__('flashdepth')
         self.finished = False
         """Whether a lifecycle shutdown transition was made; the process then ends."""
-        parameter_list.declare(self)
-        image = self.resolve_topic_name('image')
-        compressed = {f'{image}/compressed', self.resolve_topic_name('image/compressed')}
-        self._image_topics = (image, *compressed)
+        self._scopes = parameter_list.declare(self)
+        self._image_topics = [topic for scope in self._scopes for topic in image_topics(scope)]
         check_qos_overrides(self, map(reliability_parameter, self._image_topics))
-        self.pipeline = Pipeline(self, load, ends)
+        self.pipeline = Pipeline(self, self._scopes, load, ends)
         guard = self.boundary.guard
         self.add_on_set_parameters_callback(
             guard('parameters not set', self._set_parameters, _refused)
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._diagnostics_timer: Timer | None = None
-        self.create_service(Trigger, '~/reset', guard('reset failed', self._reset, _unanswered))
-        self.create_service(SetBool, '~/enable', guard('enable failed', self._enable, _unanswered))
+        self._create_services('~/', self.pipeline.streams)
+        for stream in self.pipeline.streams if self._scopes[0].camera else ():
+            self._create_services(stream.scope.topic('~/'), [stream])
         self._clock_jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=_MIN_JUMP,
@@ -88,11 +90,11 @@ class DepthNode(ManagedNode):
 
     def configure(self) -> None:
         """Load the model and run it once, so that the first image is not slow."""
-        parameters = parameter_list.read(self)
+        parameters = parameter_list.read(self, self._scopes)
         running = self.pipeline.configure(parameters)
         # A steady clock: diagnostics must go on when simulated time stands still.
         self._diagnostics_timer = self.create_timer(
-            parameters.diagnostics_period,
+            parameters.common.diagnostics_period,
             self._publish_diagnostics,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
@@ -129,37 +131,55 @@ class DepthNode(ManagedNode):
         self.pipeline.deactivate()
         self._clock_jumps.unregister()
 
-    def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self.pipeline.reset(ResetReason.REQUESTED)
+    def _create_services(self, prefix: str, streams: Sequence[CameraStream]) -> None:
+        """Create the services of one camera or of all cameras."""
+        for service, kind, answer in (
+            ('reset', Trigger, self._reset),
+            ('enable', SetBool, self._enable),
+        ):
+            guarded = self.boundary.guard(
+                f'{service} failed', partial(answer, streams), _unanswered
+            )
+            self.create_service(kind, f'{prefix}{service}', guarded)
+
+    def _reset(
+        self, streams: Sequence[CameraStream], _: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        for stream in streams:
+            stream.reset(ResetReason.REQUESTED)
         response.success = self.pipeline.active
         response.message = (
             'the next image starts a new sequence' if response.success else 'not active'
         )
         return response
 
-    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self.pipeline.enabled = request.data
+    def _enable(
+        self, streams: Sequence[CameraStream], request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        for stream in streams:
+            stream.enabled = request.data
         response.success = True
         response.message = 'enabled' if request.data else 'disabled: images are ignored'
         return response
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         """Start a new sequence if ROS time went back, or forward by more than the gap."""
-        gap_ns = self.pipeline.parameters.reset_max_gap * 1e9
         ahead_ns = jump.delta.nanoseconds
-        if ahead_ns < 0 or (gap_ns and ahead_ns > gap_ns):
-            self.pipeline.reset(ResetReason.CLOCK_JUMP)
+        for stream in self.pipeline.streams:
+            gap_ns = stream.parameters.reset_max_gap * 1e9
+            if ahead_ns < 0 or (gap_ns and ahead_ns > gap_ns):
+                stream.reset(ResetReason.CLOCK_JUMP)
 
     def _set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
-        fixed = sorted(parameter_list.static_names() & values.keys())
+        fixed = sorted(name for name in values if parameter_list.is_static(name, self._scopes))
         try:
             if fixed and self.pipeline.configured:
                 raise ConfigError(
                     f'{", ".join(fixed)} can only be set while the node is unconfigured: '
                     'deactivate and clean it up first (ros2 lifecycle set)'
                 )
-            self.pipeline.change(parameter_list.read(self, values))
+            self.pipeline.change(parameter_list.read(self, self._scopes, values))
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -167,8 +187,10 @@ class DepthNode(ManagedNode):
     def _publish_diagnostics(self) -> None:
         message = diagnostics_message(
             self.get_clock().now().nanoseconds,
-            self.pipeline.status(),
-            self.pipeline.statistics.snapshot(),
+            [
+                (self.pipeline.status(stream), stream.statistics.snapshot())
+                for stream in self.pipeline.streams
+            ],
             self.pipeline.parameters.diagnostics_period,
         )
         self._diagnostics.publish(message)

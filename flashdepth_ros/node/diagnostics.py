@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class NodeStatus:
     """The state of the node, without its statistics."""
 
     name: str
-    """The full name, with the namespace."""
+    """The full name, with the namespace, and the camera if there are several."""
     active: bool
     enabled: bool
     has_subscribers: bool
@@ -52,13 +52,18 @@ def timing_message(
         **{stage: f'{value:.3f}' for stage, value in asdict(times).items()},
     }
     status = _status(DiagnosticStatus.OK, f'{name}: timing', 'frame', values)
-    return _array(stamp_ns, status)
+    return _array(stamp_ns, [status])
 
 
 def diagnostics_message(
-    now_ns: int, node: NodeStatus, statistics: Snapshot, period_s: float
+    now_ns: int, cameras: Iterable[tuple[NodeStatus, Snapshot]], period_s: float
 ) -> DiagnosticArray:
-    """Return the message for `/diagnostics`: level, reason and statistics."""
+    """Return the message for `/diagnostics`, with one status for each camera."""
+    return _array(now_ns, [_depth_status(*each, period_s) for each in cameras])
+
+
+def _depth_status(node: NodeStatus, statistics: Snapshot, period_s: float) -> DiagnosticStatus:
+    """Return level, reason and statistics."""
     level, message = health(node, statistics, period_s)
     values: dict[str, Any] = {
         'rate_in_hz': f'{statistics.rate_in_hz:.2f}',
@@ -77,7 +82,7 @@ def diagnostics_message(
     for stage, percentiles in statistics.percentiles.items():
         for kind, value in zip(('p50', 'p95', 'max'), percentiles, strict=True):
             values[f'{stage}_{kind}'] = f'{value:.3f}'
-    return _array(now_ns, _status(level, f'{node.name}: depth', message, values))
+    return _status(level, f'{node.name}: depth', message, values)
 
 
 def health(node: NodeStatus, statistics: Snapshot, period_s: float) -> tuple[bytes, str]:
@@ -163,7 +168,7 @@ def _status(level: bytes, name: str, message: str, values: Mapping[str, Any]) ->
     )
 
 
-def _array(stamp_ns: int, status: DiagnosticStatus) -> DiagnosticArray:
-    array = DiagnosticArray(status=[status])
+def _array(stamp_ns: int, statuses: Sequence[DiagnosticStatus]) -> DiagnosticArray:
+    array = DiagnosticArray(status=statuses)
     array.header.stamp = stamp_message(stamp_ns)
     return array

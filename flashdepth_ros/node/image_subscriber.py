@@ -10,16 +10,16 @@ import time
 from typing import Protocol
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
 from flashdepth_ros.errors import InputError
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.diagnostics import IMAGE_TIMEOUT_S
+from flashdepth_ros.node.received_image import ReceivedImage
 from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.node.worker import ReceivedImage
 from flashdepth_ros.ros.missing_messages import WantedImages, describe_missing_images
 from flashdepth_ros.ros.publisher_watch import PublisherWatch
 from flashdepth_ros.ros.reliability import Reliability
@@ -58,8 +58,8 @@ class ImageSubscriber:
     even if they are dropped.
     """
 
-    def __init__(self, node: Node, transport: Transport, statistics: Statistics) -> None:
-        self._node, self._logger = node, node.get_logger()
+    def __init__(self, scope: CameraScope, transport: Transport, statistics: Statistics) -> None:
+        self._scope, self._node, self._logger = scope, scope.node, scope.logger
         self._transport, self._statistics = transport, statistics
         self._watch = PublisherWatch()
         self._topic = ''
@@ -74,11 +74,12 @@ class ImageSubscriber:
         self._consumer: ImageConsumer | None = None
         self._unwanted_since_s: float | None = None
         self._arrived = False  # on this topic
+        self._restarted = False  # since the last image that was passed on
         self._warned_missing = self._warned_transport = False
         # Not the node's clock: simulated time may stand still, and Ctrl-C is only handled when a
         # timer wakes the executor.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(_GRAPH_PERIOD_S, self._check_graph, clock=steady)
+        scope.node.create_timer(_GRAPH_PERIOD_S, self._check_graph, clock=steady)
 
     @property
     def topic(self) -> str:
@@ -90,8 +91,7 @@ class ImageSubscriber:
         if self._topic and compressed == self._compressed:
             return
         self._unsubscribe()
-        base = self._node.resolve_topic_name('image')
-        topic = _compressed_topic(self._node, base) if compressed else base
+        topic = _compressed_topic(self._scope) if compressed else self._scope.resolve('image')
         self._reliability = Reliability(self._node, topic)
         self._topic, self._compressed = topic, compressed
         self._arrived = False
@@ -175,6 +175,7 @@ class ImageSubscriber:
             self._unwanted_since_s = self._unwanted_since_s or time.monotonic()
         else:
             self._unwanted_since_s = None
+        self._restarted = self._restarted or arrival.restarted
         if consumer is None:
             return
         if not arrival.followed:
@@ -185,7 +186,8 @@ class ImageSubscriber:
                 throttle_duration_sec=_WARN_EVERY_S,
             )
             return
-        if arrival.restarted:
+        if self._restarted:
+            self._restarted = False
             consumer.publisher_restarted()
         # Images that stop after they came steadily are reported again.
         steady = self._statistics.since_image_s() < IMAGE_TIMEOUT_S
@@ -215,7 +217,9 @@ class ImageSubscriber:
         if self._consumer is None or self._warned_missing or not (missing and discovered):
             return
         self._warned_missing = True
-        wanted = WantedImages(self._topic, self._compressed, self._arrived)
+        wanted = WantedImages(
+            self._topic, self._compressed, self._arrived, camera=self._scope.camera
+        )
         advice = describe_missing_images(self._node, wanted, IMAGE_TIMEOUT_S)
         self._logger.warning(advice)
 
@@ -243,8 +247,13 @@ def _received(image: AnyImage, info: MessageInfo) -> ReceivedImage:
     return ReceivedImage(image, transport_ms, time.perf_counter())
 
 
-def _compressed_topic(node: Node, base: str) -> str:
+def image_topics(scope: CameraScope) -> tuple[str, str]:
+    """Return the resolved names of the raw and of the compressed topic of a camera."""
+    return scope.resolve('image'), _compressed_topic(scope)
+
+
+def _compressed_topic(scope: CameraScope) -> str:
     """Return the compressed topic: under the resolved `image`, unless remapped explicitly."""
-    resolved = node.resolve_topic_name('image/compressed')
-    unmapped = f'{node.get_namespace().rstrip("/")}/image/compressed'
-    return f'{base}/compressed' if resolved == unmapped else resolved
+    if scope.is_remapped('image/compressed'):
+        return scope.resolve('image/compressed')
+    return f'{scope.resolve("image")}/compressed'

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from flashdepth_ros.camera.calibration import Camera
 from flashdepth_ros.camera.camera_info import CameraInfoFields
 from flashdepth_ros.messages import CLOUD_FIELDS
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import Transport, stamp_message
@@ -39,13 +39,13 @@ class Outputs:
     With `depth.output` relative, only inverse depth and its camera_info are published.
     """
 
-    def __init__(self, node: Node, transport: Transport) -> None:
+    def __init__(self, scope: CameraScope, transport: Transport) -> None:
         self._transport = transport
-        self._depth = create_output(node, Image, 'depth/image')
-        self._camera_info = create_output(node, CameraInfo, 'depth/camera_info')
-        self._points = create_output(node, PointCloud2, 'points')
-        self._color = create_output(node, Image, 'depth/image_color')
-        self._inverse = create_output(node, Image, 'depth/inverse')
+        self._depth = create_output(scope.node, Image, scope.topic('depth/image'))
+        self._camera_info = create_output(scope.node, CameraInfo, scope.topic('depth/camera_info'))
+        self._points = create_output(scope.node, PointCloud2, scope.topic('points'))
+        self._color = create_output(scope.node, Image, scope.topic('depth/image_color'))
+        self._inverse = create_output(scope.node, Image, scope.topic('depth/inverse'))
         self._all = (self._depth, self._camera_info, self._points, self._color, self._inverse)
         self._rays = RayCache()
 

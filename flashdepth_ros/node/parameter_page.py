@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.runtime.settings import Description, iter_settings
+from flashdepth_ros.runtime.setting_description import Description, iter_settings
 
 _INTRODUCTION = """\
 # Parameters
@@ -42,12 +42,17 @@ ros2 lifecycle set /flashdepth activate
 ```
 
 A value that is not allowed is refused, the reason names the allowed values, and the old value
-stays. `flashdepth infer` has most parameters as options: `depth.scale` is `--depth-scale`. The QoS
-of the topics is set by [`qos_overrides` parameters](topics.md#qos).
+stays. With several `cameras`, each has parameters of its own: `front.depth.scale` is that of the
+camera `front`; one that is not set has the value of `depth.scale`. Parameters marked *all cameras*
+cannot be set for one. `flashdepth infer` has most parameters as options: `depth.scale` is
+`--depth-scale`. The QoS of the topics is set by [`qos_overrides` parameters](topics.md#qos).
 
 | parameter | type | default | allowed | change | meaning |
 |---|---|---|---|---|---|
 """
+
+
+_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string', tuple: 'string[]'}
 
 
 def page() -> str:
@@ -58,9 +63,14 @@ def page() -> str:
 
 def _row(name: str, each: Field[Any], description: Description) -> str:
     default = each.default
-    shown = str(default).lower() if isinstance(default, bool) else repr(default)
-    kind = {bool: 'bool', int: 'int', float: 'double', str: 'string'}[type(default)]
+    shown = repr(list(default) if isinstance(default, tuple) else default)
+    shown = shown.lower() if isinstance(default, bool) else shown
+    kind = _TYPES[type(default)]
     change = 'any time' if description.dynamic else 'unconfigured'
+    if description.at_start:
+        change = 'at start'
+    if description.shared:
+        change += ', all cameras'
     cells = (f'`{name}`', kind, f'`{shown}`', _allowed(description), change, description.text)
     return f'| {" | ".join(cells)} |\n'
 

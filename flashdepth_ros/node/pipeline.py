@@ -1,31 +1,29 @@
-"""The path from a received image to the outputs, controlled by the lifecycle of the node."""
+"""The path from received images to the outputs, controlled by the lifecycle of the node."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 import time
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from flashdepth_ros.camera.camera_info import is_rectified
-from flashdepth_ros.camera.canonical import CanonicalCamera
-from flashdepth_ros.errors import FlashDepthError, InputError
-from flashdepth_ros.node.camera_info_subscriber import CameraInfoSubscriber
+from flashdepth_ros.errors import FlashDepthError
+from flashdepth_ros.node.camera_scope import CameraScope
+from flashdepth_ros.node.camera_stream import CameraStream
 from flashdepth_ros.node.diagnostics import NodeStatus
 from flashdepth_ros.node.idle_memory import IdleMemory
-from flashdepth_ros.node.image_subscriber import ImageSubscriber
-from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.publishing import Publishers
-from flashdepth_ros.node.statistics import Statistics
-from flashdepth_ros.node.supervisor import Supervisor
+from flashdepth_ros.node.parameters import CameraParameters, Parameters
+from flashdepth_ros.node.received_image import ReceivedImage
+from flashdepth_ros.node.supervisor import Estimators, Supervisor
 from flashdepth_ros.node.threads import Patience, run_in_thread
-from flashdepth_ros.node.worker import ReceivedImage, ResetRequest, Worker
+from flashdepth_ros.node.worker import Worker
 from flashdepth_ros.ros.transport import choose_transport
-from flashdepth_ros.runtime import DepthEstimator, ResetReason
+from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime.batch import batch_gain
 from flashdepth_ros.runtime.memory import resident_bytes
-from flashdepth_ros.runtime.settings import ineffective_settings, missing_metres, sequence_policy
+from flashdepth_ros.runtime.settings import missing_metres, sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
@@ -34,32 +32,37 @@ _LONGEST_IMAGE_S = 60.0
 """Deactivation waits for the current image at most this long."""
 _CLOSE_S = 0.5
 """The same at the end of the process."""
+_MIN_GAIN = 1.1
+"""Batches are used if they make a frame faster by at least this factor."""
 
 
 class Pipeline:
     """
-    Owns the subscriptions and publishers, and the estimator and its threads while they exist.
+    Owns the streams of the cameras, and their estimators and threads while these exist.
 
-    `configure` loads the estimator and `activate` starts the threads; `deactivate` and `clean_up`
+    `configure` loads the estimators and `activate` starts the threads; `deactivate` and `clean_up`
     undo this.
 
+    :param scopes: of the cameras.
     :param load: Create the estimator for the parameters.
     :param ends: Return whether the process is to end: then nothing is waited for any more.
     """
 
-    def __init__(self, node: Node, load: EstimatorFactory, ends: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        scopes: Sequence[CameraScope],
+        load: EstimatorFactory,
+        ends: Callable[[], bool],
+    ) -> None:
         self._node, self._load, self._ends = node, load, ends
-        self.statistics = Statistics()
         self.parameters = Parameters()
-        self.enabled = True
         self.configured = False
         """Whether a model is loaded."""
-        self._reset_request = ResetRequest()
         transport = choose_transport(node.get_logger())
-        self._publishers = Publishers(node, transport)
-        self._subscriber = ImageSubscriber(node, transport, self.statistics)
-        self._camera_info = CameraInfoSubscriber(node, self._subscriber)
+        self.streams = [CameraStream(scope, transport, self._process) for scope in scopes]
         self._supervisor = Supervisor(self._create_worker, self._load_warm, node.get_logger())
+        self._batching = False
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
         self._memory = IdleMemory()
@@ -69,50 +72,39 @@ class Pipeline:
         """Whether images are processed."""
         return self._supervisor.running
 
-    def configure(self, parameters: Parameters) -> str:
+    def configure(self, parameters: CameraParameters) -> str:
         """
         Load the model and run it once; return one line that describes what runs where.
 
         :raises FlashDepthError: the weights or the device cannot be used, or the process is to
             end before the model is loaded.
         """
-        self.parameters = parameters
-        estimator = self._load_or_end()
-        config, cache = estimator.config, self._camera_info.cache
-        cache.canonical = CanonicalCamera(config.name, config.canonical_focal)
-        cache.require_frame_id = parameters.camera_info_require_frame_id
-        self._set_rectified(parameters.camera_rectified)
-        if reason := missing_metres(parameters):
-            self._node.get_logger().warning(reason)
-        if warning := ineffective_settings(parameters):
-            self._node.get_logger().warning(warning)
-        self._subscriber.open(parameters.image_transport == 'compressed')
-        self._supervisor.estimator, self.configured = estimator, True
-        source, output = self._subscriber.topic, _describe_output(parameters, estimator)
-        return f'{_describe(parameters, estimator)}, images from {source}, {output}'
-
-    def _set_rectified(self, setting: str) -> None:
-        cache, topic = self._camera_info.cache, self._node.resolve_topic_name('image')
-        rectified = is_rectified(setting, topic)
-        if rectified != cache.rectified:
-            cache.rectified = rectified
-            cache.restart()
-        if rectified and setting == 'auto':
-            self._node.get_logger().info(
-                f'{topic} is rectified, by its name: P of camera_info is used, without distortion '
-                '(camera.rectified)'
-            )
+        self.parameters = parameters.common
+        for stream, own in zip(self.streams, parameters.cameras, strict=True):
+            stream.parameters = own
+        estimators = self._load_or_end()
+        for stream, own in zip(self.streams, parameters.cameras, strict=True):
+            stream.configure(own, estimators[0].config)
+        self._supervisor.estimators, self.configured = estimators, True
+        topics = ', '.join(stream.image_topic for stream in self.streams)
+        outputs = dict.fromkeys(
+            _describe_output(stream.parameters, estimators[0]) for stream in self.streams
+        )
+        model = _describe(self.parameters, estimators[0])
+        return f'{model}, images from {topics}, {" and ".join(outputs)}'
 
     def activate(self) -> None:
-        """Start the inference thread and process images; the first one starts a sequence."""
-        if self._supervisor.estimator is None:
-            self._supervisor.estimator = self._load_or_end()
+        """Start the inference thread and process images."""
+        if not self._supervisor.estimators:
+            self._supervisor.estimators = self._load_or_end()
         self._supervisor.start()
-        self._subscriber.set_consumer(self)
+        for stream in self.streams:
+            stream.start()
 
     def deactivate(self) -> None:
         """Finish the current image and process no more."""
-        self._subscriber.set_consumer(None)
+        for stream in self.streams:
+            stream.stop()
         ended = self._supervisor.stop(Patience(_LONGEST_IMAGE_S, self._ends, _CLOSE_S))
         if not ended and not self._ends():
             self._node.get_logger().error(
@@ -124,68 +116,48 @@ class Pipeline:
     def clean_up(self) -> None:
         """Release the model."""
         self.deactivate()
-        self._supervisor.estimator, self.configured = None, False
+        self._supervisor.estimators, self.configured = (), False
 
-    def change(self, parameters: Parameters) -> None:
+    def change(self, parameters: CameraParameters) -> None:
         """Use new values of the dynamic parameters from the next image on."""
-        self._camera_info.cache.require_frame_id = parameters.camera_info_require_frame_id
-        if self._supervisor.estimator is not None:
-            self._supervisor.estimator.sequence.policy = sequence_policy(parameters)
-        self.parameters = parameters
-        if self._supervisor.worker is not None:
-            self._supervisor.worker.parameters = parameters
+        for estimator, own in zip(self._supervisor.estimators, parameters.cameras, strict=False):
+            estimator.sequence.policy = sequence_policy(own)
+        for stream, own in zip(self.streams, parameters.cameras, strict=True):
+            stream.change(own)
+        self.parameters = parameters.common
 
-    def reset(self, reason: ResetReason) -> None:
-        """Start a new sequence with the next image that arrives."""
-        self._reset_request = ResetRequest(self._reset_request.number + 1, reason)
-
-    def needs_images(self) -> bool:
-        """Return whether an image that arrives now would be processed."""
-        return self.enabled and self._publishers.has_subscribers
-
-    def put(self, received: ReceivedImage) -> None:
-        """Pass an image to the inference thread."""
-        if self._supervisor.worker is None:
-            self.statistics.count_drop('replaced')
-        else:
-            received = replace(received, reset_request=self._reset_request)
-            self._supervisor.worker.put(received)
-
-    def reject(self, error: InputError) -> None:
-        """Count an image that cannot be read."""
-        if self._supervisor.worker is None:
-            self.statistics.count_drop('bad', str(error))
-        else:
-            self._supervisor.worker.reject(error)
-
-    def publisher_restarted(self) -> None:
-        """Start a new sequence, because the publisher is a new one."""
-        self.reset(ResetReason.PUBLISHER_RESTARTED)
-
-    def status(self) -> NodeStatus:
-        """Return the state of the node for diagnostics."""
+    def status(self, stream: CameraStream) -> NodeStatus:
+        """Return the state of a camera for diagnostics."""
         return NodeStatus(
-            self._node.get_fully_qualified_name(),
+            stream.scope.full_name,
             self.active,
-            self.enabled,
-            self._publishers.has_subscribers,
-            self._model_values(),
-            self.parameters.target_rate,
+            stream.enabled,
+            stream.publishers.has_subscribers,
+            self._model_values(stream),
+            stream.parameters.target_rate,
             self._supervisor.fault,
-            tuple(self._warnings()),
+            tuple(self._warnings(stream)),
         )
 
-    def _warnings(self) -> Iterator[str]:
-        if self._supervisor.worker is not None and self._supervisor.worker.advice:
-            yield self._supervisor.worker.advice
-        if self.configured and (reason := missing_metres(self.parameters)):
-            yield reason
-        yield from self._camera_info.warnings
+    def _process(self, stream: CameraStream, received: ReceivedImage) -> None:
+        """Pass an image to the inference thread."""
+        if self._supervisor.worker is None:
+            stream.statistics.count_drop('replaced')
+        else:
+            self._supervisor.worker.put(stream, received)
 
-    def _model_values(self) -> dict[str, str]:
-        estimator, worker = self._supervisor.estimator, self._supervisor.worker
-        if estimator is None:
+    def _warnings(self, stream: CameraStream) -> Iterator[str]:
+        worker = self._supervisor.worker
+        if worker is not None and (advice := worker.processor(stream).advice):
+            yield advice
+        if self.configured:
+            yield from stream.warnings
+
+    def _model_values(self, stream: CameraStream) -> dict[str, str]:
+        estimators, worker = self._supervisor.estimators, self._supervisor.worker
+        if not estimators:
             return {}
+        estimator = estimators[self.streams.index(stream)]
         engine = estimator.engine
         return {
             'model': estimator.config.name,
@@ -193,40 +165,58 @@ class Pipeline:
             'precision': engine.precision,
             'engine': engine.name,
             'temporal': str(estimator.temporal).lower(),
-            'output': _describe_output(self.parameters, estimator),
+            'output': _describe_output(stream.parameters, estimator),
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
             'state_memory_mb': f'{estimator.state_memory_bytes() / 1e6:.1f}',
-            'camera_info': self._camera_info.state,
-            **({} if worker is None else worker.resolution.diagnostics),
+            'camera_info': stream.camera_info.state,
+            **({} if worker is None else worker.processor(stream).resolution.diagnostics),
         }
 
     def _check(self) -> None:
         """Check the threads and the memory."""
         self._supervisor.check()
-        if (estimator := self._supervisor.estimator) is not None:
-            last_s = self.statistics.last_processed_s
-            self._memory.check(estimator.engine.name, last_s, time.monotonic())
+        if estimators := self._supervisor.estimators:
+            last_s = max(stream.statistics.last_processed_s for stream in self.streams)
+            self._memory.check(estimators[0].engine.name, last_s, time.monotonic())
 
-    def _load_or_end(self) -> DepthEstimator:
+    def _load_or_end(self) -> Estimators:
         """Load the model in a thread of its own, so that a signal need not wait for it."""
         loading = run_in_thread('loading', self._load_warm)
         if not Patience(ends=self._ends)(loading.done):
             raise FlashDepthError('interrupted while the model was loaded')
         return loading.result()
 
-    def _load_warm(self) -> DepthEstimator:
-        estimator = self._load(self.parameters)
+    def _load_warm(self) -> Estimators:
+        """Return the estimators of all cameras, which share the model."""
+        first, *others = self.streams
+        own = replace(self.parameters, depth_size=first.parameters.depth_size)
+        estimator = self._load(own)
         estimator.warm_up(*_WARM_UP_SIZE)
-        return estimator
-
-    def _create_worker(self, estimator: DepthEstimator) -> Worker:
-        estimator.sequence.policy = sequence_policy(self.parameters)
-        worker = Worker(
-            self._node, estimator, self._camera_info.cache, self._publishers, self.statistics
+        self._batching = bool(others) and self._batches_pay(estimator)
+        return estimator, *(
+            estimator.for_another_camera(each.parameters.depth_size) for each in others
         )
-        worker.parameters, worker.reset_request = self.parameters, self._reset_request
-        return worker
+
+    def _batches_pay(self, estimator: DepthEstimator) -> bool:
+        """Return whether images that wait are run together, as set or as measured."""
+        engine, cameras = estimator.engine, len(self.streams)
+        if self.parameters.batching != 'auto':
+            return self.parameters.batching == 'true'
+        if engine.device.type == 'cpu':
+            return False
+        gain = batch_gain(engine, cameras, estimator.inference_size(*_WARM_UP_SIZE))
+        pays = gain >= _MIN_GAIN
+        self._node.get_logger().info(
+            f'images of {cameras} cameras take {1 / gain:.0%} of the time as a batch: '
+            f'{"used for those that wait" if pays else "not used"} (batching)'
+        )
+        return pays
+
+    def _create_worker(self, estimators: Estimators) -> Worker:
+        for stream, estimator in zip(self.streams, estimators, strict=True):
+            estimator.sequence.policy = sequence_policy(stream.parameters)
+        return Worker(dict(zip(self.streams, estimators, strict=True)), self._batching)
 
 
 def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 
 from flashdepth_ros.entry_point import describe
 from flashdepth_ros.node.boundary import Boundary
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.outputs import Outputs, Source
 from flashdepth_ros.node.parameters import Parameters
@@ -23,10 +23,10 @@ from flashdepth_ros.runtime import DepthFrame
 class Publishers:
     """Publishers of everything about a frame: the outputs and `~/timing`."""
 
-    def __init__(self, node: Node, transport: Transport) -> None:
-        self.outputs = Outputs(node, transport)
-        self._timing = create_output(node, DiagnosticArray, '~/timing')
-        self._name = node.get_fully_qualified_name()
+    def __init__(self, scope: CameraScope, transport: Transport) -> None:
+        self.outputs = Outputs(scope, transport)
+        self._timing = create_output(scope.node, DiagnosticArray, scope.topic('~/timing'))
+        self._name = scope.full_name
 
     @property
     def has_subscribers(self) -> bool:
@@ -60,11 +60,12 @@ class PublishingThread:
     A frame that cannot be published does not end the thread: it is counted as bad and skipped.
     """
 
-    def __init__(self, node: Node, publishers: Publishers, statistics: Statistics) -> None:
-        self._clock = node.get_clock()
+    def __init__(self, scope: CameraScope, publishers: Publishers, statistics: Statistics) -> None:
+        self._clock = scope.node.get_clock()
         self._publishers, self._statistics = publishers, statistics
-        self._boundary = Boundary(node.get_logger())
-        self._thread = ProcessingThread('publishing', self._publish, self._skip)
+        self._boundary = Boundary(scope.logger)
+        name = f'{scope.camera} publishing'.strip()
+        self._thread = ProcessingThread(name, self._publish, self._skip)
         self._thread.start()
 
     @property
@@ -81,7 +82,7 @@ class PublishingThread:
     def close(self, wait: Wait) -> None:
         """Wait until the last frame is published, and end the thread."""
         wait(lambda: self._thread.mailbox.done)
-        if self._thread.mailbox.close() is not None:
+        if self._thread.mailbox.close():
             self._drop()
 
     def _drop(self) -> None:

@@ -15,6 +15,8 @@ from flashdepth_ros.node.watchdog import Fault, Watchdog
 from flashdepth_ros.node.worker import Worker
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
 
+Estimators = tuple[DepthEstimator, ...]
+"""Of each camera, in the order of the cameras."""
 _END_S = 1.0
 _SHOWN_S = 10.0
 """A fault is shown for this time after it was repaired."""
@@ -22,32 +24,33 @@ _SHOWN_S = 10.0
 
 class Supervisor:
     """
-    Owns the estimator and, while the node is active, its worker.
+    Owns the estimators of all cameras and, while the node is active, their worker.
 
     `check` must be called about once a second. A thread that hangs inside a call cannot be ended
-    from outside. It is left behind with its estimator, and the new worker gets an estimator that
-    is loaded again, in a thread of its own.
+    from outside. It is left behind with its estimators, and the new worker gets estimators that
+    are loaded again, in a thread of their own.
 
-    :param create: return a worker for an estimator.
-    :param load: return another estimator for the same parameters.
+    :param create: return a worker for estimators.
+    :param load: return other estimators for the same parameters.
     """
 
     def __init__(
         self,
-        create: Callable[[DepthEstimator], Worker],
-        load: Callable[[], DepthEstimator],
+        create: Callable[[Estimators], Worker],
+        load: Callable[[], Estimators],
         logger: RcutilsLogger,
     ) -> None:
-        self.estimator: DepthEstimator | None = None
-        """None while no model is loaded, or while a thread that was left behind uses it."""
+        self.estimators: Estimators = ()
+        """Empty while no model is loaded, or while a thread that was left behind uses them."""
         self.worker: Worker | None = None
         """None while the node is not active, and while the model is loaded again."""
         self._create, self._load, self._logger = create, load, logger
         self._watchdog = Watchdog()
-        self._loading: Future[DepthEstimator] | None = None
+        self._loading: Future[Estimators] | None = None
         self._loading_since_s = 0.0
         self._fault, self._shown_until_s = '', 0.0
         self._stalled = False
+        self._stopped_s = -math.inf
 
     @property
     def running(self) -> bool:
@@ -60,24 +63,33 @@ class Supervisor:
         return self._fault if time.monotonic() < self._shown_until_s else ''
 
     def start(self) -> None:
-        """Start a worker with the estimator; its first image starts a new sequence."""
-        assert self.estimator is not None
-        self.estimator.reset(ResetReason.FIRST_FRAME)
+        """
+        Start a worker.
+
+        The first image of a camera starts a new sequence, unless the last worker was stopped
+        within the time that may pass between two images of a sequence.
+        """
+        pause_s = time.monotonic() - self._stopped_s
+        for estimator in self.estimators:
+            if pause_s > (estimator.sequence.policy.max_gap_s or math.inf):
+                estimator.reset(ResetReason.FIRST_FRAME)
         self._watchdog, self._stalled = Watchdog(), False
-        self.worker = self._create(self.estimator)
+        self.worker = self._create(self.estimators)
         self.worker.start()
 
     def stop(self, wait: Wait) -> bool:
         """
-        Stop the worker if there is one; give up its estimator if that remains in use.
+        Stop the worker if there is one; give up its estimators if they remain in use.
 
         :return: False: its thread is still inside a call and is left behind.
         """
         worker, self.worker, self._loading = self.worker, None, None
         self._show('', 0.0)
+        if worker is not None:
+            self._stopped_s = time.monotonic()
         ended = worker is None or worker.stop(wait)
         if not ended:
-            self.estimator = None
+            self.estimators = ()
         return ended
 
     def check(self) -> None:
@@ -106,14 +118,14 @@ class Supervisor:
         self._logger.error(f'{fault.text}: starting a new one')
         if self.stop(Patience(_END_S)):
             self._show(f'{fault.text}: a new one was started')
-            self._restart(lambda: self.estimator)
+            self._restart(lambda: self.estimators)
         else:
             self._show(f'{fault.text}: it is left behind, the model is loaded again')
             self._loading = run_in_thread('loading', self._load)
             self._loading_since_s = time.monotonic()
 
-    def _finish_loading(self, loading: Future[DepthEstimator]) -> None:
-        """Start a worker with the estimator if it is loaded."""
+    def _finish_loading(self, loading: Future[Estimators]) -> None:
+        """Start a worker with the estimators if they are loaded."""
         if not loading.done():
             loading_s = time.monotonic() - self._loading_since_s
             self._show(
@@ -124,10 +136,10 @@ class Supervisor:
         self._loading = None
         self._restart(loading.result)
 
-    def _restart(self, load: Callable[[], DepthEstimator | None]) -> None:
+    def _restart(self, load: Callable[[], Estimators]) -> None:
         """Start a worker again; if that fails, the node cannot go on."""
         try:
-            self.estimator = load()
+            self.estimators, self._stopped_s = load(), -math.inf
             self.start()
             self._logger.info('a new inference thread was started')
         except Exception as error:  # noqa: BLE001 - of any type, also from loading

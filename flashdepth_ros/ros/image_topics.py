@@ -43,23 +43,27 @@ class ImageStream:
         """Return whether a topic carries these images."""
         return topic == self.compressed or (self.raw and topic == self.base)
 
-    def arguments(self, topic: str, compressed: bool) -> str:
+    def arguments(self, topic: str, compressed: bool, camera: str = '') -> str:
         """
         Return the arguments that make the node subscribe to this stream.
 
         :param topic: what the node is subscribed to; if it is of this stream, it is kept.
         :param compressed: whether the node expects compressed images on it.
+        :param camera: the name of the node's camera; '' if it has one only.
         """
+        image, transport = 'image', 'image_transport'
+        if camera:
+            image, transport = f'{camera}/{image}', f'{camera}.{transport}'
         if self.has(topic):
             use_compressed = topic == self.compressed
         else:
             use_compressed = bool(self.compressed) and (compressed or not self.raw)
-        rule = f'-r image:={self.base}'
+        rule = f'-r {image}:={self.base}'
         if not use_compressed:
-            return f'{rule} -p image_transport:=raw' if compressed else rule
+            return f'{rule} -p {transport}:=raw' if compressed else rule
         if self.compressed != self.base + _COMPRESSED:
-            rule = f'-r image/compressed:={self.compressed}'
-        return f'{rule} -p image_transport:=compressed'
+            rule = f'-r {image}/compressed:={self.compressed}'
+        return f'{rule} -p {transport}:=compressed'
 
 
 def image_streams(node: Node) -> list[ImageStream]:

@@ -33,6 +33,8 @@ class WantedImages:
     compressed: bool
     arrived: bool = False
     """Whether images have arrived before."""
+    camera: str = ''
+    """The name of the node's camera; '' if it has one only."""
 
     @property
     def type(self) -> str:
@@ -57,12 +59,15 @@ def describe_missing_images(node: Node, wanted: WantedImages, timeout_s: float) 
     return f'{start}; {_suggest_images(node, wanted)}'
 
 
-def describe_missing_camera_info(node: Node, topic: str, image: str) -> tuple[str, str]:
+def describe_missing_camera_info(
+    node: Node, topic: str, image: str, camera: str = ''
+) -> tuple[str, str]:
     """
     Return that no camera_info arrives, and advice; arguments in it can be used literally.
 
     :param topic: the resolved name of camera_info.
     :param image: the resolved name of the image topic.
+    :param camera: the name of the node's camera; '' if it has one only.
     """
     count, types = node.count_publishers(topic), published_types(node, topic)
     start = f'no camera_info on {topic}, which has {count} publisher(s)'
@@ -76,7 +81,7 @@ def describe_missing_camera_info(node: Node, topic: str, image: str) -> tuple[st
         return start, '; no other camera_info topic exists: let the camera driver publish one'
     return start, (
         f'; camera_info topics: {_listed(others)}; start the node also with '
-        f'-r camera_info:={others[0]}'
+        f'-r {_of(camera)}camera_info:={others[0]}'
     )
 
 
@@ -125,14 +130,19 @@ def _suggest_images(node: Node, wanted: WantedImages) -> str:
     if not streams:
         return _suggest_domain(node)
     best = next((each for each in streams if each.has(wanted.topic)), streams[0])
-    arguments = best.arguments(wanted.topic, wanted.compressed)
+    arguments = best.arguments(wanted.topic, wanted.compressed, wanted.camera)
     info = camera_info_beside(best.topic)
     if CAMERA_INFO in published_types(node, info):
-        arguments += f' -r camera_info:={info}'
+        arguments += f' -r {_of(wanted.camera)}camera_info:={info}'
     return (
         f'image topics: {_listed([each.topic for each in streams])}; start the node with '
         f'--ros-args {arguments}'
     )
+
+
+def _of(camera: str) -> str:
+    """Return what the topics of a camera begin with."""
+    return f'{camera}/' if camera else ''
 
 
 def _suggest_domain(node: Node) -> str:

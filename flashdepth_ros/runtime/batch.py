@@ -31,6 +31,10 @@ def launch_together(estimators: Sequence[DepthEstimator], pending: Sequence[Pend
 
 
 def _launch_batch(batch: Sequence[tuple[DepthEstimator, PendingFrame]]) -> None:
+    if len(batch) == 1:
+        estimator, pending = batch[0]
+        estimator.launch(pending, *estimator.run(pending.frame))
+        return
     engine = batch[0][0].engine
     frames = torch.cat([pending.frame for _, pending in batch])
     predictions, state = engine.run(frames, _joined([each.state for each, _ in batch]))

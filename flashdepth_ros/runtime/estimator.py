@@ -130,7 +130,7 @@ class DepthEstimator:
         are copied while the network processes another frame. Otherwise like `estimate`.
         """
         pending = self.prepare(rgb, stamp_ns, frame_id, camera_matrix)
-        self.launch(pending, *self._run(pending.frame))
+        self.launch(pending, *self.run(pending.frame))
         return pending
 
     def prepare(
@@ -140,7 +140,7 @@ class DepthEstimator:
         frame_id: str = '',
         camera_matrix: tuple[float, ...] | None = None,
     ) -> PendingFrame:
-        """Do what `submit` does before the network runs; `launch` must follow."""
+        """Do what `submit` does before the network runs; `run` and `launch` must follow."""
         start_s = time.perf_counter()
         check_rgb(rgb)
         height, width = rgb.shape[:2]
@@ -162,6 +162,11 @@ class DepthEstimator:
             preprocess_s=uploaded_s - start_s,
             launched_s=time.perf_counter(),
         )
+
+    def run(self, frame: Tensor) -> tuple[Tensor, State | None]:
+        """Run the network on a frame (1, 1, 3, h, w); do not use the stream's state again."""
+        reuse = self._is_only_stream and isinstance(self._state, AttentionState)
+        return self.engine.run(frame, self._state, reuse_state=reuse)
 
     def launch(self, pending: PendingFrame, prediction: Tensor, state: State | None) -> None:
         """
@@ -245,13 +250,9 @@ class DepthEstimator:
         )
 
     def _infer(self, frame: Tensor) -> Tensor:
-        prediction, state = self._run(frame)
+        prediction, state = self.run(frame)
         self._state = state if self.temporal else None
         return prediction
-
-    def _run(self, frame: Tensor) -> tuple[Tensor, State | None]:
-        reuse = self._is_only_stream and isinstance(self._state, AttentionState)
-        return self.engine.run(frame, self._state, reuse_state=reuse)
 
     def _is_finite(self, prediction: Tensor) -> bool:
         """Return whether prediction and state are finite, checked by their sums."""

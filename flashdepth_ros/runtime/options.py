@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from flashdepth_ros.runtime.settings import Settings, iter_settings, update
+from flashdepth_ros.runtime.setting_description import iter_settings, update
+from flashdepth_ros.runtime.settings import Settings
 
 _SWITCH = {'on': True, 'off': False}
 

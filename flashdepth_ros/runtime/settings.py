@@ -6,11 +6,9 @@ A frozen dataclass defines names, defaults and descriptions; the node adds its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-import re
-from typing import Any, TypeVar
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS, check_bits
@@ -19,28 +17,10 @@ from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
 from flashdepth_ros.runtime.sequence import SequencePolicy
+from flashdepth_ros.runtime.setting_description import ros_name, setting
 from flashdepth_ros.runtime.weights import find_weights
 
 FAR_M = 1e6
-_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?|intel_gpu')
-
-
-@dataclass(frozen=True)
-class Description:
-    """Description and allowed values of one parameter."""
-
-    text: str
-    choices: tuple[str, ...] = ()
-    low: float = 0.0
-    high: float = 0.0
-    """Range, including both ends; no range if `high` is 0."""
-    dynamic: bool = False
-    """True: may change at any time; False: only before the node is configured."""
-
-
-def setting(default: Any, text: str, **limits: Any) -> Any:
-    """Return a field of `Settings` with its default and description."""
-    return field(default=default, metadata={'description': Description(text, **limits)})
 
 
 @dataclass(frozen=True)
@@ -51,23 +31,29 @@ class Settings:
     :raises ConfigError: two settings contradict each other.
     """
 
-    model: str = setting('flashdepth-tiny', 'name of the model preset', choices=tuple(PRESETS))
+    model: str = setting(
+        'flashdepth-tiny', 'name of the model preset', choices=tuple(PRESETS), shared=True
+    )
     weights: str = setting(
-        '', "a .pth or .safetensors file; empty: the preset's weights in models/ or in the cache"
+        '',
+        "a .pth or .safetensors file; empty: the preset's weights in models/ or in the cache",
+        shared=True,
     )
-    device: str = setting('auto', 'device of the network: auto, cpu, cuda, cuda:N or intel_gpu')
+    device: str = setting(
+        'auto', 'device of the network: auto, cpu, cuda, cuda:N or intel_gpu', shared=True
+    )
     precision: str = setting(
-        'auto', 'numeric precision of the network', choices=('auto', *PRECISIONS)
+        'auto', 'numeric precision of the network', choices=('auto', *PRECISIONS), shared=True
     )
-    engine: str = setting('auto', 'inference engine', choices=ENGINES)
+    engine: str = setting('auto', 'inference engine', choices=ENGINES, shared=True)
     temporal: bool = setting(
-        True, 'use the recurrent state; false: process every frame separately (baseline)'
+        True, 'use the recurrent state; false: every frame separately (baseline)', shared=True
     )
     inference_short_side: int = setting(
-        0, "short side of the network input, px; 0: the preset's value", high=4096
+        0, "short side of the network input, px; 0: the preset's value", high=4096, shared=True
     )
     inference_long_side_max: int = setting(
-        2044, 'maximum long side of the network input, px', low=14, high=8192
+        2044, 'maximum long side of the network input, px', low=14, high=8192, shared=True
     )
     image_bits: int = setting(
         0,
@@ -156,44 +142,6 @@ class Settings:
                 )
 
 
-SettingsT = TypeVar('SettingsT', bound=Settings)
-_DOTTED = (
-    *('camera_info', 'camera', 'inference', 'image', 'depth', 'points', 'color', 'reset'),
-    'diagnostics',
-)
-_UNDOTTED = ('image_transport',)
-"""As the nodes of the package image_transport name it."""
-
-
-def ros_name(name: str) -> str:
-    """Return the ROS name of a field: `depth.min` for `depth_min`."""
-    group = next((each for each in _DOTTED if name.startswith(f'{each}_')), '')
-    if not group or name in _UNDOTTED:
-        return name
-    return f'{group}.{name.removeprefix(f"{group}_")}'
-
-
-def iter_settings(kind: type[Settings]) -> Iterator[tuple[str, Field[Any], Description]]:
-    """Yield ROS name, field and description of every setting."""
-    for each in fields(kind):
-        yield ros_name(each.name), each, each.metadata['description']
-
-
-def update(settings: SettingsT, changes: Mapping[str, Any]) -> SettingsT:
-    """
-    Return the settings with changes by ROS name; ignore unknown names.
-
-    :raises ConfigError: a value is not allowed; the message lists the allowed values.
-    """
-    changed = {}
-    for name, each, description in iter_settings(type(settings)):
-        if name in changes:
-            value = _typed(name, changes[name], type(each.default))
-            _check(name, value, description)
-            changed[each.name] = value
-    return replace(settings, **changed)
-
-
 def missing_metres(settings: Settings, named: Callable[[str], str] = ros_name) -> str:
     """
     Return why there is no depth in metres although it is to be put out; '' if there is.
@@ -263,29 +211,3 @@ def weights_path(settings: Settings) -> Path:
     :raises CheckpointError: the settings name no file, and none is found for the preset.
     """
     return Path(settings.weights) if settings.weights else find_weights(preset(settings.model))
-
-
-def _typed(name: str, value: Any, expected: type) -> Any:
-    """Return the value with the type of its default; convert an int to a float if needed."""
-    if type(value) is expected:
-        return value
-    if expected is float and type(value) is int:
-        return float(value)
-    if expected is str and type(value) is bool:
-        # YAML reads the words true and false as this.
-        return str(value).lower()
-    raise ConfigError(f'{name} {value!r} is not allowed; expected type {expected.__name__}')
-
-
-def _check(name: str, value: Any, description: Description) -> None:
-    if description.choices and value not in description.choices:
-        allowed = ', '.join(description.choices)
-        raise ConfigError(f'{name} {value!r} is not allowed; expected one of {allowed}')
-    if name == 'device' and not _DEVICE.fullmatch(value):
-        raise ConfigError(
-            f'device {value!r} is not allowed; expected auto, cpu, cuda, cuda:N or intel_gpu'
-        )
-    if description.high and not description.low <= value <= description.high:
-        raise ConfigError(
-            f'{name} {value} is not allowed; expected {description.low:g} to {description.high:g}'
-        )

@@ -12,7 +12,8 @@ from flashdepth_ros.messages import read_depth
 from flashdepth_ros.network import offline
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import estimate_in_windows
-from flashdepth_ros.runtime.settings import Settings, update
+from flashdepth_ros.runtime.setting_description import update
+from flashdepth_ros.runtime.settings import Settings
 from flashdepth_ros.runtime.transfer import CpuTransfer
 from support.evaluation_bags import write_bag
 from support.evaluation_runs import report

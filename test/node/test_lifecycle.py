@@ -141,7 +141,35 @@ def test_of_concurrent_requests_one_is_met(bench):
         assert sorted(bench.change_state_at_once(transition, count=4)) == [False] * 3 + [True]
         assert bench.state == state
     (timing,) = bench.process_all(bench.images, [bench.image(RGB)])
+    # The pause was short.
+    assert timing['reset_reason'] == ''
+
+
+@pytest.mark.parametrize('restarted', [False, True])
+def test_a_short_pause_keeps_the_state_of_the_same_publisher(bench, restarted):
+    (before,) = bench.process_all(bench.images, [bench.image(RGB)])
+    assert bench.change_state(DEACTIVATE) == [True]
+    if restarted:
+        bench.node.destroy_publisher(bench.images)
+        bench.images = bench.create_publisher()
+        bench.images.publish(bench.image(RGB))
+        bench.spin_for(0.3)
+    assert bench.change_state(ACTIVATE) == [True]
+    (after,) = bench.process_all(bench.images, [bench.image(RGB)])
+    if restarted:
+        assert after['reset_reason'] == 'publisher_restarted'
+    else:
+        assert int(after['frames_since_reset']) == int(before['frames_since_reset']) + 1
+
+
+def test_a_long_pause_starts_a_new_sequence(bench):
+    assert not bench.set(**{'reset.max_gap': 0.2})
+    assert bench.change_state(DEACTIVATE) == [True]
+    bench.spin_for(0.3)
+    assert bench.change_state(ACTIVATE) == [True]
+    (timing,) = bench.process_all(bench.images, [bench.image(RGB)])
     assert timing['reset_reason'] == 'first_frame'
+    assert not bench.set(**{'reset.max_gap': 2.0})
 
 
 def millimetres(bench):

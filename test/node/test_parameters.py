@@ -8,7 +8,7 @@ from rclpy.parameter import Parameter
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.runtime.settings import iter_settings, update
+from flashdepth_ros.runtime.setting_description import iter_settings, update
 
 
 def test_every_default_is_allowed_and_described():
@@ -59,8 +59,8 @@ def test_valid_devices(device):
 
 def test_node_declares_and_reads_parameters(graph):
     node = graph.node('depth', **{'depth.scale': 1.5, 'model': 'flashdepth-s'})
-    parameters.declare(node)
-    assert parameters.read(node) == update(
+    scopes = parameters.declare(node)
+    assert parameters.read(node, scopes).common == update(
         Parameters(), {'depth.scale': 1.5, 'model': 'flashdepth-s'}
     )
     for name, _, description in iter_settings(Parameters):
@@ -68,15 +68,15 @@ def test_node_declares_and_reads_parameters(graph):
         assert descriptor.description == description.text
         constraints = descriptor.additional_constraints
         assert all(choice in constraints for choice in description.choices)
-        assert (name in parameters.static_names()) == (
+        assert parameters.is_static(name, scopes) == (
             'before the node is configured' in constraints
         )
 
 
 def test_descriptor_refuses_values_out_of_range(graph):
     node = graph.node('depth')
-    parameters.declare(node)
+    scopes = parameters.declare(node)
     (result,) = node.set_parameters([Parameter('points.stride', value=65)])
     assert not result.successful
     assert '64' in result.reason
-    assert parameters.read(node) == Parameters()
+    assert parameters.read(node, scopes).common == Parameters()

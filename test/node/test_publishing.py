@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import EstimatedFrame, Publishers, PublishingThread
@@ -34,7 +35,7 @@ def estimated_frame(stamp_ns):
 @pytest.fixture
 def publishers(graph):
     node = graph.node('depth')
-    return Publishers(node, choose_transport(node.get_logger()))
+    return Publishers(CameraScope(node), choose_transport(node.get_logger()))
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def statistics():
 
 @pytest.fixture
 def publishing(graph, publishers, statistics):
-    publishing = PublishingThread(graph.nodes[0], publishers, statistics)
+    publishing = PublishingThread(CameraScope(graph.nodes[0]), publishers, statistics)
     yield publishing
     publishing.close(Patience())
 

@@ -157,7 +157,7 @@ def test_non_finite_output_is_an_error():
 def test_message_contains_all_values():
     statistics = Statistics()
     statistics.count_processed(times(2.5), 'first_frame')
-    message = diagnostics_message(10**9, RUNNING, statistics.snapshot(), 1.0)
+    message = diagnostics_message(10**9, [(RUNNING, statistics.snapshot())], 1.0)
     (status,) = message.status
     values = {pair.key: pair.value for pair in status.values}
     assert (message.header.stamp.sec, status.name) == (1, '/left/flashdepth: depth')

@@ -9,14 +9,17 @@ from rclpy.logging import get_logger
 from flashdepth_ros.node import watchdog
 from flashdepth_ros.node.supervisor import Supervisor
 from flashdepth_ros.node.threads import Patience, ProcessingThread
+from flashdepth_ros.runtime.sequence import Sequence, SequencePolicy
 
 REPORT_S, REPLACE_S = 0.2, 0.4
+MAX_GAP_S = 0.3
 
 
 class Estimator:
     """An estimator that can hang."""
 
     def __init__(self):
+        self.sequence = Sequence(SequencePolicy(max_gap_s=MAX_GAP_S))
         self.resets = []
         self.may_go_on = Event()
         self.may_go_on.set()
@@ -30,8 +33,8 @@ class Worker:
 
     advice = ''
 
-    def __init__(self, estimator):
-        self.estimator = estimator
+    def __init__(self, estimators):
+        (estimator,) = estimators
         self.thread = ProcessingThread(
             'inference', lambda _: estimator.may_go_on.wait(), lambda _: None
         )
@@ -50,10 +53,10 @@ class Worker:
 def supervisor(monkeypatch):
     monkeypatch.setattr(watchdog, 'REPORT_S', REPORT_S)
     monkeypatch.setattr(watchdog, 'REPLACE_S', REPLACE_S)
-    supervisor = Supervisor(Worker, Estimator, get_logger('test'))
-    supervisor.estimator = Estimator()
+    supervisor = Supervisor(Worker, lambda: (Estimator(),), get_logger('test'))
+    supervisor.estimators = (Estimator(),)
     supervisor.start()
-    hanging = [supervisor.estimator]
+    hanging = [*supervisor.estimators]
     yield supervisor
     supervisor.stop(Patience(1.0))
     for estimator in hanging:
@@ -73,7 +76,7 @@ def hang(supervisor, images):
     mailbox = supervisor.worker.thread.mailbox
     for number in range(1, images + 1):
         if number == images:
-            supervisor.estimator.may_go_on.clear()
+            supervisor.estimators[0].may_go_on.clear()
         mailbox.put(number)
         assert Patience(5.0)(lambda number=number: mailbox.taken == number)
 
@@ -89,23 +92,23 @@ def test_no_fault_while_the_worker_goes_on(supervisor):
 
 
 def test_a_dead_worker_is_replaced_with_the_same_estimator(supervisor, capfd):
-    worker, estimator = supervisor.worker, supervisor.estimator
+    worker, estimator = supervisor.worker, supervisor.estimators[0]
     worker.thread.mailbox.close()
     check_until(supervisor, lambda: supervisor.worker is not worker)
-    assert supervisor.estimator is estimator
+    assert supervisor.estimators == (estimator,)
     assert len(estimator.resets) == 2
     assert 'the inference thread has ended' in supervisor.fault
     assert 'the inference thread has ended: starting a new one' in capfd.readouterr().err
 
 
 def test_a_hanging_worker_is_replaced_with_a_new_estimator(supervisor):
-    worker, estimator = supervisor.worker, supervisor.estimator
+    worker, estimator = supervisor.worker, supervisor.estimators[0]
     hang(supervisor, images=2)
     check_until(supervisor, lambda: supervisor.fault)
     assert 'has been working on one image' in supervisor.fault
     check_until(supervisor, lambda: supervisor.worker not in (worker, None))
     assert supervisor.running
-    assert supervisor.estimator is not estimator
+    assert supervisor.estimators[0] is not estimator
     assert not worker.thread.has_ended()
 
 
@@ -113,7 +116,7 @@ def test_a_worker_that_goes_on_late_is_kept(supervisor, capfd):
     worker = supervisor.worker
     hang(supervisor, images=1)
     check_until(supervisor, lambda: supervisor.fault)
-    supervisor.estimator.may_go_on.set()
+    supervisor.estimators[0].may_go_on.set()
     check_until(supervisor, lambda: not supervisor.fault)
     assert supervisor.worker is worker
     assert 'goes on' in capfd.readouterr().err
@@ -135,3 +138,19 @@ def test_a_stopped_supervisor_starts_nothing(supervisor):
     for _ in range(5):
         supervisor.check()
     assert (supervisor.worker, supervisor.fault, supervisor.running) == (None, '', False)
+
+
+def test_only_a_long_pause_resets_the_sequences(supervisor):
+    (estimator,) = supervisor.estimators
+    resets = []
+    for pause_s in (0.0, 2 * MAX_GAP_S):
+        assert supervisor.stop(Patience(1.0))
+        time.sleep(pause_s)
+        supervisor.start()
+        resets.append(len(estimator.resets))
+    assert resets == [1, 2]
+    estimator.sequence.policy = SequencePolicy(max_gap_s=0.0)
+    assert supervisor.stop(Patience(1.0))
+    time.sleep(2 * MAX_GAP_S)
+    supervisor.start()
+    assert len(estimator.resets) == 2

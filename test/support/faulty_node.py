@@ -33,10 +33,10 @@ def load(parameters):
     """Return the estimator for the parameters, with its failures."""
     estimator = create_estimator(parameters)
     estimator.sequence = FaultySequence()
-    estimate, memory = estimator.estimate, estimator.engine.device_memory_bytes
+    prepare, memory = estimator.prepare, estimator.engine.device_memory_bytes
     memory_fails = iter([False, False, True])
 
-    def fail_or_estimate(rgb, *arguments):
+    def fail_or_prepare(rgb, *arguments):
         failure = int(rgb[0, 0, 0])
         if failure == KEY_ERROR:
             raise KeyError('missing')
@@ -44,14 +44,14 @@ def load(parameters):
             sys.exit(3)
         if failure == HANG:
             threading.Event().wait()
-        return estimate(rgb, *arguments)
+        return prepare(rgb, *arguments)
 
     def fail_or_return_memory():
         if next(memory_fails, False):
             raise OSError('no such device')
         return memory()
 
-    estimator.estimate = fail_or_estimate
+    estimator.prepare = fail_or_prepare
     estimator.engine.device_memory_bytes = fail_or_return_memory
     return estimator
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from flashdepth_ros import __version__
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.runtime.settings import Settings, ros_name, weights_path
+from flashdepth_ros.runtime.setting_description import ros_name
+from flashdepth_ros.runtime.settings import Settings, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 
 
