@@ -43,7 +43,12 @@ def _arguments() -> list[DeclareLaunchArgument]:
         _argument('use_sim_time', 'use the time of /clock', choices=BOOLEANS),
         _argument('log_level', 'debug, info, warn or error; NAME:=LEVEL for one logger'),
         _argument(
-            'input_image_topic', 'image topic of the camera, without /compressed at the end'
+            'cameras', 'names of several cameras, separated by spaces; empty: one without a name'
+        ),
+        _argument(
+            'input_image_topic',
+            'image topic of the camera, without /compressed at the end; of several cameras: their '
+            'topics, in the same order, separated by spaces',
         ),
         _argument(
             'input_camera_info_topic',
@@ -52,8 +57,9 @@ def _arguments() -> list[DeclareLaunchArgument]:
         ),
         _argument(
             'image_transport',
-            'raw: subscribe to the image topic; compressed: to /compressed under it',
-            choices=['', 'raw', 'compressed'],
+            'raw: subscribe to the image topic; compressed: to /compressed under it; auto: to '
+            'what is published',
+            choices=['', 'auto', 'raw', 'compressed'],
         ),
         _argument('model', 'name of the model preset'),
         _argument('weights', '.pth or .safetensors file'),
@@ -97,6 +103,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
         for name, value_type in types.items()
         if name in given
     }
+    if cameras := given.get('cameras', '').split():
+        parameters['cameras'] = cameras
     # The node activates itself by its parameter `autostart`, because in Humble and Jazzy
     # LifecycleNode has no `autostart`. This class emits events for the node's transitions, so that
     # other actions can wait until the node is active.
@@ -127,6 +135,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
     """Return the remappings of the inputs; by convention camera_info is next to the image."""
     rules = {}
+    if cameras := given.get('cameras', '').split():
+        return _remappings_of(cameras, given.get('input_image_topic', '').split())
     if image := given.get('input_image_topic'):
         rules['image'] = image
         rules['image/compressed'] = f'{image}/compressed'
@@ -134,3 +144,13 @@ def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
     if camera_info := given.get('input_camera_info_topic'):
         rules['camera_info'] = camera_info
     return list(rules.items())
+
+
+def _remappings_of(cameras: list[str], images: list[str]) -> list[tuple[str, str]]:
+    """Return those of several cameras; the node finds the camera_info beside each image."""
+    if images and len(images) != len(cameras):
+        raise RuntimeError(
+            f'input_image_topic has {len(images)} topics for {len(cameras)} cameras: give one for '
+            'each, in the same order'
+        )
+    return [(f'{camera}/image', image) for camera, image in zip(cameras, images, strict=False)]

@@ -31,7 +31,7 @@ for package in ('colcon_ros', 'osrf_pycommon', 'launch', 'launch.actions', 'laun
 
 DEPTH_ARGUMENTS = {
     *('namespace', 'params_file', 'use_sim_time', 'log_level', 'autostart', 'rviz', 'rviz_frame'),
-    *('input_image_topic', 'input_camera_info_topic', 'image_transport'),
+    *('cameras', 'input_image_topic', 'input_camera_info_topic', 'image_transport'),
     *('model', 'weights', 'device'),
 }
 # RViz has no wheel: this program writes its arguments to a file and waits for Ctrl-C.
@@ -62,7 +62,11 @@ def listener(ros_context):
 
 @pytest.mark.parametrize(
     ('file', 'own'),
-    [('depth.launch.py', set()), ('replay.launch.py', {'bag', 'rate', 'loop', 'wait', 'topics'})],
+    [
+        ('depth.launch.py', set()),
+        ('multi_camera.launch.py', {'input_image_topics'}),
+        ('replay.launch.py', {'bag', 'rate', 'loop', 'wait', 'topics'}),
+    ],
 )
 def test_all_arguments_are_listed_and_described(file, own):
     from launch import LaunchContext
@@ -117,6 +121,27 @@ def test_users_file_and_transport_are_used_without_arguments(install, listener, 
         listener.wait(lambda: '/info' in listener.subscriptions('flashdepth'), launch)
         variables = launch.environment_of('depth_node')
         assert variables[TRANSPORTS] == 'UDPv4'
+
+
+def test_several_cameras_reach_the_node(install, listener, tmp_path):
+    arguments = [
+        'cameras:=front rear',
+        'input_image_topics:=/front/color/image_raw /rear/image_raw',
+        'autostart:=false',
+    ]
+    expected = {'cameras': ['front', 'rear'], 'autostart': False}
+    with launched(install, 'multi_camera.launch.py', arguments, tmp_path) as launch:
+        assert listener.parameters('/flashdepth', expected, launch) == expected
+        infos = {'/front/color/camera_info', '/rear/camera_info'}
+        listener.wait(lambda: infos <= listener.subscriptions('flashdepth'), launch)
+
+
+@pytest.mark.parametrize('images', ['/front/image_raw', '/a /b /c'])
+def test_other_number_of_topics_than_of_cameras_ends_the_launch(install, tmp_path, images):
+    arguments = ['cameras:=front rear', f'input_image_topics:={images}']
+    assert 'give one for each' in failed_launch(
+        install, 'multi_camera.launch.py', arguments, tmp_path
+    )
 
 
 @pytest.fixture
@@ -212,10 +237,15 @@ def test_recording_is_replayed_from_the_beginning(install, listener, replay, tmp
 
 def test_missing_recording_ends_the_launch(install, replay, tmp_path):
     replay[0] = f'bag:={tmp_path / "missing"}'
-    path = install / 'flashdepth_ros/share/flashdepth_ros/launch/replay.launch.py'
+    assert 'missing: no such bag' in failed_launch(install, 'replay.launch.py', replay, tmp_path)
+
+
+def failed_launch(install, file, arguments, folder):
+    """Run a launch file that is to end before it starts a process; return its error."""
+    path = install / 'flashdepth_ros/share/flashdepth_ros/launch' / file
     run = subprocess.run(
-        [sys.executable, '-c', LAUNCHER, path, *replay],
-        env=environment(install) | {'ROS_LOG_DIR': str(tmp_path)},
+        [sys.executable, '-c', LAUNCHER, path, *arguments],
+        env=environment(install) | {'ROS_LOG_DIR': str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -223,6 +253,6 @@ def test_missing_recording_ends_the_launch(install, replay, tmp_path):
     )
     assert run.returncode == 1
     (line,) = [line for line in run.stdout.splitlines() if '[ERROR]' in line]
-    assert 'missing: no such bag' in line
     assert 'Traceback' not in run.stdout
     assert 'process started' not in run.stdout
+    return line

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from flashdepth_ros.camera.calibration import CameraInfoCache
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.image_subscriber import ImageSubscriber
+from flashdepth_ros.node.input_topics import camera_info_topic
 from flashdepth_ros.ros.missing_messages import describe_missing_camera_info
 from flashdepth_ros.ros.wiring import Input, create_input, info_qos, latched_input
 
@@ -27,13 +28,13 @@ class CameraInfoSubscriber:
 
     def __init__(self, scope: CameraScope, images: ImageSubscriber) -> None:
         self._scope, self._images = scope, images
-        self._topic = scope.resolve('camera_info')
+        self._topic = ''
+        self._subscription: Subscription | None = None
         self._latched: Subscription | None = None
         self._reported = False
         self.cache = CameraInfoCache(scope.logger.warning)
         """Finds the camera of an image."""
-        camera_info = Input(CameraInfo, scope.topic('camera_info'), info_qos())
-        create_input(scope.node, camera_info, self.cache.receive)
+        self._subscribe()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         scope.node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
 
@@ -53,6 +54,7 @@ class CameraInfoSubscriber:
         return tuple(finding.text for finding in findings if finding.lost)
 
     def _check(self) -> None:
+        self._subscribe()
         self._subscribe_to_latched()
         cache = self.cache
         if cache.missing_s > _PATIENCE_S and not self._reported:
@@ -69,6 +71,19 @@ class CameraInfoSubscriber:
                 f'{factor:.2f}'
             )
 
+    def _subscribe(self) -> None:
+        """Subscribe to the topic that is the right one now, if it has changed."""
+        node, topic = self._scope.node, camera_info_topic(self._scope)
+        if topic == self._topic:
+            return
+        for subscription in (self._subscription, self._latched):
+            if subscription is not None:
+                node.destroy_subscription(subscription)
+        self._topic, self._latched = topic, None
+        self._subscription = create_input(
+            node, Input(CameraInfo, topic, info_qos()), self.cache.receive
+        )
+
     def _subscribe_to_latched(self) -> None:
         """Subscribe to the last message that was sent before, if a publisher keeps it."""
         node = self._scope.node
@@ -78,7 +93,7 @@ class CameraInfoSubscriber:
             for each in node.get_publishers_info_by_topic(self._topic)
         )
         if offered and self._latched is None:
-            latched = latched_input(CameraInfo, self._scope.topic('camera_info'))
+            latched = latched_input(CameraInfo, self._topic)
             self._latched = create_input(node, latched, self.cache.receive)
         elif self._latched is not None and not offered:
             node.destroy_subscription(self._latched)

@@ -59,7 +59,7 @@ class CameraStream:
         for warning in (missing_metres(parameters), ineffective_settings(parameters)):
             if warning:
                 self.scope.logger.warning(warning)
-        self._images.open(parameters.image_transport == 'compressed')
+        self._images.open(parameters.image_transport)
 
     def change(self, parameters: Parameters) -> None:
         """Use new values of the dynamic parameters from the next image on."""

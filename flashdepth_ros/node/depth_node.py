@@ -25,7 +25,7 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node import parameters as parameter_list
 from flashdepth_ros.node.camera_stream import CameraStream
 from flashdepth_ros.node.diagnostics import diagnostics_message
-from flashdepth_ros.node.image_subscriber import image_topics
+from flashdepth_ros.node.input_topics import compressed_topic, raw_topic
 from flashdepth_ros.node.managed_node import SUCCESS, ManagedNode
 from flashdepth_ros.node.pipeline import EstimatorFactory, Pipeline
 from flashdepth_ros.ros.overrides import check_qos_overrides, describe_ineffective
@@ -52,7 +52,11 @@ class DepthNode(ManagedNode):
         self.finished = False
         """Whether a lifecycle shutdown transition was made; the process then ends."""
         self._scopes = parameter_list.declare(self)
-        self._image_topics = [topic for scope in self._scopes for topic in image_topics(scope)]
+        self._image_topics = [
+            choose(scope).name
+            for scope in self._scopes
+            for choose in (raw_topic, compressed_topic)
+        ]
         check_qos_overrides(self, map(reliability_parameter, self._image_topics))
         self.pipeline = Pipeline(self, self._scopes, load, ends)
         guard = self.boundary.guard

@@ -18,6 +18,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.diagnostics import IMAGE_TIMEOUT_S
+from flashdepth_ros.node.input_topics import (
+    ImageTopic,
+    compressed_topic,
+    published_topic,
+    raw_topic,
+)
 from flashdepth_ros.node.received_image import ReceivedImage
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.ros.missing_messages import WantedImages, describe_missing_images
@@ -62,7 +68,7 @@ class ImageSubscriber:
         self._scope, self._node, self._logger = scope, scope.node, scope.logger
         self._transport, self._statistics = transport, statistics
         self._watch = PublisherWatch()
-        self._topic = ''
+        self._image_topic = ImageTopic('', compressed=False)
         self._publishers, self._changed_s = 0, -math.inf
         self._reliability: Reliability | None = None
         # Two while the policy changes: the old one stays until the new one receives an image.
@@ -70,7 +76,7 @@ class ImageSubscriber:
         self._policy = ReliabilityPolicy.BEST_EFFORT
         self._policy_receives = False
         self._last_message: tuple[int | None, int | None] = (None, None)
-        self._compressed = False
+        self._automatic = False
         self._consumer: ImageConsumer | None = None
         self._unwanted_since_s: float | None = None
         self._arrived = False  # on this topic
@@ -84,16 +90,22 @@ class ImageSubscriber:
     @property
     def topic(self) -> str:
         """The resolved name of the image topic; '' before `open`."""
-        return self._topic
+        return self._image_topic.name
 
-    def open(self, compressed: bool) -> None:
-        """Subscribe to raw or compressed images; replace a subscription to the other kind."""
-        if self._topic and compressed == self._compressed:
+    def open(self, transport: str) -> None:
+        """Subscribe by a value of `image_transport`; replace a subscription to another topic."""
+        self._automatic = transport == 'auto'
+        topic = published_topic(self._scope) if self._automatic else None
+        choose = compressed_topic if transport == 'compressed' else raw_topic
+        self._open(topic or choose(self._scope))
+
+    def _open(self, topic: ImageTopic) -> None:
+        if topic == self._image_topic:
             return
         self._unsubscribe()
-        topic = _compressed_topic(self._scope) if compressed else self._scope.resolve('image')
-        self._reliability = Reliability(self._node, topic)
-        self._topic, self._compressed = topic, compressed
+        self._restarted = self._arrived
+        self._reliability = Reliability(self._node, topic.name)
+        self._image_topic = topic
         self._arrived = False
         self._resume()
 
@@ -102,6 +114,13 @@ class ImageSubscriber:
         self._consumer = consumer
         self._warned_missing = False
         self._statistics.restart_image_timer()
+
+    def _follow_publishers(self) -> None:
+        """Subscribe to what is published now, unless images come from a publisher that exists."""
+        if self._arrived and self._image_topic.is_published(self._scope):
+            return
+        if (topic := published_topic(self._scope)) is not None:
+            self._open(topic)
 
     def _resume(self) -> None:
         # A new watch: messages sent during the pause were not lost in transport.
@@ -117,8 +136,8 @@ class ImageSubscriber:
         assert self._reliability is not None
         automatic = self._reliability.is_automatic
         what = Input(
-            CompressedImage if self._compressed else Image,
-            self._topic,
+            CompressedImage if self._image_topic.compressed else Image,
+            self.topic,
             image_qos(policy),
             set_by_caller=frozenset({QoSPolicyKind.RELIABILITY} if automatic else ()),
         )
@@ -166,7 +185,7 @@ class ImageSubscriber:
         if len(self._subscriptions) > 1 and message == self._last_message:
             return
         self._last_message = message
-        self._publishers = self._node.count_publishers(self._topic)
+        self._publishers = self._node.count_publishers(self.topic)
         arrival = self._watch.check_message(
             info.publication_sequence, info.publisher_gid, self._publishers, time.monotonic()
         )
@@ -181,7 +200,7 @@ class ImageSubscriber:
         if not arrival.followed:
             self._statistics.count_drop('foreign')
             self._logger.warning(
-                f'{self._topic} has {self._publishers} publishers: following the first, ignoring '
+                f'{self.topic} has {self._publishers} publishers: following the first, ignoring '
                 'the others; remap one of them',
                 throttle_duration_sec=_WARN_EVERY_S,
             )
@@ -200,11 +219,13 @@ class ImageSubscriber:
             self._statistics.count_drop('unwanted')
 
     def _check_graph(self) -> None:
-        if not self._topic:
+        if not self.topic:
             return
+        if self._automatic:
+            self._follow_publishers()
         self._pause_or_resume()
         self._update_reliability()
-        publishers = self._node.count_publishers(self._topic)
+        publishers = self._node.count_publishers(self.topic)
         if publishers != self._publishers:
             self._publishers, self._changed_s = publishers, time.monotonic()
         self._watch.check_count(publishers)
@@ -218,7 +239,7 @@ class ImageSubscriber:
             return
         self._warned_missing = True
         wanted = WantedImages(
-            self._topic, self._compressed, self._arrived, camera=self._scope.camera
+            self.topic, self._image_topic.compressed, self._arrived, camera=self._scope.camera
         )
         advice = describe_missing_images(self._node, wanted, IMAGE_TIMEOUT_S)
         self._logger.warning(advice)
@@ -245,15 +266,3 @@ def _received(image: AnyImage, info: MessageInfo) -> ReceivedImage:
     if info.source_timestamp_ns is not None and info.received_timestamp_ns is not None:
         transport_ms = (info.received_timestamp_ns - info.source_timestamp_ns) * 1e-6
     return ReceivedImage(image, transport_ms, time.perf_counter())
-
-
-def image_topics(scope: CameraScope) -> tuple[str, str]:
-    """Return the resolved names of the raw and of the compressed topic of a camera."""
-    return scope.resolve('image'), _compressed_topic(scope)
-
-
-def _compressed_topic(scope: CameraScope) -> str:
-    """Return the compressed topic: under the resolved `image`, unless remapped explicitly."""
-    if scope.is_remapped('image/compressed'):
-        return scope.resolve('image/compressed')
-    return f'{scope.resolve("image")}/compressed'

@@ -33,9 +33,10 @@ class Parameters(Settings):
         dynamic=True,
     )
     image_transport: str = setting(
-        'raw',
-        'raw: subscribe to image; compressed: to image/compressed',
-        choices=('raw', 'compressed'),
+        'auto',
+        'raw: subscribe to image; compressed: to image/compressed; auto: to what is published, to '
+        'raw images if both are',
+        choices=('auto', 'raw', 'compressed'),
     )
     camera_info_require_frame_id: bool = setting(
         False,

@@ -109,7 +109,7 @@ def test_advice_for_a_compressed_topic_works_when_followed_literally(tmp_path, g
     camera.create_publisher(CameraInfo, '/cam/color/camera_info', 1)
     images = camera.create_publisher(CompressedImage, topic, BEST_EFFORT)
     network = {'model': 'flashdepth-tiny-s', 'weights': weights}
-    with NodeProcess(tmp_path, f'image:={topic}', **network) as process:
+    with NodeProcess(tmp_path, f'image:={topic}', image_transport='raw', **network) as process:
         process.wait_for_line('start the node with --ros-args ')
         (warning,) = process.warnings
     assert 'LARGE_DATA' not in warning

@@ -15,7 +15,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory):
-    """A node whose image topic is remapped, but not its camera_info."""
+    """A node of a camera whose camera_info has another name than by convention."""
     folder = tmp_path_factory.mktemp('camera_info')
     network = {'model': 'flashdepth-tiny-s', 'temporal': False}
     weights = golden_weights(folder, 'flashdepth-tiny-s')
@@ -24,7 +24,7 @@ def bench(tmp_path_factory):
         bench.infos = bench.subscribe('/depth/camera_info', CameraInfo)
         bench.points = bench.subscribe('/points', PointCloud2)
         bench.images = bench.create_publisher('/cam/image_raw')
-        for topic in ('/another/camera_info', '/cam/camera_info', '/depth/camera_info2'):
+        for topic in ('/another/camera_info', '/cam/info', '/depth/camera_info2'):
             bench.node.create_publisher(CameraInfo, topic, 1)
         bench.connect(bench.images, bench.image(random_image()), bench.depth)
         yield bench
@@ -76,12 +76,14 @@ def warnings(bench):
 
 
 def test_missing_camera_info_is_reported_with_its_cost_and_the_remap_rule(bench):
-    bench.process.wait_for_line('no camera_info on /camera_info, which has 0 publisher(s)', 5.0)
+    bench.process.wait_for_line(
+        'no camera_info on /cam/camera_info, which has 0 publisher(s)', 5.0
+    )
     (warning,) = warnings(bench)
     assert 'no point cloud, and the metres of flashdepth-tiny-s' in warning
     assert 'wrong by the ratio of the focal lengths' in warning
-    assert 'camera_info topics: /cam/camera_info, /another/camera_info, /depth/' in warning
-    assert warning.endswith('-r camera_info:=/cam/camera_info')
+    assert 'camera_info topics: /cam/info, /another/camera_info, /depth/' in warning
+    assert warning.endswith('-r camera_info:=/cam/info')
     depth, info, cloud = process_image(bench)
     bench.canonical_depth, summary = depth, bench.summary()
     assert (info, cloud) == (None, None)
@@ -90,7 +92,7 @@ def test_missing_camera_info_is_reported_with_its_cost_and_the_remap_rule(bench)
 
 
 def test_camera_info_sent_once_before_the_node_subscribed_is_used(bench):
-    publisher = bench.node.create_publisher(CameraInfo, '/camera_info', LATCHED)
+    publisher = bench.node.create_publisher(CameraInfo, '/cam/camera_info', LATCHED)
     publisher.publish(camera_info())
     for _ in range(20):
         depth, info, cloud = process_image(bench)
@@ -104,7 +106,7 @@ def test_camera_info_sent_once_before_the_node_subscribed_is_used(bench):
     bench.process.wait_for_line('metres published before have to be multiplied by 1.60')
     assert len(warnings(bench)) == 1
     bench.node.destroy_publisher(publisher)
-    bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
+    bench.camera_info = bench.create_publisher('/cam/camera_info', CameraInfo)
 
 
 @pytest.mark.parametrize(
