@@ -1,5 +1,6 @@
-"""Decode sensor_msgs/CompressedImage to an RGB array."""
+"""Decode sensor_msgs/CompressedImage to an RGB array, and write one."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
@@ -23,6 +24,25 @@ class CompressedImageMessage(Protocol):
     def format(self) -> str: ...
     @property
     def data(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """The format and the data of a sensor_msgs/CompressedImage."""
+
+    format: str
+    data: bytes
+
+
+def compress_rgb(rgb: UInt8, quality: int) -> Compressed:
+    """
+    Return an RGB image (H, W, 3) as JPEG, as the image_transport plugin `compressed` writes it.
+
+    :param quality: of JPEG, 1 to 100.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    return Compressed('rgb8; jpeg compressed bgr8', data.tobytes())
 
 
 def read_compressed(message: CompressedImageMessage, bits: int = 16) -> UInt8:

@@ -2,25 +2,67 @@
 Depth images as sensor_msgs/CompressedImage, as the image_transport plugins write them.
 
 `compressedDepth` puts a header before a PNG file or an RVL stream; there 32FC1 is stored as 16-bit
-inverse depth with two parameters. `compressed` has a PNG or TIFF file without a header.
+inverse depth: `quantum / depth + offset`, with both parameters in the header, and 0 for unknown.
+`compressed` has a PNG or TIFF file without a header.
 """
 
 import struct
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages.compressed import CompressedImageMessage
+from flashdepth_ros.messages.compressed import Compressed, CompressedImageMessage
 from flashdepth_ros.messages.rvl import decode_rvl
 
+UInt16 = npt.NDArray[np.uint16]
 Float32 = npt.NDArray[np.float32]
 
+# The kind of the content, then quantum and offset of inverse depth.
 _HEADER = struct.Struct('<iff')
+_INVERSE_DEPTH = 0
+# Follows from the plugin's default for its parameter depth_quantization, which is 100.
+_QUANTUM = 100.0 * 101.0
+_STORED_MAX = 65535.0
 _RVL_SIZE = struct.Struct('<II')
 _PIXELS_MAX = 2**28
 _METRES_PER_UNIT = np.float32(0.001)
+
+
+def compress_depth(pixels: Float32 | UInt16, maximum: float, png_level: int) -> Compressed:
+    """
+    Return a depth image as `compressedDepth` with PNG.
+
+    Millimetres are kept as they are. Metres are rounded to steps of 1/10100 in inverse depth, so
+    by at most `depth ** 2 / 20200`; depth that is unknown, infinite or over the maximum becomes 0,
+    and depth of less than about 0.15 m, which 16 bits do not hold, the least that they do.
+
+    :param pixels: (H, W) metres as float32, or millimetres as uint16.
+    :param maximum: the largest depth that can be stored, m; of metres only.
+    :param png_level: 0 to 9: from fast to small.
+    """
+    options = [cv2.IMWRITE_PNG_COMPRESSION, png_level]
+    if pixels.dtype == np.uint16:
+        header = _HEADER.pack(_INVERSE_DEPTH, 0.0, 0.0)
+        body = cv2.imencode('.png', pixels, options)[1]
+        return Compressed('16UC1; compressedDepth png', header + body.tobytes())
+    # The maximum is stored as 1.
+    offset = 1.0 - _QUANTUM / maximum
+    header = _HEADER.pack(_INVERSE_DEPTH, _QUANTUM, offset)
+    body = cv2.imencode('.png', _quantised(pixels, maximum, offset), options)[1]
+    return Compressed('32FC1; compressedDepth png', header + body.tobytes())
+
+
+def _quantised(depth: npt.NDArray[Any], maximum: float, offset: float) -> UInt16:
+    with np.errstate(divide='ignore', invalid='ignore'):
+        stored = np.divide(np.float32(_QUANTUM), depth, dtype=np.float32)
+    stored += np.float32(offset)
+    np.rint(stored, out=stored)
+    np.clip(stored, 1.0, _STORED_MAX, out=stored)
+    np.copyto(stored, np.float32(0.0), where=~((depth > 0) & (depth <= maximum)))
+    return stored.astype(np.uint16)
 
 
 def read_compressed_depth(message: CompressedImageMessage) -> Float32:

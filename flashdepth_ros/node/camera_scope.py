@@ -39,6 +39,17 @@ class CameraScope:
         unmapped = f'{self.node.get_namespace().rstrip("/")}/{self.topic(name)}'
         return self.resolve(name) != unmapped
 
+    def transport_topic(self, base: str, transport: str) -> str:
+        """
+        Return the topic of an image transport: under the resolved base, unless it is remapped.
+
+        :param base: the relative name of the raw topic.
+        """
+        name = f'{base}/{transport}'
+        if self.is_remapped(name):
+            return self.resolve(name)
+        return f'{self.resolve(base)}/{transport}'
+
     def parameter(self, name: str) -> str:
         """Return the name of the camera's own parameter: `front.depth.scale`."""
         return f'{self.camera}.{name}' if self.camera else name

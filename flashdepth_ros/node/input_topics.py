@@ -35,9 +35,7 @@ def raw_topic(scope: CameraScope) -> ImageTopic:
 
 def compressed_topic(scope: CameraScope) -> ImageTopic:
     """Return that of compressed images: under the resolved `image`, unless it is remapped."""
-    if scope.is_remapped('image/compressed'):
-        return ImageTopic(scope.resolve('image/compressed'), compressed=True)
-    return ImageTopic(f'{scope.resolve("image")}/compressed', compressed=True)
+    return ImageTopic(scope.transport_topic('image', 'compressed'), compressed=True)
 
 
 def published_topic(scope: CameraScope) -> ImageTopic | None:

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from flashdepth_ros.camera.calibration import Camera
 from flashdepth_ros.camera.camera_info import CameraInfoFields
-from flashdepth_ros.messages import CLOUD_FIELDS
+from flashdepth_ros.messages import CLOUD_FIELDS, Compressed, compress_depth, compress_rgb
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros import cdr
-from flashdepth_ros.ros.transport import Transport, stamp_message
+from flashdepth_ros.ros.transport import Transport, compressed_message, stamp_message
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime.products import Products, RayCache
 from flashdepth_ros.runtime.settings import missing_metres
@@ -45,8 +45,13 @@ class Outputs:
         self._camera_info = create_output(scope.node, CameraInfo, scope.topic('depth/camera_info'))
         self._points = create_output(scope.node, PointCloud2, scope.topic('points'))
         self._color = create_output(scope.node, Image, scope.topic('depth/image_color'))
+        self._depth_compressed = _compressed_output(scope, 'depth/image', 'compressedDepth')
+        self._color_compressed = _compressed_output(scope, 'depth/image_color', 'compressed')
         self._inverse = create_output(scope.node, Image, scope.topic('depth/inverse'))
-        self._all = (self._depth, self._camera_info, self._points, self._color, self._inverse)
+        self._all = (
+            *(self._depth, self._camera_info, self._points, self._color, self._inverse),
+            *(self._depth_compressed, self._color_compressed),
+        )
         self._rays = RayCache()
 
     @property
@@ -78,6 +83,19 @@ class Outputs:
             self._publish_points(source, products.cloud)
         if self._color.get_subscription_count():
             self._publish_image(self._color, source, 'rgb8', products.preview)
+        self._publish_compressed(products, source, parameters)
+
+    def _publish_compressed(
+        self, products: Products, source: Source, parameters: Parameters
+    ) -> None:
+        if self._depth_compressed.get_subscription_count():
+            depth = compress_depth(
+                products.depth_pixels, parameters.depth_max, parameters.depth_png_level
+            )
+            self._depth_compressed.publish(_compressed(depth, source))
+        if self._color_compressed.get_subscription_count():
+            color = compress_rgb(products.preview, parameters.color_jpeg_quality)
+            self._color_compressed.publish(_compressed(color, source))
 
     def _publish_image(
         self, publisher: Any, source: Source, encoding: str, pixels: npt.NDArray[Any]
@@ -91,6 +109,16 @@ class Outputs:
         names = tuple(field.name for field in CLOUD_FIELDS[: points.shape[2]])
         cloud = cdr.PointCloud(source.stamp_ns, source.frame_id, names, points)
         self._transport.publish_cloud(self._points, cloud)
+
+
+def _compressed_output(scope: CameraScope, base: str, transport: str) -> Any:
+    return create_output(scope.node, CompressedImage, scope.transport_topic(base, transport))
+
+
+def _compressed(image: Compressed, source: Source) -> CompressedImage:
+    data = memoryview(image.data)
+    view = cdr.CompressedImageView(source.stamp_ns, source.frame_id, image.format, data)
+    return compressed_message(view)
 
 
 def _camera_info(fields: CameraInfoFields, source: Source) -> CameraInfo:

@@ -38,6 +38,15 @@ class Parameters(Settings):
         'raw images if both are',
         choices=('auto', 'raw', 'compressed'),
     )
+    depth_png_level: int = setting(
+        1,
+        'PNG compression of depth/image/compressedDepth: 0 is fastest, 9 smallest',
+        high=9,
+        dynamic=True,
+    )
+    color_jpeg_quality: int = setting(
+        95, 'JPEG quality of depth/image_color/compressed', low=1, high=100, dynamic=True
+    )
     camera_info_require_frame_id: bool = setting(
         False,
         'refuse a camera_info with another frame_id than the image; an empty frame_id fits',

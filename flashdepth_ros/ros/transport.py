@@ -144,6 +144,14 @@ def cloud_message(cloud: cdr.PointCloud) -> PointCloud2:
     return message
 
 
+def compressed_message(image: cdr.CompressedImageView) -> CompressedImage:
+    """Return the ROS message of a compressed image."""
+    message = CompressedImage(format=image.format)
+    _put_header(message, image.stamp_ns, image.frame_id)
+    message.data = _octets(image.data)
+    return message
+
+
 def _image_view(message: Image) -> cdr.ImageView:
     return cdr.ImageView(
         stamp_ns=_stamp_ns(message),

@@ -74,7 +74,7 @@ class Products:
             self.inverse_depth, settings.depth_scale, settings.depth_min, settings.depth_max
         )
 
-    @property
+    @cached_property
     def depth_pixels(self) -> Float32 | UInt16:
         """(H, W) in the encoding of the settings."""
         return messages.depth_data(self.depth, self.settings.depth_encoding)
@@ -110,7 +110,7 @@ class Products:
             rgb = _resized(self.image.rgb, self.depth.shape)[::stride, ::stride]
         return messages.cloud_data(strided, self.rays.get(intrinsics, stride), rgb)
 
-    @property
+    @cached_property
     def preview(self) -> UInt8:
         """(H, W, 3) RGB; a colour means the same depth in every frame."""
         return messages.colorize(self.depth, self.settings.color_min, self.settings.color_max)

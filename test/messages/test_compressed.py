@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages import read_compressed
+from flashdepth_ros.messages import compress_rgb, read_compressed
 from support.image_messages import CompressedImage, encode
 
 RGB = cv2.resize(np.random.default_rng(2).integers(0, 256, (3, 4, 3), np.uint8), (64, 48))
@@ -27,6 +27,14 @@ def test_lossless_formats_are_decoded_exactly(extension):
 def test_jpeg_is_decoded_within_its_loss():
     decoded = read_compressed(compress(bgr(RGB), '.jpg', 'rgb8; jpeg compressed bgr8'))
     assert np.abs(decoded.astype(int) - RGB).mean() < 4
+
+
+def test_written_jpeg_comes_back_within_its_loss_and_is_smaller_at_lower_quality():
+    best, small = (compress_rgb(RGB, quality) for quality in (100, 40))
+    assert best.format == 'rgb8; jpeg compressed bgr8'
+    errors = [np.abs(read_compressed(each).astype(int) - RGB).mean() for each in (best, small)]
+    assert errors[0] < 2 < errors[1]
+    assert len(small.data) < len(best.data)
 
 
 def test_grey_16_bit_and_transparent_images_become_rgb():

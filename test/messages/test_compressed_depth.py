@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.messages import read_depth
+from flashdepth_ros.messages import compress_depth, depth_data, read_depth
 from flashdepth_ros.messages.rvl import decode_rvl
 
 HEADER = np.array([0], '<i4').tobytes()
@@ -102,6 +102,49 @@ def test_metres_in_a_tiff_file_are_as_they_were():
     metres = RNG.uniform(0.5, 9, (4, 6)).astype(np.float32)
     data = cv2.imencode('.tiff', metres)[1].tobytes()
     assert np.array_equal(read_depth(message('32FC1; tiff compressed', data)), metres)
+
+
+@pytest.mark.parametrize('png_level', [0, 1, 9])
+@pytest.mark.parametrize('maximum', [3.0, 10.0, 100.0, 1e6])
+def test_written_metres_come_back_within_the_documented_step(maximum, png_level):
+    metres = RNG.uniform(0.16, min(maximum, 500.0), (48, 64)).astype(np.float32)
+    written = compress_depth(metres, maximum, png_level)
+    assert written.format == '32FC1; compressedDepth png'
+    read = read_depth(written)
+    assert read.dtype == np.float32
+    assert (np.abs(read - metres) <= 1.01 * metres * read / 20200).all()
+
+
+def test_the_header_has_the_parameters_of_the_plugin():
+    kind = np.frombuffer(compress_depth(np.ones((2, 3), np.float32), 10.0, 1).data, '<i4', 1)
+    quantum, offset = np.frombuffer(
+        compress_depth(np.ones((2, 3), np.float32), 10.0, 1).data, '<f4', 2, 4
+    )
+    # depth_quantization 100 and depth_max 10: 100 * 101, and 1 at the maximum.
+    assert (kind[0], quantum, offset) == (0, 10100.0, -1009.0)
+    image = cv2.imdecode(
+        np.frombuffer(compress_depth(np.full((2, 3), 10.0, np.float32), 10.0, 1).data[12:], 'u1'),
+        cv2.IMREAD_UNCHANGED,
+    )
+    assert image.dtype == np.uint16
+    assert (image == 1).all()
+
+
+def test_metres_that_have_no_value_become_unknown_and_very_near_ones_the_least():
+    inf, nan = np.inf, np.nan
+    depth = [[nan, inf, -inf, 0.0, -1.0, 10.1, 10.0, 0.1, 1e-9]]
+    read = read_depth(compress_depth(np.array(depth, np.float32), 10.0, 1))
+    least = 10100 / (65535 + 1009)
+    np.testing.assert_allclose(read, [[nan] * 6 + [10.0, least, least]], rtol=1e-6)
+
+
+def test_written_millimetres_are_those_of_the_raw_image():
+    depth = np.array([[1.2344, np.nan, np.inf, -np.inf, 65.535, 0.0006]], np.float32)
+    written = compress_depth(depth_data(depth, '16UC1'), 10.0, 1)
+    assert written.format == '16UC1; compressedDepth png'
+    np.testing.assert_allclose(
+        read_depth(written), [[1.234, np.nan, np.nan, np.nan, 65.535, 0.001]], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
