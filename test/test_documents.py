@@ -46,7 +46,8 @@ def test_every_reset_reason_is_documented():
 
 def test_every_key_of_the_timing_message_is_documented():
     keys = [row[0] for row in markdown.table(TOPICS, 'Timing')]
-    assert keys == ['sequence_id', 'frames_since_reset', 'reset_reason', *STAGES]
+    frame = ['sequence_id', 'frames_since_reset', 'reset_reason', 'scale', 'scale_changed']
+    assert keys == [*frame, *STAGES]
 
 
 def test_every_extra_is_documented_with_its_packages(monkeypatch):

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from flashdepth_ros.bags.find import find_camera_info_topic, first_valid
 from flashdepth_ros.bags.frames import Frames
 from flashdepth_ros.bags.reader import BagReader, Topic
 from flashdepth_ros.camera.camera_info import is_rectified, read_intrinsics, rectified
-from flashdepth_ros.camera.geometry import Intrinsics, project, rays
+from flashdepth_ros.camera.comparison import camera_difference
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.camera.sampling import has_aspect
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.messages import read_depth
-
-#: Cameras whose pixels differ by less, as a fraction of the longer side, are the same.
-_SAME_CAMERA = 0.01
-_GRID = 8
 
 
 @dataclass(frozen=True)
@@ -78,11 +73,7 @@ class View:
         """Return how the intrinsics differ, beyond rounding, at the size of the other view."""
         if self.camera is None or other.camera is None:
             return ''
-        height, width = other.shape
-        expected = self.camera.resized(width, height)
-        if _pixels_apart(expected, other.camera) <= 1 + _SAME_CAMERA * max(other.shape):
-            return ''
-        return f'camera_info with {_describe(other.camera)} instead of {_describe(expected)}'
+        return camera_difference(self.camera, other.camera)
 
 
 def _depth_camera(
@@ -118,22 +109,3 @@ def _is_above(info: Topic, topic: Topic) -> bool:
 def _is_same_frame(first: str, second: str) -> bool:
     first, second = first.lstrip('/'), second.lstrip('/')
     return first == second or not (first and second)
-
-
-def _pixels_apart(first: Intrinsics, second: Intrinsics) -> float:
-    """Return the largest distance between the pixels of one ray in two cameras of one size."""
-    stride = max(1, min(first.width, first.height) // _GRID)
-    directions = rays(first, stride)
-    points = np.concatenate((directions, np.ones_like(directions[..., :1])), axis=-1)
-    pixels = np.stack(
-        np.meshgrid(np.arange(0, first.width, stride), np.arange(0, first.height, stride)), axis=-1
-    )
-    apart = np.linalg.norm(project(points, second) - pixels, axis=-1)
-    return float(np.nanmax(apart, initial=0.0))
-
-
-def _describe(camera: Intrinsics) -> str:
-    numbers = (f'{name} {getattr(camera, name):.1f}' for name in ('fx', 'fy', 'cx', 'cy'))
-    lens = ', '.join(f'{each:.3g}' for each in camera.distortion)
-    distortion = f' {camera.distortion_model} ({lens})' if camera.distortion_model else ''
-    return f'{", ".join(numbers)} px{distortion}'

@@ -16,6 +16,7 @@ from flashdepth_ros.node.image_subscriber import ImageSubscriber
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import Publishers
 from flashdepth_ros.node.received_image import ReceivedImage, ResetRequest
+from flashdepth_ros.node.scale_subscriber import ScaleSubscriber
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.runtime import ResetReason
@@ -40,7 +41,9 @@ class CameraStream:
         self.parameters = Parameters()
         self.enabled = True
         self.reset_request = ResetRequest()
-        self.publishers = Publishers(scope, transport)
+        self.scale = ScaleSubscriber(scope.node, transport, scope.topic(''))
+        """Gives metres to the frames."""
+        self.publishers = Publishers(scope, transport, self.scale)
         self._images = ImageSubscriber(scope, transport, self.statistics)
         self.camera_info = CameraInfoSubscriber(scope, self._images)
 
@@ -56,7 +59,8 @@ class CameraStream:
         cache.canonical = CanonicalCamera(model.name, model.canonical_focal)
         cache.require_frame_id = parameters.camera_info_require_frame_id
         self._set_rectified(parameters.camera_rectified)
-        for warning in (missing_metres(parameters), ineffective_settings(parameters)):
+        self.scale.open(parameters)
+        for warning in (self._missing_metres(), ineffective_settings(parameters)):
             if warning:
                 self.scope.logger.warning(warning)
         self._images.open(parameters.image_transport)
@@ -73,6 +77,10 @@ class CameraStream:
     def stop(self) -> None:
         """Pass no more images on."""
         self._images.set_consumer(None)
+
+    def close(self) -> None:
+        """Remove the subscriptions that a model needs."""
+        self.scale.close()
 
     def reset(self, reason: ResetReason) -> None:
         """Start a new sequence with the next image that arrives."""
@@ -98,9 +106,23 @@ class CameraStream:
     @property
     def warnings(self) -> Iterator[str]:
         """What the outputs lack now."""
-        if self._images.topic and (reason := missing_metres(self.parameters)):
+        if reason := self._missing_metres():
             yield reason
+        yield from self.scale.warnings
         yield from self.camera_info.warnings
+
+    def describe_output(self, metric: bool) -> str:
+        """Return what the depth outputs are; `metric`: whether the model's are metres."""
+        if self.parameters.depth_output == 'relative':
+            return 'relative inverse depth on depth/inverse'
+        if self.scale.description:
+            return f'depth in metres {self.scale.description}'
+        if missing_metres(self.parameters):
+            return 'no depth'
+        return 'depth in metres' if metric else 'depth in metres by depth.scale'
+
+    def _missing_metres(self) -> str:
+        return '' if self.scale.description else missing_metres(self.parameters)
 
     def _set_rectified(self, setting: str) -> None:
         cache, topic = self.camera_info.cache, self.scope.resolve('image')

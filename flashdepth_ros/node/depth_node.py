@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 import sys
 from typing import Any
 
@@ -81,7 +82,9 @@ class DepthNode(ManagedNode):
         """Warn of what is set on the command line or in files, but has no effect."""
 
         def warn() -> None:
-            for warning in describe_ineffective(self, self._image_topics, arguments):
+            scales = (stream.scale.topics for stream in self.pipeline.streams)
+            later = [*self._image_topics, *chain.from_iterable(scales)]
+            for warning in describe_ineffective(self, later, arguments):
                 self.get_logger().warning(warning)
 
         self.boundary.guard('arguments not checked', warn, lambda _: None)()

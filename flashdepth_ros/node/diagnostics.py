@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from flashdepth_ros.node.statistics import RATE_WINDOW_S, FrameTimes, Snapshot
 from flashdepth_ros.ros.transport import stamp_message
+from flashdepth_ros.runtime.scale import Metres
 from flashdepth_ros.runtime.sequence import SequencePosition
 
 IMAGE_TIMEOUT_S = 5.0
@@ -42,13 +43,15 @@ class NodeStatus:
 
 
 def timing_message(
-    name: str, stamp_ns: int, position: SequencePosition, times: FrameTimes
+    name: str, stamp_ns: int, position: SequencePosition, metres: Metres, times: FrameTimes
 ) -> DiagnosticArray:
     """Return the message of one frame; its stamp is the image's."""
     values = {
         'sequence_id': position.sequence_id,
         'frames_since_reset': position.frames_since_reset,
         'reset_reason': position.reset_reason.value,
+        'scale': '' if metres.scale is None else f'{metres.scale.factor:.4f}',
+        'scale_changed': '' if metres.jump == 1.0 else f'{metres.jump:.3f}',
         **{stage: f'{value:.3f}' for stage, value in asdict(times).items()},
     }
     status = _status(DiagnosticStatus.OK, f'{name}: timing', 'frame', values)

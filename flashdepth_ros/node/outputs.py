@@ -19,7 +19,7 @@ from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import Transport, compressed_message, stamp_message
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime.products import Products, RayCache
-from flashdepth_ros.runtime.settings import missing_metres
+from flashdepth_ros.runtime.scale import Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,24 @@ class Outputs:
         return any(publisher.get_subscription_count() for publisher in self._all)
 
     def publish(
-        self, inverse_depth: npt.NDArray[np.float32], source: Source, parameters: Parameters
+        self,
+        inverse_depth: npt.NDArray[np.float32],
+        source: Source,
+        parameters: Parameters,
+        scale: Scale | None,
     ) -> None:
-        """Publish one frame; its inverse depth (H, W) may differ in size from the image."""
+        """
+        Publish one frame; its inverse depth (H, W) may differ in size from the image.
+
+        :param scale: turns it into metres; None: there are none.
+        """
         if not self.has_subscribers:
             return
-        products = Products(inverse_depth, source, parameters, self._rays)
+        products = Products(inverse_depth, source, parameters, self._rays, scale)
         if parameters.depth_output == 'relative':
             if self._inverse.get_subscription_count():
                 self._publish_image(self._inverse, source, '32FC1', inverse_depth)
-        elif not missing_metres(parameters):
+        elif scale is not None:
             self._publish_metres(products, source, parameters)
         # Last: in transport, a large message can displace a small one that was sent just before.
         if self._camera_info.get_subscription_count() and (fields := products.camera_info):

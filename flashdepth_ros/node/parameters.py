@@ -12,14 +12,15 @@ from rclpy.node import Node
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.node.camera_scope import CameraScope
+from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import Description, iter_settings, setting, update
-from flashdepth_ros.runtime.settings import FAR_M, Settings
+from flashdepth_ros.runtime.settings import FAR_M
 
 _CAMERA = re.compile('[A-Za-z][A-Za-z0-9_]*')
 
 
 @dataclass(frozen=True)
-class Parameters(Settings):
+class Parameters(ScaleSettings):
     """
     Every parameter of the node; the ROS name of `depth_min` is `depth.min`.
 

@@ -23,7 +23,7 @@ from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.batch import batch_gain
 from flashdepth_ros.runtime.memory import resident_bytes
-from flashdepth_ros.runtime.settings import missing_metres, sequence_policy
+from flashdepth_ros.runtime.settings import sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
@@ -87,9 +87,8 @@ class Pipeline:
             stream.configure(own, estimators[0].config)
         self._supervisor.estimators, self.configured = estimators, True
         topics = ', '.join(stream.image_topic for stream in self.streams)
-        outputs = dict.fromkeys(
-            _describe_output(stream.parameters, estimators[0]) for stream in self.streams
-        )
+        metric = estimators[0].config.metric
+        outputs = dict.fromkeys(stream.describe_output(metric) for stream in self.streams)
         model = _describe(self.parameters, estimators[0])
         return f'{model}, images from {topics}, {" and ".join(outputs)}'
 
@@ -116,6 +115,8 @@ class Pipeline:
     def clean_up(self) -> None:
         """Release the model."""
         self.deactivate()
+        for stream in self.streams:
+            stream.close()
         self._supervisor.estimators, self.configured = (), False
 
     def change(self, parameters: CameraParameters) -> None:
@@ -165,7 +166,8 @@ class Pipeline:
             'precision': engine.precision,
             'engine': engine.name,
             'temporal': str(estimator.temporal).lower(),
-            'output': _describe_output(stream.parameters, estimator),
+            'output': stream.describe_output(estimator.config.metric),
+            **stream.scale.diagnostics,
             'memory_mb': f'{resident_bytes() / 1e6:.0f}',
             'device_memory_mb': f'{engine.device_memory_bytes() / 1e6:.0f}',
             'state_memory_mb': f'{estimator.state_memory_bytes() / 1e6:.1f}',
@@ -176,6 +178,8 @@ class Pipeline:
     def _check(self) -> None:
         """Check the threads and the memory."""
         self._supervisor.check()
+        for stream in self.streams:
+            stream.scale.log()
         if estimators := self._supervisor.estimators:
             last_s = max(stream.statistics.last_processed_s for stream in self.streams)
             self._memory.check(estimators[0].engine.name, last_s, time.monotonic())
@@ -229,14 +233,6 @@ def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
         f'{parameters.model}{purpose}, {engine.name}{reason} on {engine.device} '
         f'in {engine.precision}'
     )
-
-
-def _describe_output(parameters: Parameters, estimator: DepthEstimator) -> str:
-    if parameters.depth_output == 'relative':
-        return 'relative inverse depth on depth/inverse'
-    if missing_metres(parameters):
-        return 'no depth'
-    return 'depth in metres' if estimator.config.metric else 'depth in metres by depth.scale'
 
 
 def _in_brackets(text: str) -> str:

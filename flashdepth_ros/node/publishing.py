@@ -13,18 +13,24 @@ from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.diagnostics import timing_message
 from flashdepth_ros.node.outputs import Outputs, Source
 from flashdepth_ros.node.parameters import Parameters
+from flashdepth_ros.node.scale_subscriber import ScaleSubscriber
 from flashdepth_ros.node.statistics import FrameTimes, Statistics
 from flashdepth_ros.node.threads import ProcessingThread, Progress, Wait
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime import DepthFrame
+from flashdepth_ros.runtime.scale import Metres
 
 
 class Publishers:
-    """Publishers of everything about a frame: the outputs and `~/timing`."""
+    """
+    Publishers of everything about a frame: the outputs and `~/timing`.
 
-    def __init__(self, scope: CameraScope, transport: Transport) -> None:
-        self.outputs = Outputs(scope, transport)
+    :param scale: gives each frame its metres.
+    """
+
+    def __init__(self, scope: CameraScope, transport: Transport, scale: ScaleSubscriber) -> None:
+        self.outputs, self.scale = Outputs(scope, transport), scale
         self._timing = create_output(scope.node, DiagnosticArray, scope.topic('~/timing'))
         self._name = scope.full_name
 
@@ -33,10 +39,13 @@ class Publishers:
         """Whether any output or `~/timing` has a subscriber."""
         return self.outputs.has_subscribers or bool(self._timing.get_subscription_count())
 
-    def publish_timing(self, stamp_ns: int, frame: DepthFrame, times: FrameTimes) -> None:
+    def publish_timing(
+        self, stamp_ns: int, frame: DepthFrame, metres: Metres, times: FrameTimes
+    ) -> None:
         """Publish the timing of a frame if `~/timing` has a subscriber."""
         if self._timing.get_subscription_count():
-            self._timing.publish(timing_message(self._name, stamp_ns, frame.position, times))
+            message = timing_message(self._name, stamp_ns, frame.position, metres, times)
+            self._timing.publish(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,10 @@ class PublishingThread:
 
     def _publish(self, estimated: EstimatedFrame) -> None:
         frame, stamp_ns = estimated.frame, estimated.source.stamp_ns
+        parameters = estimated.parameters
+        metres = self._publishers.scale.observe(frame, estimated.source, parameters)
         self._publishers.outputs.publish(
-            frame.inverse_depth, estimated.source, estimated.parameters
+            frame.inverse_depth, estimated.source, parameters, metres.scale
         )
         times = FrameTimes(
             transport_ms=estimated.transport_ms,
@@ -108,4 +119,4 @@ class PublishingThread:
             age_ms=1e-6 * (self._clock.now().nanoseconds - stamp_ns),
         )
         self._statistics.count_processed(times, frame.reset_reason)
-        self._publishers.publish_timing(stamp_ns, frame, times)
+        self._publishers.publish_timing(stamp_ns, frame, metres, times)

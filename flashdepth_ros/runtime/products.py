@@ -19,6 +19,7 @@ from flashdepth_ros.camera.geometry import (
     edge_mask,
     rays,
 )
+from flashdepth_ros.runtime.scale.fit import Scale
 from flashdepth_ros.runtime.settings import Settings
 
 UInt8 = npt.NDArray[np.uint8]
@@ -59,19 +60,23 @@ class Products:
     The outputs of one frame; its inverse depth (H, W) may differ in size from the image.
 
     :param rays: shared by all frames of a stream.
+    :param scale: turns inverse depth into metres; None: `depth.scale` does.
     """
 
     inverse_depth: Float32
     image: SourceImage
     settings: Settings
     rays: RayCache
+    scale: Scale | None = None
 
     @cached_property
     def depth(self) -> Float32:
         """(H, W) metres, scaled; -Inf and +Inf (REP 117) outside the depth limits."""
         settings = self.settings
+        scale = self.scale or Scale(settings.depth_scale)
+        inverse_depth = scale.offset(self.inverse_depth)
         return depth_from_inverse(
-            self.inverse_depth, settings.depth_scale, settings.depth_min, settings.depth_max
+            inverse_depth, scale.factor, settings.depth_min, settings.depth_max
         )
 
     @cached_property

@@ -13,7 +13,7 @@ _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?|intel_gpu')
 SettingsT = TypeVar('SettingsT')
 _DOTTED = (
     *('camera_info', 'camera', 'inference', 'image', 'depth', 'points', 'color', 'reset'),
-    'diagnostics',
+    *('diagnostics', 'scale'),
 )
 _UNDOTTED = ('image_transport',)
 """As the nodes of the package image_transport name it."""

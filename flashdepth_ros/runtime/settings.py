@@ -7,7 +7,7 @@ A frozen dataclass defines names, defaults and descriptions; the node adds its o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
@@ -91,8 +91,8 @@ class Settings:
     )
     depth_scale: float = setting(
         1.0,
-        'factor on depth; calibrate it at a known distance. Relative models give metres only with '
-        'a value other than 1',
+        'factor on depth until scale.source has a fit; calibrate it at a known distance. Relative '
+        'models give metres only with a value other than 1 or a fit',
         low=1e-6,
         high=1e6,
         dynamic=True,
@@ -158,16 +158,17 @@ def missing_metres(settings: Settings, named: Callable[[str], str] = ros_name) -
     )
 
 
-_METRES = ('depth_scale', 'depth_min', 'depth_max', 'color_min', 'color_max')
+_METRES = ('depth_scale', 'depth_min', 'depth_max', 'color_min', 'color_max', 'scale_source')
 
 
 def ineffective_settings(settings: Settings, named: Callable[[str], str] = ros_name) -> str:
     """Return which settings have no effect as there is no depth in metres; '' if none."""
     if settings.depth_output != 'relative':
         return ''
-    defaults = Settings()
     changed = [
-        named(name) for name in _METRES if getattr(settings, name) != getattr(defaults, name)
+        named(each.name)
+        for each in fields(settings)
+        if each.name in _METRES and getattr(settings, each.name) != each.default
     ]
     return (
         f'no effect with {named("depth_output")} relative: {", ".join(changed)}' if changed else ''

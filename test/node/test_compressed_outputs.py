@@ -40,7 +40,8 @@ class Client:
             self.node.create_subscription(kind, topic, messages.append, what.qos)
 
         def publish_until_all_are_there():
-            self.outputs.publish(INVERSE, SOURCE, Parameters(**parameters))
+            settings = Parameters(**parameters)
+        self.outputs.publish(INVERSE, SOURCE, settings, settings.start_scale)
             return all(received.values())
 
         self.graph.spin_until(publish_until_all_are_there)

@@ -1,8 +1,11 @@
 """The node finds the camera by itself: raw or compressed images, camera_info beside the image."""
 
+from functools import partial
+
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
 import pytest
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from flashdepth_ros.node.camera_scope import CameraScope
@@ -65,7 +68,7 @@ def test_camera_info_is_beside_the_image_unless_remapped(
     for topic in published:
         driver.create_publisher(CameraInfo, topic, 1)
     arguments = ['--ros-args', '-r', '__ns:=/ns', *(w for rule in rules for w in ('-r', rule))]
-    scope = CameraScope(graph.node('depth', cli_args=arguments), camera)
+    scope = CameraScope(graph.node('depth', partial(Node, cli_args=arguments)), camera)
     graph.spin_until(lambda: all(scope.node.count_publishers(each) for each in published))
     assert camera_info_topic(scope) == expected
 

@@ -10,6 +10,7 @@ from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import EstimatedFrame, Publishers, PublishingThread
+from flashdepth_ros.node.scale_subscriber import ScaleSubscriber
 from flashdepth_ros.node.statistics import Statistics
 from flashdepth_ros.node.threads import NodeThread, Patience, run_in_thread
 from flashdepth_ros.ros.transport import choose_transport
@@ -35,7 +36,8 @@ def estimated_frame(stamp_ns):
 @pytest.fixture
 def publishers(graph):
     node = graph.node('depth')
-    return Publishers(CameraScope(node), choose_transport(node.get_logger()))
+    transport = choose_transport(node.get_logger())
+    return Publishers(CameraScope(node), transport, ScaleSubscriber(node, transport))
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from flashdepth_ros.ros import cdr
+from flashdepth_ros.ros.transport import image_message
 from flashdepth_ros.runtime import DepthEstimator
-from support.node_bench import depth_of, find_by_stamp, random_image, start_bench
+from support.node_bench import depth_of, find_by_stamp, random_image, start_bench, values_of
 from support.node_process import golden_weights
 
 MODEL = 'video-depth-anything-tiny'
@@ -88,6 +90,33 @@ def test_relative_model_gives_metres_only_by_an_explicit_scale(tmp_path, weights
         np.testing.assert_allclose(received, 2.0 / expected, rtol=1e-4)
         bench.spin_until(lambda: find_by_stamp(points, message.header.stamp))
         assert bench.summary()['output'] == 'depth in metres by depth.scale'
+
+
+def test_relative_model_has_metres_from_the_first_fit_of_its_scale_on(tmp_path, weights):
+    limits = {'scale.reference_min': 0.0, 'scale.reference_max': 1e6, 'depth.max': 1e6}
+    options = {'model': MODEL, 'weights': weights, 'temporal': False, 'scale.source': 'depth'}
+    (inverse,) = estimates(weights, [random_image()])
+    with start_bench(tmp_path, **options, **limits) as bench:
+        assert bench.process.warnings == []
+        depth = bench.subscribe('/depth/image', Image)
+        images = bench.create_publisher()
+        references = bench.create_publisher('/scale/depth')
+        while not bench.timing:
+            images.publish(bench.image(random_image()))
+            bench.spin_for(0.3)
+        assert not depth
+        assert bench.summary()['output'] == 'depth in metres not yet by scale.source depth'
+        for _ in range(5):
+            message = bench.image(random_image())
+            known = cdr.image_of(bench.stamp_ns, 'camera', '32FC1', 4.0 / inverse)
+            references.publish(image_message(known))
+            bench.spin_for(0.02)
+            bench.process_all(images, [message])
+        bench.spin_until(lambda: find_by_stamp(depth, message.header.stamp))
+        received = depth_of(find_by_stamp(depth, message.header.stamp))
+        np.testing.assert_allclose(received, 4.0 / inverse, rtol=0.01)
+        assert {values_of(each)['scale_changed'] for each in bench.timing} == {''}
+        assert bench.summary()['output'] == 'depth in metres by scale.source depth'
 
 
 def test_millimetres_of_relative_depth_are_refused(tmp_path, weights):

@@ -21,9 +21,9 @@ class Graph:
         self.executor = SingleThreadedExecutor(context=context)
         self.nodes = []
 
-    def node(self, name, kind=Node, cli_args=None, **parameters):
+    def node(self, name, kind=Node, **parameters):
         overrides = [Parameter(key, value=value) for key, value in parameters.items()]
-        node = kind(name, context=self.context, parameter_overrides=overrides, cli_args=cli_args)
+        node = kind(name, context=self.context, parameter_overrides=overrides)
         self.nodes.append(node)
         self.executor.add_node(node)
         return node

@@ -1,0 +1,121 @@
+"""The subscriptions of each source of the scale."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from flashdepth_ros.camera.camera_info import is_rectified, read_pinhole, rectified
+from flashdepth_ros.camera.geometry import Intrinsics
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.messages import read_depth
+from flashdepth_ros.ros.transport import AnyImage, MessageInfo, Transport
+from flashdepth_ros.ros.wiring import Input, create_input, image_qos, info_qos
+from flashdepth_ros.runtime.scale import DepthReference, OnlineScale
+
+DEPTH = 'scale/depth'
+COMPRESSED = f'{DEPTH}/compressedDepth'
+CAMERA_INFO = 'scale/camera_info'
+_GRAPH_PERIOD_S = 1.0
+
+
+class DepthSource:
+    """
+    Depth images of the camera itself: raw, or compressedDepth while nobody publishes raw ones.
+
+    A camera_info is not needed; if there is one, it must be that of the images.
+    """
+
+    topics: ClassVar[tuple[str, ...]] = (DEPTH, COMPRESSED, CAMERA_INFO)
+
+    def __init__(
+        self, node: Node, transport: Transport, online: OnlineScale, prefix: str = ''
+    ) -> None:
+        self._node, self._transport, self._online = node, transport, online
+        self._topics = {
+            Image: node.resolve_topic_name(prefix + DEPTH),
+            CompressedImage: _compressed_topic(node, prefix),
+        }
+        self._subscriptions: dict[type, Subscription] = {}
+        self._arrived_s = -float('inf')
+        self._camera: Intrinsics | None = None
+        info = Input(CameraInfo, prefix + CAMERA_INFO, info_qos())
+        self._info = create_input(node, info, self._receive_info)
+        self._subscribe(Image)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_GRAPH_PERIOD_S, self._check_graph, clock=steady)
+
+    def close(self) -> None:
+        """Remove the subscriptions."""
+        self._node.destroy_timer(self._timer)
+        for each in (self._info, *self._subscriptions.values()):
+            self._node.destroy_subscription(each)
+        self._subscriptions.clear()
+
+    def silence(self, timeout_s: float) -> str:
+        """Return why no reference has arrived for this time; '' if one has."""
+        if time.monotonic() - self._arrived_s <= timeout_s:
+            return ''
+        raw = self._topics[Image]
+        counts = {topic: self._node.count_publishers(topic) for topic in self._topics.values()}
+        if not any(counts.values()):
+            return f'no publisher on {raw}: remap {DEPTH} to a depth topic'
+        topic = next(topic for topic, count in counts.items() if count)
+        return f'nothing arrives on {topic}, which has {counts[topic]} publisher(s)'
+
+    def _check_graph(self) -> None:
+        """Subscribe to compressed images only while there are no raw ones."""
+        raw, compressed = (
+            self._node.count_publishers(self._topics[kind]) for kind in (Image, CompressedImage)
+        )
+        if compressed and not raw:
+            self._subscribe(CompressedImage)
+        elif CompressedImage in self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop(CompressedImage))
+
+    def _subscribe(self, kind: type) -> None:
+        if kind not in self._subscriptions:
+            what = Input(kind, self._topics[kind], image_qos(ReliabilityPolicy.BEST_EFFORT))
+            self._subscriptions[kind] = self._transport.subscribe(
+                self._node, what, self._receive, self._refuse
+            )
+
+    def _receive(self, image: AnyImage, _: MessageInfo) -> None:
+        self._arrived_s = time.monotonic()
+        try:
+            depth = read_depth(image)
+        except InputError as error:
+            self._online.refuse(str(error))
+            return
+        camera, (height, width) = self._camera, depth.shape
+        if camera is not None and (camera.width, camera.height) != (width, height):
+            camera = camera.resized(width, height)
+        reference = DepthReference.of(depth, image.stamp_ns, image.frame_id, camera)
+        self._online.refer(reference)
+
+    def _refuse(self, error: InputError, _: MessageInfo) -> None:
+        self._arrived_s = time.monotonic()
+        self._online.refuse(str(error))
+
+    def _receive_info(self, info: Any) -> None:
+        try:
+            is_of_rectified = is_rectified('auto', self._topics[Image])
+            self._camera = read_pinhole(rectified(info) if is_of_rectified else info)
+        except InputError:
+            # An uncalibrated camera_info says nothing about the camera.
+            self._camera = None
+
+
+def _compressed_topic(node: Node, prefix: str) -> str:
+    """Return the topic under the resolved `scale/depth`, unless it is remapped itself."""
+    resolved = node.resolve_topic_name(prefix + COMPRESSED)
+    unmapped = f'{node.get_namespace().rstrip("/")}/{prefix}{COMPRESSED}'
+    if resolved != unmapped:
+        return resolved
+    return f'{node.resolve_topic_name(prefix + DEPTH)}/compressedDepth'

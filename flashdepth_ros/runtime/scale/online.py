@@ -1,0 +1,139 @@
+"""The scale of a stream while it runs: pairs frames with references and tracks the scale."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from threading import Lock
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.runtime.scale.fit import Scale, ScaleFit
+from flashdepth_ros.runtime.scale.reference import Reference
+from flashdepth_ros.runtime.scale.settings import ScaleSettings
+from flashdepth_ros.runtime.scale.tracker import ScaleTracker
+from flashdepth_ros.runtime.scale.view import FrameView
+
+_FRAMES_MAX = 32
+_WAITING_MAX = 32
+_AHEAD_S_MAX = 1.0
+"""References that are newer than the images by more are probably of another clock."""
+
+
+@dataclass(frozen=True)
+class Metres:
+    """What turns the inverse depth of a frame into metres."""
+
+    scale: Scale | None
+    """None: there are no metres yet."""
+    jump: float = 1.0
+    """The factor by which metres changed at once with this frame; 1: they did not."""
+
+
+@dataclass(frozen=True)
+class ScaleStatus:
+    """The state of the scale at one time."""
+
+    scale: Scale | None
+    fit: ScaleFit | None
+    """The last accepted one; None before."""
+    age_s: float
+    """Time of the last frame since the last accepted reference; +Inf before."""
+    jumps: int
+    """How often metres changed at once."""
+    problem: str
+    """Why the last reference was not used; '' if it was, or if there was none."""
+
+
+class OnlineScale:
+    """
+    Fits the scale of a stream of frames to references as both arrive; safe with two threads.
+
+    A reference is compared with the frame of the nearest stamp. It waits for frames of an earlier
+    stamp, and finds those of a later one in a history, so it may arrive late.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._tracker = ScaleTracker()
+        self._frames: deque[FrameView] = deque(maxlen=_FRAMES_MAX)
+        self._waiting: deque[Reference] = deque(maxlen=_WAITING_MAX)
+        self._settings = ScaleSettings()
+        self._jump, self._jumps = 1.0, 0
+        self._problem = ''
+
+    def refuse(self, problem: str) -> None:
+        """Record why a reference cannot be used."""
+        with self._lock:
+            self._problem = problem
+
+    def refer(self, reference: Reference) -> None:
+        """Take a reference; it is used when its frame is there."""
+        with self._lock:
+            self._waiting.append(reference)
+            self._pair()
+
+    def observe(self, view: FrameView, starts: bool, settings: ScaleSettings) -> Metres:
+        """
+        Take a frame, in the order of the stream; return what gives its metres.
+
+        :param starts: whether it starts a new sequence; its scale may differ.
+        """
+        with self._lock:
+            self._settings = settings
+            if starts:
+                self._restart()
+            self._frames.append(view)
+            self._pair()
+            jump, self._jump = self._jump, 1.0
+            return Metres(self._tracker.scale or settings.start_scale, jump)
+
+    @property
+    def status(self) -> ScaleStatus:
+        """The state after the last frame or reference."""
+        with self._lock:
+            tracker, age_s = self._tracker, float('inf')
+            if tracker.fit is not None and self._frames:
+                age_s = max(self._frames[-1].stamp_ns - tracker.stamp_ns, 0) * 1e-9
+            return ScaleStatus(tracker.scale, tracker.fit, age_s, self._jumps, self._problem)
+
+    def _restart(self) -> None:
+        self._tracker.restart()
+        self._frames.clear()
+        self._waiting.clear()
+
+    def _pair(self) -> None:
+        """Use the references whose nearest frame is known."""
+        if not self._frames:
+            return
+        newest_ns = self._frames[-1].stamp_ns
+        waiting = [each for each in self._waiting if each.stamp_ns > newest_ns]
+        ready = [each for each in self._waiting if each.stamp_ns <= newest_ns]
+        self._waiting.clear()
+        self._waiting.extend(waiting)
+        ahead_s = (waiting[0].stamp_ns - newest_ns) * 1e-9 if waiting else 0.0
+        if ahead_s > _AHEAD_S_MAX:
+            self._problem = (
+                f'the reference is {ahead_s:.1f} s newer than the images: compare the clocks of '
+                'both sensors'
+            )
+        for reference in ready:
+            try:
+                self._use(reference)
+            except InputError as error:
+                self._problem = str(error)
+
+    def _use(self, reference: Reference) -> None:
+        stamp_ns, settings = reference.stamp_ns, self._settings
+        view = min(self._frames, key=lambda frame: abs(frame.stamp_ns - stamp_ns))
+        apart_s = abs(view.stamp_ns - stamp_ns) * 1e-9
+        if apart_s > settings.scale_tolerance:
+            raise InputError(
+                f'no image within {settings.scale_tolerance:g} s of the reference: the nearest is '
+                f'{apart_s:.3f} s away (scale.tolerance)'
+            )
+        samples = reference.samples(view, settings)
+        jump = self._tracker.add(stamp_ns, samples, settings)
+        if jump != 1.0:
+            self._jump *= jump
+            self._jumps += 1
+        self._problem = ''

@@ -1,0 +1,44 @@
+"""Streams of frames and references with a known scale, for tests of the online scale."""
+
+import numpy as np
+
+from flashdepth_ros.runtime.scale import DepthReference, FrameView
+
+SIZE = (120, 160)
+RATE_HZ = 10.0
+
+
+def stamp_at(seconds):
+    return 10**12 + round(seconds * 1e9)
+
+
+def true_depth(seconds, size=SIZE):
+    """Return depth (H, W) of a floor, a wall and a box that moves, in metres."""
+    rows, columns = (np.mgrid[: size[0], : size[1]] + 0.5) / np.array(size)[:, None, None]
+    floor = 0.6 / np.maximum(rows - 0.45, 0.02)
+    depth = np.minimum(floor, 6.0 + 2.0 * columns)
+    left = 0.3 + 0.2 * np.sin(seconds)
+    box = (columns > left) & (columns < left + 0.2) & (rows > 0.3) & (rows < 0.8)
+    return np.where(box, 2.0, depth).astype(np.float32)
+
+
+def predicted(seconds, factor, noise=0.05, shift=0.0, size=SIZE):
+    """Return inverse depth (H, W) of a network whose depth has to be multiplied by the factor."""
+    random = np.random.default_rng(round(1000 * seconds))
+    errors = np.exp(random.normal(0.0, noise, size))
+    metric = 1 / true_depth(seconds, size) - shift
+    return (factor * metric * errors).astype(np.float32)
+
+
+def reference(seconds, outliers=0.01, size=(60, 80), frame_id='camera', late_s=0.0):
+    """Return a depth reference with a share of outliers, some unknown pixels and noise."""
+    random = np.random.default_rng(round(1000 * seconds) + 1)
+    depth = true_depth(seconds, size) * np.exp(random.normal(0.0, 0.01, size))
+    wrong = random.random(size) < outliers
+    depth[wrong] = random.uniform(0.3, 25.0, wrong.sum())
+    depth[random.random(size) < 0.1] = np.nan
+    return DepthReference.of(depth.astype(np.float32), stamp_at(seconds + late_s), frame_id)
+
+
+def view(seconds, factor, frame_id='camera', **changes):
+    return FrameView.of(predicted(seconds, factor, **changes), stamp_at(seconds), frame_id)
