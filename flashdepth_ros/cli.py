@@ -35,6 +35,9 @@ class Command(NamedTuple):
 COMMANDS = {
     'demo': Command('tools.demo.command', 'play a recording or video through the depth node'),
     'infer': Command('bags.inference.command', 'write the depth of a bag to a new bag'),
+    'calibrate': Command(
+        'bags.inference.calibration', 'fit depth.scale to a recording with known depth'
+    ),
     'topics': Command('bags.topics', 'list the topics of a bag and those the node needs'),
     'play': Command(
         'tools.player.command', 'publish a bag on ROS topics with its original timing'

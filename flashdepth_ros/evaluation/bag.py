@@ -99,8 +99,9 @@ def _predictions(
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
         estimator = task.loaded.estimators[candidate.label]
-        result.relative = not preset(candidate.settings.model).metric
-        return predict(estimator, paired, task.progress, result, candidate.windows, task.stop)
+        is_metric = bool(candidate.scale_from) or preset(candidate.settings.model).metric
+        result.relative = not is_metric
+        return predict(candidate, estimator, paired, task.progress, result, task.stop)
     return read_predictions(candidate, paired, task.protocol, result)
 
 

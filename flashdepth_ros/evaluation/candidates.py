@@ -13,8 +13,9 @@ from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import check_windows, has_windows
+from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import update
-from flashdepth_ros.runtime.settings import Settings, create_estimator, weights_path
+from flashdepth_ros.runtime.settings import create_estimator, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 
 #: Keys of the --model option, and the setting of each.
@@ -26,6 +27,7 @@ KEYS = {
     'precision': 'precision',
     'engine': 'engine',
     'device': 'device',
+    'scale_model': 'scale.model',
 }
 _NUMBERS = ('short_side', 'long_side_max')
 _SWITCH = {'on': True, 'off': False}
@@ -35,10 +37,12 @@ _SWITCH = {'on': True, 'off': False}
 class ModelCandidate:
     """A network with its settings, and its name in the report."""
 
-    settings: Settings
+    settings: ScaleSettings
     label: str
     windows: bool = False
     """Whether it estimates in windows of a video, not frame by frame as the live node."""
+    scale_from: str = ''
+    """The topic that its scale is fitted to; '': none."""
 
     def estimator(self) -> DepthEstimator:
         """
@@ -60,6 +64,7 @@ class ModelCandidate:
             'weights_sha256': file_sha256(weights),
             'temporal': 'on' if self.settings.temporal else 'off',
             **({'window': 'on'} if self.windows else {}),
+            **({'scale_from': self.scale_from} if self.scale_from else {}),
             'short_side_px': str(short_side),
             'device': setting if setting == 'intel_gpu' else str(device),
             'device_name': device_name(setting, device),
@@ -125,16 +130,20 @@ def load(candidates: Sequence[Candidate]) -> Loaded:
     return loaded
 
 
-def parse_model(text: str, defaults: Settings, windows: bool = False) -> ModelCandidate:
+def parse_model(
+    text: str, defaults: ScaleSettings, windows: bool = False, scale_from: str = ''
+) -> ModelCandidate:
     """
     Return the candidate for `NAME` or `NAME,key=value,...`.
 
-    The keys are KEYS, `window` and `label`.
+    The keys are KEYS, `window`, `scale_from` and `label`.
 
     :param windows: whether it estimates in windows if the key `window` is not given and it can.
+    :param scale_from: the topic that its scale is fitted to if that key is not given.
     :raises ConfigError: an unknown name, key or value, or the model has no windows.
     """
-    name, given = _split(text, (*KEYS, 'window', 'label'))
+    name, given = _split(text, (*KEYS, 'window', 'scale_from', 'label'))
+    scale_from = given.pop('scale_from', scale_from)
     label = given.pop('label', text)
     if (switch := given.pop('window', '')) and switch not in _SWITCH:
         raise ConfigError(f'{text!r}: window {switch!r}; expected on or off')
@@ -144,7 +153,7 @@ def parse_model(text: str, defaults: Settings, windows: bool = False) -> ModelCa
     windows = _SWITCH.get(switch, by_default)
     if windows:
         check_windows(preset(name), settings.temporal)
-    return ModelCandidate(settings, label, windows)
+    return ModelCandidate(settings, label, windows, scale_from)
 
 
 def parse_recorded(text: str) -> RecordedCandidate:

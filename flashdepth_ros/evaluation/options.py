@@ -15,8 +15,8 @@ from flashdepth_ros.evaluation.candidates import (
 )
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS, Protocol, Topics
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
+from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import update
-from flashdepth_ros.runtime.settings import Settings
 
 _TOPICS = {
     'image': ('--topic', 'images, raw or compressed'),
@@ -68,7 +68,7 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
         action='append',
         default=[],
         metavar='NAME[,KEY=VALUE...]',
-        help=f'a preset; keys: {", ".join(KEYS)}, window, label; may be repeated '
+        help=f'a preset; keys: {", ".join(KEYS)}, window, scale_from, label; may be repeated '
         '(default flashdepth-tiny)',
     )
     group.add_argument(
@@ -90,6 +90,13 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
         action='store_true',
         help='estimate in windows of the video, for models without this key that have windows '
         '(default: frame by frame, as the live node)',
+    )
+    group.add_argument(
+        '--scale-from',
+        default='',
+        metavar='TOPIC',
+        help='fit the scale to this topic while the frames are estimated, as scale.source does in '
+        'the node, for models without this key',
     )
     group.add_argument(
         '--short-side',
@@ -162,7 +169,7 @@ def topics_of(arguments: argparse.Namespace) -> Topics:
 def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
     """Return the candidates; ConfigError for unknown names, keys or values."""
     defaults = update(
-        Settings(),
+        ScaleSettings(),
         {
             'temporal': arguments.temporal == 'on',
             'inference.short_side': arguments.short_side,
@@ -173,9 +180,9 @@ def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
     )
     models = arguments.model or ([] if arguments.predictions else [defaults.model])
     recorded = [parse_recorded(text) for text in arguments.predictions]
-    return check_labels(
-        [*(parse_model(text, defaults, arguments.window) for text in models), *recorded]
-    )
+    scale_from = arguments.scale_from
+    parsed = [parse_model(text, defaults, arguments.window, scale_from) for text in models]
+    return check_labels([*parsed, *recorded])
 
 
 def _pose(text: str) -> tuple[float, ...]:

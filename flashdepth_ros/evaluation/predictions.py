@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
 
@@ -12,18 +12,20 @@ from tqdm import tqdm
 from flashdepth_ros.bags import (
     INVERSE,
     BagReader,
+    Frame,
     Frames,
     Topic,
     estimate_frames,
     find_predicted_topic,
 )
 from flashdepth_ros.bags.join import match
+from flashdepth_ros.bags.scale import RecordedScale, scaled_inverse_depths
 from flashdepth_ros.bags.track import Track
 from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Float32, invert
 from flashdepth_ros.camera.sampling import resample, subsample
 from flashdepth_ros.errors import BagError, InputError
-from flashdepth_ros.evaluation.candidates import RecordedCandidate
+from flashdepth_ros.evaluation.candidates import ModelCandidate, RecordedCandidate
 from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.ground_truth import other_camera
 from flashdepth_ros.evaluation.map_file import MapFile
@@ -31,7 +33,7 @@ from flashdepth_ros.evaluation.paired_bag import PairedBag
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import CandidateResult, FrameResult
 from flashdepth_ros.messages import read_depth
-from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime import DepthEstimator, DepthFrame
 
 Predictions = Iterator[tuple[FrameResult, Float32]]
 
@@ -58,19 +60,20 @@ def store_predictions(
 
 
 def predict(
+    candidate: ModelCandidate,
     estimator: DepthEstimator,
     paired: PairedBag,
     progress: bool,
     result: CandidateResult,
-    windows: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> Predictions:
     """
     Yield a model's inverse depth of every frame of the bag, starting a new sequence.
 
-    :param windows: estimate in windows, not as the live node.
+    Frames without metres, before the first scale of a relative model, are left out.
+
     :param stop: ends a window early if it returns True.
-    :raises BagError: the recording is damaged; raised at the damage.
+    :raises BagError: the recording is damaged, raised at the damage; or it has no such reference.
     """
     estimator.warm_up(*paired.view.shape)
     estimator.reset()
@@ -83,16 +86,30 @@ def predict(
         topics.bits,
     )
     estimates = tqdm(
-        estimate_frames(frames, estimator, windows, stop),
+        estimate_frames(frames, estimator, candidate.windows, stop),
         desc=f'{paired.path.name}: {result.label}',
         total=len(frames),
         unit='frame',
         disable=not progress,
     )
-    for frame, depth in estimates:
+    for frame, depth in _scaled(estimates, candidate, paired):
         stages_ms = astuple(depth.times)
         yield FrameResult(frame.place, frame.stamp_ns, stages_ms=stages_ms), depth.inverse_depth
         result.skipped = frames.skipped
+
+
+def _scaled(
+    estimates: Iterable[tuple[Frame, DepthFrame]], candidate: ModelCandidate, paired: PairedBag
+) -> Iterator[tuple[Frame, DepthFrame]]:
+    """Yield the frames in metres by the candidate's reference; unchanged without one."""
+    if not candidate.scale_from:
+        yield from estimates
+        return
+    with BagReader(paired.path) as bag:
+        scale = RecordedScale(bag, candidate.settings, candidate.scale_from)
+        yield from scaled_inverse_depths(estimates, scale)
+        if scale.problem:
+            paired.warn(f'{candidate.label}: {scale.problem}')
 
 
 def read_predictions(

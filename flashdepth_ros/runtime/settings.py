@@ -165,10 +165,11 @@ def ineffective_settings(settings: Settings, named: Callable[[str], str] = ros_n
     """Return which settings have no effect as there is no depth in metres; '' if none."""
     if settings.depth_output != 'relative':
         return ''
+    defaults = {each.name: each.default for each in fields(settings)}
     changed = [
-        named(each.name)
-        for each in fields(settings)
-        if each.name in _METRES and getattr(settings, each.name) != each.default
+        named(name)
+        for name in _METRES
+        if name in defaults and getattr(settings, name) != defaults[name]
     ]
     return (
         f'no effect with {named("depth_output")} relative: {", ".join(changed)}' if changed else ''

@@ -41,7 +41,7 @@ class Client:
 
         def publish_until_all_are_there():
             settings = Parameters(**parameters)
-        self.outputs.publish(INVERSE, SOURCE, settings, settings.start_scale)
+            self.outputs.publish(INVERSE, SOURCE, settings, settings.start_scale)
             return all(received.values())
 
         self.graph.spin_until(publish_until_all_are_there)

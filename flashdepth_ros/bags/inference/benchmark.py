@@ -26,7 +26,8 @@ from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.options import add_settings, settings_from_arguments
-from flashdepth_ros.runtime.settings import Settings, create_estimator
+from flashdepth_ros.runtime.scale import ScaleSettings
+from flashdepth_ros.runtime.settings import create_estimator
 
 _PRELOADED = 32
 _ESTIMATOR_FRAMES_MAX = 100
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :raises FlashDepthError: the recording cannot be used or is too short.
     """
-    settings = settings_from_arguments(arguments)
+    settings = settings_from_arguments(arguments, ScaleSettings)
     with TemporaryDirectory(prefix='flashdepth-') as name:
         folder = Path(name)
         bag = arguments.bag or sample_recording()
@@ -94,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(bag: Path, output: Path, settings: Settings) -> Iterator[str]:
+def measure(bag: Path, output: Path, settings: ScaleSettings) -> Iterator[str]:
     """
     Yield the lines of the table; the estimator alone is measured before and after `infer`.
 
@@ -125,7 +126,7 @@ def measure(bag: Path, output: Path, settings: Settings) -> Iterator[str]:
     yield f'{"memory growth":16} {growth / 2**20:8.1f} MiB, {100 * share:.2f} %'
 
 
-def _measure_estimator(preloaded: list[Frame], count: int, settings: Settings) -> FrameLog:
+def _measure_estimator(preloaded: list[Frame], count: int, settings: ScaleSettings) -> FrameLog:
     """Estimate preloaded frames repeatedly, in a separate thread as `infer` does."""
     log = FrameLog()
 

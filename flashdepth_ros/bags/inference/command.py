@@ -13,6 +13,7 @@ from flashdepth_ros.bags.writer import Storage
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from flashdepth_ros.runtime.options import add_settings, settings_from_arguments
+from flashdepth_ros.runtime.scale import ScaleSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='video-depth-anything: estimate in overlapping windows of 32 frames, in which every '
         'frame also depends on those after it (default: in streaming mode, as the node does)',
     )
+    parser.add_argument(
+        '--scale-from',
+        default='',
+        metavar='TOPIC',
+        help='fit the scale to this topic while the frames are estimated, as scale.source does in '
+        'the node (default with --scale-source: the only topic of that kind)',
+    )
     parser.add_argument('--points', action='store_true', help='also write the point cloud')
     parser.add_argument('--color', action='store_true', help='also write the colour preview')
     parser.add_argument(
@@ -52,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--compress', action='store_true', help='compress the new bag with zstd')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing bag')
-    add_settings(parser)
+    add_settings(parser, ScaleSettings)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :raises FlashDepthError: no frame could be processed, or an error ended the run early.
     """
-    settings = settings_from_arguments(arguments)
+    settings = settings_from_arguments(arguments, ScaleSettings)
     relative = settings.depth_output == 'relative'
     outputs = OutputTopics(arguments.namespace, arguments.points, arguments.color, relative)
     options = InferOptions(
@@ -71,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         image=arguments.topic,
         camera_info=arguments.info_topic,
         windows=arguments.window,
+        scale_from=arguments.scale_from,
         outputs=outputs,
         copy_topics=None if arguments.copy is None else tuple(arguments.copy),
         storage=arguments.storage,
@@ -91,5 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _summary(outcome: Outcome) -> str:
     rate = outcome.done / outcome.seconds if outcome.seconds else 0.0
     skipped = f', {outcome.skipped} skipped' if outcome.skipped else ''
+    if outcome.unscaled:
+        skipped += f', {outcome.unscaled} before the first scale left out'
+    if outcome.scale is not None:
+        skipped += f', last scale {outcome.scale.factor:.4g}'
     starts = ', '.join(f'{count} {reason}' for reason, count in outcome.resets.items())
     return f'{outcome.done} frames, {rate:.1f} frames/s{skipped}; sequence starts: {starts}'

@@ -18,6 +18,7 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.products import Products, RayCache
+from flashdepth_ros.runtime.scale import Scale
 from flashdepth_ros.runtime.settings import Settings
 
 CLOUD = 'sensor_msgs/msg/PointCloud2'
@@ -75,9 +76,13 @@ class DepthBagWriter:
         self._bag, self._outputs, self._settings = bag, outputs, settings
         self._rays = RayCache()
 
-    def write(self, frame: Frame, depth: DepthFrame) -> None:
-        """Write depth and the selected outputs that are available for this frame."""
-        products = Products(depth.inverse_depth, frame, self._settings, self._rays)
+    def write(self, frame: Frame, depth: DepthFrame, scale: Scale | None = None) -> None:
+        """
+        Write depth and the selected outputs that are available for this frame.
+
+        :param scale: turns inverse depth into metres; None: `depth.scale` does.
+        """
+        products = Products(depth.inverse_depth, frame, self._settings, self._rays, scale)
         if self._outputs.relative:
             self._write_image(INVERSE, frame, '32FC1', depth.inverse_depth)
         else:

@@ -18,6 +18,7 @@ from flashdepth_ros.bags.inference.provenance import provenance
 from flashdepth_ros.bags.inference.topic_copier import TopicCopier
 from flashdepth_ros.bags.prefetch import prefetch
 from flashdepth_ros.bags.reader import BagReader
+from flashdepth_ros.bags.scale import RecordedScale, is_scaled
 from flashdepth_ros.bags.writer import BagWriter, Storage
 from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
 from flashdepth_ros.interruption import Interruption
@@ -25,12 +26,8 @@ from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.offline import check_windows
 from flashdepth_ros.runtime.options import option_name
-from flashdepth_ros.runtime.settings import (
-    Settings,
-    create_estimator,
-    ineffective_settings,
-    missing_metres,
-)
+from flashdepth_ros.runtime.scale import Scale, ScaleSettings
+from flashdepth_ros.runtime.settings import create_estimator, ineffective_settings, missing_metres
 
 WRITE_QUEUE_MAX = 2
 """Maximum number of estimated frames that wait to be written."""
@@ -43,6 +40,7 @@ class InferOptions:
     The recording to read, the settings of the estimator, and the bag to write.
 
     :param windows: estimate in windows, not as the live node.
+    :param scale_from: the topic that the scale is fitted to; '': see `scale.source`.
     :param image: the image topic; '': the only one in the bag.
     :param camera_info: its topic; '': the one whose name is closest to the image topic's name.
     :param copy_topics: the original topics to copy; empty: all; None: none.
@@ -50,8 +48,9 @@ class InferOptions:
 
     bag: Path
     output: Path
-    settings: Settings = field(default_factory=Settings)
+    settings: ScaleSettings = field(default_factory=ScaleSettings)
     windows: bool = False
+    scale_from: str = ''
     image: str = ''
     camera_info: str = ''
     outputs: OutputTopics = field(default_factory=OutputTopics)
@@ -77,6 +76,10 @@ class Outcome:
     stopped: str = ''
     """The reason why the run ended early; '': all frames were processed."""
     seconds: float = 0.0
+    unscaled: int = 0
+    """Frames before the first scale of a relative model, which have no metres."""
+    scale: Scale | None = None
+    """The last fitted scale."""
 
     def add(self, depth: DepthFrame) -> None:
         """Count a written frame."""
@@ -102,7 +105,8 @@ def infer(
     """
     if options.windows:
         check_windows(preset(options.settings.model), options.settings.temporal)
-    if reason := missing_metres(options.settings, option_name):
+    scaled = is_scaled(options.settings, options.scale_from)
+    if not scaled and (reason := missing_metres(options.settings, option_name)):
         raise ConfigError(reason)
     if warning := ineffective_settings(options.settings, option_name):
         _warn(warning)
@@ -142,6 +146,10 @@ class _Run:
             source = stack.enter_context(BagReader(options.bag))
             self._check_topic_names(source, options.copy_topics)
             self._copier = TopicCopier(source, target, options.copy_topics, _warn)
+        self._scale: RecordedScale | None = None
+        if is_scaled(options.settings, options.scale_from) and not options.outputs.relative:
+            source = stack.enter_context(BagReader(options.bag))
+            self._scale = RecordedScale(source, options.settings, options.scale_from)
         self._depths = DepthBagWriter(target, options.outputs, options.settings)
         self._provenance: dict[str, str] = {}
         self._interruption = Interruption()
@@ -164,6 +172,11 @@ class _Run:
                 outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
+        if self._scale is not None:
+            outcome.scale = self._scale.online.status.scale
+            if problem := self._scale.problem:
+                _warn(problem)
+                outcome.stopped = outcome.stopped or ('' if outcome.done else problem)
             bar.update(outcome.done + frames.skipped - bar.n)
             outcome.seconds = bar.format_dict['elapsed']
         outcome.skipped = frames.skipped
@@ -176,6 +189,9 @@ class _Run:
             'frames': f'{self.outcome.done} of {self.outcome.frames}',
             'stopped': self.outcome.stopped,
         }
+        if self._scale is not None:
+            result['scale.source'] = self._scale.settings.scale_source
+            result['scale_from'] = self._scale.topic.name
         for key, value in (self._provenance | result).items():
             self._target.set_custom_data(key, value)
 
@@ -185,7 +201,13 @@ class _Run:
             for frame, depth in depths:
                 if self._copier is not None:
                     self._copier.copy_until(frame.recorded_ns)
-                self._depths.write(frame, depth)
+                if self._scale is None:
+                    self._depths.write(frame, depth)
+                elif scale := self._scale.observe(frame, depth).scale:
+                    self._depths.write(frame, depth, scale)
+                else:
+                    self.outcome.unscaled += 1
+                    continue
                 yield depth
 
     def _estimate_frames(self) -> Iterator[tuple[Frame, DepthFrame]]:

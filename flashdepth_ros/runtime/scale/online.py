@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.runtime.scale.fit import Scale, ScaleFit
+from flashdepth_ros.runtime.scale.fit import Samples, Scale, ScaleFit
 from flashdepth_ros.runtime.scale.reference import Reference
 from flashdepth_ros.runtime.scale.settings import ScaleSettings
 from flashdepth_ros.runtime.scale.tracker import ScaleTracker
@@ -50,10 +51,12 @@ class OnlineScale:
 
     A reference is compared with the frame of the nearest stamp. It waits for frames of an earlier
     stamp, and finds those of a later one in a history, so it may arrive late.
+
+    :param used: called with the stamp and the samples of each reference that is compared.
     """
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, used: Callable[[int, Samples], None] = lambda *_: None) -> None:
+        self._lock, self._used = Lock(), used
         self._tracker = ScaleTracker()
         self._frames: deque[FrameView] = deque(maxlen=_FRAMES_MAX)
         self._waiting: deque[Reference] = deque(maxlen=_WAITING_MAX)
@@ -132,6 +135,7 @@ class OnlineScale:
                 f'{apart_s:.3f} s away (scale.tolerance)'
             )
         samples = reference.samples(view, settings)
+        self._used(stamp_ns, samples)
         jump = self._tracker.add(stamp_ns, samples, settings)
         if jump != 1.0:
             self._jump *= jump

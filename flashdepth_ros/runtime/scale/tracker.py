@@ -67,7 +67,7 @@ class ScaleTracker:
         own = fit_samples(samples)
         if settings.scale_model == 'scale':
             _check_inliers(own, settings)
-        self._pairs.append(_Pair(stamp_ns, _thinned(samples)))
+        self._pairs.append(_Pair(stamp_ns, thinned(samples)))
         window_ns = settings.scale_window * 1e9
         while stamp_ns - self._pairs[0].stamp_ns > window_ns:
             self._pairs.popleft()
@@ -111,7 +111,7 @@ def _check_inliers(fit: ScaleFit, settings: ScaleSettings) -> None:
         )
 
 
-def _thinned(samples: Samples) -> Samples:
+def thinned(samples: Samples) -> Samples:
     """Return at most `_SAMPLES_MAX` samples, evenly spread."""
     if len(samples) <= _SAMPLES_MAX:
         return samples

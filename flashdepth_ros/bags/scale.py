@@ -1,0 +1,129 @@
+"""The scale of the depth of a recording, from a reference in it, as in the live node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from flashdepth_ros.bags.find import COMPRESSED_IMAGE, RAW_IMAGE, find_depth_topic
+from flashdepth_ros.bags.frames import Frame
+from flashdepth_ros.bags.reader import BagReader, Record, Topic
+from flashdepth_ros.bags.view import View
+from flashdepth_ros.camera.lens import Lens
+from flashdepth_ros.errors import BagError, ConfigError, InputError
+from flashdepth_ros.messages import read_depth
+from flashdepth_ros.runtime import DepthFrame
+from flashdepth_ros.runtime.scale import (
+    DepthReference,
+    FrameView,
+    Metres,
+    OnlineScale,
+    Reference,
+    Samples,
+    ScaleSettings,
+)
+
+SOURCES = {RAW_IMAGE: 'depth', COMPRESSED_IMAGE: 'depth'}
+"""The value of `scale.source` for the type of a topic."""
+
+
+class RecordedScale:
+    """
+    Gives the frames of a recording their metres; each frame knows only what was recorded before.
+
+    :param bag: an open bag that has no other reader.
+    :param settings: `scale.source` is that of the topic, or, if it is not none, selects it.
+    :param topic: the reference; '': the only one of the type that `scale.source` needs.
+    :param used: called with the stamp and the samples of each reference that is compared.
+    :raises BagError: there is no such topic, or several match.
+    :raises ConfigError: the topic is not what `scale.source` needs.
+    """
+
+    def __init__(
+        self,
+        bag: BagReader,
+        settings: ScaleSettings,
+        topic: str = '',
+        used: Callable[[int, Samples], None] = lambda *_: None,
+    ) -> None:
+        self.topic = find_reference(bag, settings, topic)
+        self.settings = replace(settings, scale_source=SOURCES[self.topic.type])
+        self.online = OnlineScale(used)
+        self._bag = bag
+        self._read = _depth_reader(bag, self.topic)
+        self._records = bag.records(self.topic.name)
+        self._next = self._advance()
+
+    def observe(self, frame: Frame, depth: DepthFrame) -> Metres:
+        """Return what gives the metres of a frame, in the order of the recording."""
+        while self._next is not None and self._next.stamp_ns <= frame.recorded_ns:
+            self._refer(self._next)
+            self._next = self._advance()
+        view = FrameView.of(depth.inverse_depth, frame.stamp_ns, frame.frame_id, frame.camera)
+        return self.online.observe(view, bool(depth.reset_reason), self.settings)
+
+    @property
+    def problem(self) -> str:
+        """Why no scale was fitted; '' if one was."""
+        status = self.online.status
+        if status.fit is not None:
+            return ''
+        cause = status.problem or 'no reference was recorded before the last image'
+        return f'no scale was fitted to {self.topic.name}: {cause}'
+
+    def _refer(self, record: Record) -> None:
+        try:
+            self.online.refer(self._read(self._bag.message(record)))
+        except (BagError, InputError) as error:
+            self.online.refuse(str(error))
+
+    def _advance(self) -> Record | None:
+        try:
+            return next(self._records, None)
+        except BagError:
+            # Reading the images finds the same damage and reports it.
+            return None
+
+
+def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> Topic:
+    """
+    Return the topic of the reference by name, or the only one for `scale.source`.
+
+    :raises BagError: there is no such topic, or several match.
+    :raises ConfigError: the named topic is not what `scale.source` needs.
+    """
+    topic = bag.topic(name) if name else find_depth_topic(bag)
+    source, wanted = SOURCES.get(topic.type), settings.scale_source
+    if source is None or wanted not in ('none', source):
+        expected = ', '.join(kind for kind, each in SOURCES.items() if wanted in ('none', each))
+        raise ConfigError(f'{topic} cannot give the scale; expected a topic of type {expected}')
+    return topic
+
+
+def is_scaled(settings: ScaleSettings, topic: str) -> bool:
+    """Return whether a scale is wanted, by `--scale-from` or `scale.source`."""
+    return bool(topic) or settings.scale_source != 'none'
+
+
+def scaled_inverse_depths(
+    frames: Iterable[tuple[Frame, DepthFrame]], scale: RecordedScale
+) -> Iterator[tuple[Frame, DepthFrame]]:
+    """Yield the frames that have metres, with their inverse depth in 1/m."""
+    for frame, depth in frames:
+        metres = scale.observe(frame, depth)
+        if metres.scale is not None:
+            inverse_depth = metres.scale.invert(depth.inverse_depth)
+            yield frame, replace(depth, inverse_depth=inverse_depth)
+
+
+def _depth_reader(bag: BagReader, topic: Topic) -> Callable[[Any], Reference]:
+    camera = View.of_depth(bag, topic).camera
+    pinhole = None if camera is None else camera.with_lens(Lens())
+
+    def read(message: Any) -> DepthReference:
+        depth, head = read_depth(message), message.header
+        stamp_ns = head.stamp.sec * 10**9 + head.stamp.nanosec
+        return DepthReference.of(depth, stamp_ns, head.frame_id, pinhole)
+
+    return read

@@ -1,0 +1,144 @@
+"""The scale of recordings: `calibrate`, and `--scale-from` of `infer` and `evaluate`."""
+
+import numpy as np
+import pytest
+
+from flashdepth_ros.bags import BagReader, BagWriter
+from flashdepth_ros.cli import main
+from flashdepth_ros.messages import read_depth
+from support.evaluation_bags import depth_image
+from support.evaluation_runs import scores
+from support.node_process import golden_weights
+from support.recordings import camera_messages, stamp_of, write
+
+MODEL, RELATIVE = 'flashdepth-tiny-s', 'video-depth-anything-tiny'
+FRAMES, SIZE, FACTOR = 12, (70, 84), 0.5
+REFERENCE = '/depth_camera/image'
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    return golden_weights(tmp_path_factory.mktemp('weights'), MODEL)
+
+
+@pytest.fixture(scope='module')
+def model(weights):
+    return ('--model', MODEL, '--weights', str(weights), '--engine', 'torch')
+
+
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory, model):
+    """Depth as the model estimates it, before any scale."""
+    folder = tmp_path_factory.mktemp('plain')
+    bag = write(folder / 'bag', *camera_messages(FRAMES, SIZE))
+    infer = ('infer', str(bag), '-o', str(folder / 'out'))
+    assert main([*infer, *model]) == 0
+    return depths(folder / 'out')
+
+
+def depths(path):
+    with BagReader(path) as bag:
+        return [read_depth(bag.message(each)) for each in bag.records('/depth/image')]
+
+
+def write_reference(path, plain, frame_id='camera', late_ns=0):
+    """Write images, and depth that is the model's times `FACTOR`, with outliers."""
+    write(path.with_name('images'), *camera_messages(FRAMES, SIZE))
+    with BagReader(path.with_name('images')) as bag, BagWriter(path) as target:
+        records = sorted(bag.records(), key=lambda each: each.stamp_ns)
+        references = list(enumerate(plain))
+        for record in records:
+            while references and stamp_of(references[0][0]) + late_ns <= record.stamp_ns:
+                index, depth = references.pop(0)
+                wrong = (FACTOR * depth).astype(np.float32)
+                wrong[::10, ::10] *= 4.0
+                message = depth_image(wrong, stamp_of(index), frame_id=frame_id)
+                target.write(REFERENCE, message, stamp_of(index) + late_ns)
+            target.write_cdr(record.topic, record.type, record.data, record.stamp_ns)
+    return path
+
+
+@pytest.mark.parametrize('late_ns', [0, 150_000_000])
+def test_infer_follows_the_reference_as_it_was_recorded(tmp_path, plain, model, late_ns, capsys):
+    bag = write_reference(tmp_path / 'bag', plain, late_ns=late_ns)
+    out = tmp_path / 'out'
+    options = ('--scale-from', REFERENCE)
+    assert main(['infer', str(bag), '-o', str(out), *model, *options]) == 0
+    factors = [
+        float(np.median(scaled / unscaled))
+        for scaled, unscaled in zip(depths(out), plain, strict=True)
+    ]
+    # Three references of a sequence are needed; the first one came before its first frame.
+    start = 3 if not late_ns else 4
+    assert factors[:start] == pytest.approx([1.0] * start)
+    assert factors[5:] == pytest.approx([FACTOR] * (FRAMES - 5), rel=0.01)
+    assert 'last scale 0.5' in capsys.readouterr().out
+    with BagReader(out) as written:
+        assert written.custom_data['scale_from'] == REFERENCE
+        assert written.custom_data['scale.source'] == 'depth'
+
+
+def test_calibrate_prints_the_line_for_the_parameter_file(tmp_path, plain, model, capsys):
+    bag = write_reference(tmp_path / 'bag', plain)
+    assert main(['calibrate', str(bag), *model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    name, _, value = lines[0].partition(': ')
+    assert name == 'depth.scale'
+    assert float(value) == pytest.approx(FACTOR, rel=0.01)
+    assert '% are within 25 %' in lines[1]
+    assert not any('varies' in line for line in lines)
+    assert main(['calibrate', str(bag), *model, '--scale-model', 'scale_shift']) == 1
+    assert 'one factor without a shift' in capsys.readouterr().err
+
+
+def test_evaluate_compares_with_and_without_a_reference(tmp_path, plain, weights):
+    bag = write_reference(tmp_path / 'bag', plain)
+    common = f'{MODEL},weights={weights},engine=torch'
+    candidates = (f'{common},label=plain', f'{common},scale_from={REFERENCE},label=scaled')
+    options = [word for each in candidates for word in ('--model', each)]
+    out = tmp_path / 'report'
+    assert main(['evaluate', str(bag), '-o', str(out), *options]) == 0
+    plain_error, scaled_error = (
+        scores(out, label)['none']['abs_rel'] for label in ('plain', 'scaled')
+    )
+    assert plain_error == pytest.approx(1 / FACTOR - 1, abs=0.05)
+    # The first three of twelve frames have no scale yet.
+    assert scaled_error == pytest.approx(plain_error / 4, abs=0.05)
+
+
+def test_a_relative_model_gives_metres_from_the_first_fit_on(tmp_path, plain, capsys):
+    bag = write_reference(tmp_path / 'bag', plain)
+    weights = golden_weights(tmp_path, RELATIVE)
+    model = ('--model', RELATIVE, '--weights', str(weights), '--engine', 'torch')
+    options = ('--scale-source', 'depth', '--scale-min-inliers', '0')
+    out = tmp_path / 'out'
+    assert main(['infer', str(bag), '-o', str(out), *model, *options]) == 0
+    assert len(depths(out)) == FRAMES - 3
+    assert '3 before the first scale left out' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (('--scale-from', '/nothing'), "no topic '/nothing'"),
+        (('--scale-from', '/cam/camera_info'), 'cannot give the scale'),
+    ],
+)
+def test_a_topic_that_cannot_give_the_scale_is_refused(
+    tmp_path, plain, model, options, reason, capsys
+):
+    bag = write_reference(tmp_path / 'bag', plain)
+    assert main(['infer', str(bag), '-o', str(tmp_path / 'out'), *model, *options]) == 1
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_reference_of_another_camera_is_reported(tmp_path, plain, model, capsys):
+    bag = write_reference(tmp_path / 'bag', plain, frame_id='other')
+    out = tmp_path / 'out'
+    assert main(['infer', str(bag), '-o', str(out), *model, '--scale-from', REFERENCE]) == 0
+    error = capsys.readouterr().err
+    assert f'no scale was fitted to {REFERENCE}' in error
+    assert "frame_id 'other'" in error
+    assert main(['calibrate', str(bag), *model]) == 1
+    assert "frame_id 'other'" in capsys.readouterr().err
