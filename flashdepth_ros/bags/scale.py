@@ -6,25 +6,40 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from flashdepth_ros.bags.find import COMPRESSED_IMAGE, RAW_IMAGE, find_depth_topic
+from flashdepth_ros.bags.find import COMPRESSED_IMAGE, RAW_IMAGE, find_depth_topic, find_topic
 from flashdepth_ros.bags.frames import Frame
 from flashdepth_ros.bags.reader import BagReader, Record, Topic
+from flashdepth_ros.bags.transforms import (
+    header_stamp_ns,
+    is_static,
+    transform_topics,
+    transforms_of,
+)
 from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.lens import Lens
+from flashdepth_ros.camera.transform_buffer import TransformBuffer
 from flashdepth_ros.errors import BagError, ConfigError, InputError
-from flashdepth_ros.messages import read_depth
+from flashdepth_ros.messages import read_depth, read_points, read_scan
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.scale import (
     DepthReference,
     FrameView,
     Metres,
     OnlineScale,
+    PointReference,
     Reference,
     Samples,
     ScaleSettings,
 )
 
-SOURCES = {RAW_IMAGE: 'depth', COMPRESSED_IMAGE: 'depth'}
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+LASER_SCAN = 'sensor_msgs/msg/LaserScan'
+SOURCES = {
+    RAW_IMAGE: 'depth',
+    COMPRESSED_IMAGE: 'depth',
+    POINT_CLOUD: 'points',
+    LASER_SCAN: 'points',
+}
 """The value of `scale.source` for the type of a topic."""
 
 
@@ -51,8 +66,9 @@ class RecordedScale:
         self.settings = replace(settings, scale_source=SOURCES[self.topic.type])
         self.online = OnlineScale(used)
         self._bag = bag
-        self._read = _depth_reader(bag, self.topic)
-        self._records = bag.records(self.topic.name)
+        self._transforms = TransformBuffer()
+        self._read = self._reader()
+        self._records = bag.records(self.topic.name, *transform_topics(bag))
         self._next = self._advance()
 
     def observe(self, frame: Frame, depth: DepthFrame) -> Metres:
@@ -74,7 +90,12 @@ class RecordedScale:
 
     def _refer(self, record: Record) -> None:
         try:
-            self.online.refer(self._read(self._bag.message(record)))
+            message = self._bag.message(record)
+            if record.topic == self.topic.name:
+                self.online.refer(self._read(message))
+                return
+            for parent, child, stamp_ns, pose in transforms_of(message):
+                self._transforms.add(parent, child, stamp_ns, pose, is_static(record.topic))
         except (BagError, InputError) as error:
             self.online.refuse(str(error))
 
@@ -85,6 +106,17 @@ class RecordedScale:
             # Reading the images finds the same damage and reports it.
             return None
 
+    def _reader(self) -> Callable[[Any], Reference]:
+        if self.settings.scale_source == 'depth':
+            return _depth_reader(self._bag, self.topic)
+        read_points_of = read_scan if self.topic.type == LASER_SCAN else read_points
+
+        def read(message: Any) -> PointReference:
+            points, frame_id = read_points_of(message), message.header.frame_id
+            return PointReference.of(points, header_stamp_ns(message), frame_id, self._transforms)
+
+        return read
+
 
 def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> Topic:
     """
@@ -93,8 +125,14 @@ def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> T
     :raises BagError: there is no such topic, or several match.
     :raises ConfigError: the named topic is not what `scale.source` needs.
     """
-    topic = bag.topic(name) if name else find_depth_topic(bag)
-    source, wanted = SOURCES.get(topic.type), settings.scale_source
+    wanted = settings.scale_source
+    if name:
+        topic = bag.topic(name)
+    elif wanted == 'points':
+        topic = find_topic(bag, (POINT_CLOUD, LASER_SCAN), option='--scale-from')
+    else:
+        topic = find_depth_topic(bag)
+    source = SOURCES.get(topic.type)
     if source is None or wanted not in ('none', source):
         expected = ', '.join(kind for kind, each in SOURCES.items() if wanted in ('none', each))
         raise ConfigError(f'{topic} cannot give the scale; expected a topic of type {expected}')
@@ -122,8 +160,7 @@ def _depth_reader(bag: BagReader, topic: Topic) -> Callable[[Any], Reference]:
     pinhole = None if camera is None else camera.with_lens(Lens())
 
     def read(message: Any) -> DepthReference:
-        depth, head = read_depth(message), message.header
-        stamp_ns = head.stamp.sec * 10**9 + head.stamp.nanosec
-        return DepthReference.of(depth, stamp_ns, head.frame_id, pinhole)
+        depth, frame_id = read_depth(message), message.header.frame_id
+        return DepthReference.of(depth, header_stamp_ns(message), frame_id, pinhole)
 
     return read

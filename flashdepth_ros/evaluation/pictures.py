@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.camera.geometry import Float32, edge_mask
-from flashdepth_ros.evaluation.lidar import local_minimum
+from flashdepth_ros.camera.projection import local_minimum
 from flashdepth_ros.messages import colorize
 from flashdepth_ros.presentation import DepthRange
 

@@ -12,13 +12,14 @@ from flashdepth_ros.bags import BagReader, Topic
 from flashdepth_ros.bags.track import Track
 from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Float32, Float64, Intrinsics, back_project, rays
+from flashdepth_ros.camera.pose import rigid
+from flashdepth_ros.camera.projection import depth_of_points
 from flashdepth_ros.camera.sampling import stride_for, subsampled_intrinsics
 from flashdepth_ros.errors import BagError, InputError
-from flashdepth_ros.evaluation.lidar import depth_of_points, read_points
 from flashdepth_ros.evaluation.pairing import Pair, paired_messages
 from flashdepth_ros.evaluation.protocol import Protocol
-from flashdepth_ros.evaluation.transforms import TransformTree, rigid
-from flashdepth_ros.messages import read_depth
+from flashdepth_ros.evaluation.transforms import TransformTree
+from flashdepth_ros.messages import read_depth, read_points
 
 #: Minimum cosine of the angle between the optical axes of two cameras with a common view.
 _COMMON_VIEW = 0.5

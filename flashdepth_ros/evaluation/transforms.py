@@ -9,37 +9,26 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from flashdepth_ros.bags import BagReader
 from flashdepth_ros.bags.runs import Int64, Run, split_runs
+from flashdepth_ros.bags.transforms import (
+    header_stamp_ns,
+    is_static,
+    pose_of,
+    transform_topics,
+    transforms_of,
+)
+from flashdepth_ros.camera.geometry import Float64
+from flashdepth_ros.camera.pose import Pose, chain_of_frames, interpolate, rigid
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.evaluation.damage import until_damage
 
-Float64 = npt.NDArray[np.float64]
-Pose = tuple[float, ...]
-
-TRANSFORM_TYPES = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
 ODOMETRY = 'nav_msgs/msg/Odometry'
-STATIC = 'tf_static'
 #: How long before the first and after the last sample of a moving frame its pose is still used.
 _EXTRAPOLATION_NS = 100_000_000
 #: A pose that changes less (m, or a component of the quaternion) is constant.
 _SAME_POSE = 1e-6
-
-
-def rigid(pose: npt.ArrayLike) -> Float64:
-    """Return the matrix (4, 4) of x, y, z in metres and a quaternion x, y, z, w of any norm."""
-    px, py, pz, *quaternion = np.asarray(pose, np.float64).tolist()
-    x, y, z, w = (q / math.hypot(*quaternion) for q in quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), px],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), py],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), pz],
-            [0.0, 0.0, 0.0, 1.0],
-        ]
-    )
 
 
 @dataclass
@@ -94,7 +83,7 @@ class _Edge:
         after = int(np.searchsorted(times, time_ns).clip(1, len(times) - 1))
         gap = int(times[after] - times[after - 1])
         fraction = min(max((time_ns - int(times[after - 1])) / gap, 0.0), 1.0)
-        return rigid(_interpolate(poses[after - 1], poses[after], fraction))
+        return rigid(interpolate(poses[after - 1], poses[after], fraction))
 
 
 def _run_at(runs: list[Run], time_ns: int | None, recorded_ns: int) -> Run:
@@ -174,11 +163,11 @@ class TransformTree:
         return np.asarray(np.linalg.inv(to_common[1]) @ to_common[0])
 
     def _chain(self, frame: str) -> list[str]:
-        chain = [frame.lstrip('/')]
-        # A cycle of frames must not cause an endless loop.
-        while (edge := self._edges.get(chain[-1])) and edge.poses and edge.parent not in chain:
-            chain.append(edge.parent)
-        return chain
+        return chain_of_frames(frame, self._parent)
+
+    def _parent(self, frame: str) -> str | None:
+        edge = self._edges.get(frame)
+        return None if edge is None or not edge.poses else edge.parent
 
 
 def read_transforms(bag: BagReader, odometry: str = '') -> TransformTree:
@@ -191,17 +180,16 @@ def read_transforms(bag: BagReader, odometry: str = '') -> TransformTree:
     :raises BagError: the topic does not exist.
     """
     tree = TransformTree()
-    for name in _names(bag, TRANSFORM_TYPES):
-        always = name.rpartition('/')[2] == STATIC
+    for name in transform_topics(bag):
         for recorded_ns, message in _messages(bag, name):
-            for each in message.transforms:
-                pose = _pose(each.transform.translation, each.transform.rotation)
-                tree.add(_frames(each), (_stamp_ns(each), recorded_ns), pose, always)
-    odometries = [bag.topic(odometry).name] if odometry else _names(bag, (ODOMETRY,))
+            for parent, child, stamp_ns, pose in transforms_of(message):
+                tree.add((parent, child), (stamp_ns, recorded_ns), pose, is_static(name))
+    odometries = [bag.topic(odometry).name] if odometry else _odometries(bag)
     if len(odometries) == 1:
         for recorded_ns, message in _messages(bag, odometries[0]):
-            pose = _pose(message.pose.pose.position, message.pose.pose.orientation)
-            tree.add(_frames(message), (_stamp_ns(message), recorded_ns), pose)
+            pose = pose_of(message.pose.pose.position, message.pose.pose.orientation)
+            frames = message.header.frame_id, message.child_frame_id
+            tree.add(frames, (header_stamp_ns(message), recorded_ns), pose)
     return tree
 
 
@@ -214,33 +202,5 @@ def _messages(bag: BagReader, name: str) -> Iterator[tuple[int, Any]]:
             continue
 
 
-def _frames(message: Any) -> tuple[str, str]:
-    return message.header.frame_id, message.child_frame_id
-
-
-def _names(bag: BagReader, types: tuple[str, ...]) -> list[str]:
-    return [topic.name for topic in bag.topics if topic.type in types and topic.count]
-
-
-def _stamp_ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
-
-
-def _pose(position: Any, rotation: Any) -> Pose:
-    quaternion = (rotation.x, rotation.y, rotation.z, rotation.w)
-    return (position.x, position.y, position.z, *quaternion)
-
-
-def _interpolate(first: Float64, second: Float64, fraction: float) -> Float64:
-    """Return the pose (7,) at a fraction of the way from the first to the second."""
-    rotations = [pose[3:] / np.linalg.norm(pose[3:]) for pose in (first, second)]
-    cosine = float(rotations[0] @ rotations[1])
-    if cosine < 0:  # q and -q are the same rotation; the nearer one gives the shorter way
-        rotations[1], cosine = -rotations[1], -cosine
-    angle = math.acos(min(cosine, 1.0))
-    weights = (1 - fraction, fraction)
-    if angle > 1e-6:
-        weights = (math.sin((1 - fraction) * angle), math.sin(fraction * angle))
-    position = (1 - fraction) * first[:3] + fraction * second[:3]
-    rotation = weights[0] * rotations[0] + weights[1] * rotations[1]
-    return np.concatenate((position, rotation))
+def _odometries(bag: BagReader) -> list[str]:
+    return [topic.name for topic in bag.topics if topic.type == ODOMETRY and topic.count]

@@ -15,6 +15,7 @@ from flashdepth_ros.messages.compressed_depth import compress_depth
 from flashdepth_ros.messages.depth import DEPTH_ENCODINGS, depth_data, read_depth
 from flashdepth_ros.messages.encodings import ENCODINGS, ImageMessage, read_rgb
 from flashdepth_ros.messages.image_reader import ImageReader, check_bits
+from flashdepth_ros.messages.points import read_points, read_scan
 from flashdepth_ros.messages.preview import colorize
 
 __all__ = [
@@ -34,5 +35,7 @@ __all__ = [
     'depth_data',
     'read_compressed',
     'read_depth',
+    'read_points',
     'read_rgb',
+    'read_scan',
 ]

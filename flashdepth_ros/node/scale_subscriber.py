@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from rclpy.node import Node
 
+from flashdepth_ros.node.depth_source import DepthSource
 from flashdepth_ros.node.parameters import Parameters
-from flashdepth_ros.node.scale_sources import DepthSource
+from flashdepth_ros.node.points_source import PointsSource
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.scale import FrameView, Metres, OnlineScale
@@ -18,7 +19,10 @@ from flashdepth_ros.runtime.scale import FrameView, Metres, OnlineScale
 if TYPE_CHECKING:
     from flashdepth_ros.node.outputs import Source
 
-SOURCES = {'depth': DepthSource}
+SOURCES: dict[str, type[DepthSource] | type[PointsSource]] = {
+    'depth': DepthSource,
+    'points': PointsSource,
+}
 _NONE = 'none'
 
 
@@ -33,7 +37,7 @@ class ScaleSubscriber:
         self._node, self._transport, self._prefix = node, transport, prefix
         self._parameters = Parameters()
         self._online = OnlineScale()
-        self._source: DepthSource | None = None
+        self._source: DepthSource | PointsSource | None = None
         self._since_s: float | None = None
         self._warned: set[str] = set()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 import struct
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,15 @@ class CompressedImageView:
     frame_id: str
     format: str
     data: memoryview
+
+
+class Transform(NamedTuple):
+    """A geometry_msgs/TransformStamped: x, y, z in metres and the quaternion x, y, z, w."""
+
+    stamp_ns: int
+    frame_id: str
+    child_frame_id: str
+    pose: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,20 @@ def read_compressed_image(raw: bytes) -> CompressedImageView:
     reader = _Reader(raw, 'CompressedImage')
     stamp_ns, frame_id = reader.header()
     return CompressedImageView(stamp_ns, frame_id, reader.string('format'), reader.octets('data'))
+
+
+def read_transforms(raw: bytes) -> list[Transform]:
+    """
+    Return the transforms of a serialised tf2_msgs/TFMessage.
+
+    :raises InputError: the bytes are not plain CDR, end too early, or hold text that is not UTF-8.
+    """
+    reader = _Reader(raw, 'TFMessage')
+    count = reader.uint32('transforms')
+    return [
+        Transform(*reader.header(), reader.string('child_frame_id'), reader.doubles('pose', 7))
+        for _ in range(count)
+    ]
 
 
 def write_image(image: ImageView) -> bytes:
@@ -205,6 +229,9 @@ class _Reader:
             return text[:-1].decode()
         except UnicodeDecodeError as error:
             raise InputError(f'{self._kind}: {field} is not UTF-8 text: {error}') from error
+
+    def doubles(self, field: str, count: int) -> tuple[float, ...]:
+        return struct.unpack(f'{self._order}{count}d', self._take(8 * count, 8, field))
 
     def octets(self, field: str) -> memoryview:
         return self._take(self.uint32(field), 1, field)

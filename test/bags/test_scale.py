@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from flashdepth_ros.bags import BagReader, BagWriter
+from flashdepth_ros.bags import BagReader, BagWriter, build_message, header
+from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
+from flashdepth_ros.camera.pose import rigid
 from flashdepth_ros.cli import main
 from flashdepth_ros.messages import read_depth
-from support.evaluation_bags import depth_image
+from support.evaluation_bags import cloud, depth_image, transforms
 from support.evaluation_runs import scores
 from support.node_process import golden_weights
 from support.recordings import camera_messages, stamp_of, write
@@ -76,6 +78,52 @@ def test_infer_follows_the_reference_as_it_was_recorded(tmp_path, plain, model, 
     with BagReader(out) as written:
         assert written.custom_data['scale_from'] == REFERENCE
         assert written.custom_data['scale.source'] == 'depth'
+
+
+def write_points(path, plain, scan):
+    """Write images, and points through /tf_static whose metres are the model's times `FACTOR`."""
+    height, width = SIZE
+    camera = Intrinsics(width, height, 60.0, 60.0, (width - 1) / 2, (height - 1) / 2)
+    directions = rays(camera)
+    with BagWriter(path) as target:
+        pose = (0.0, 0.0, 0.0, 0.5, -0.5, 0.5, 0.5)
+        target.write('/tf_static', transforms(('camera', 'lidar', 0, pose)), 0)
+        to_lidar = np.linalg.inv(rigid(pose))[:3, :3]
+        for index, (topic, message) in enumerate(camera_messages(FRAMES, SIZE)):
+            stamp = stamp_of(index // 2)
+            if topic.endswith('image_raw'):
+                depth = (FACTOR * plain[index // 2]).astype(np.float32)
+                points = back_project(depth, directions).reshape(-1, 3) @ to_lidar.T
+                reference = (laser_scan if scan else cloud)(points, 'lidar', stamp)
+                target.write('/lidar', reference, stamp)
+            target.write(topic, message, stamp)
+    return path
+
+
+def laser_scan(points, frame_id, stamp):
+    """Return a scan of the points nearest to the plane of the scanner."""
+    angles = np.linspace(-0.5, 0.5, 81)
+    flat = points[np.abs(points[:, 2]) < 0.01 * np.abs(points[:, 0])]
+    own = np.arctan2(flat[:, 1], flat[:, 0])
+    nearest = np.abs(own - angles[:, None]).argmin(axis=1)
+    return build_message(
+        'sensor_msgs/msg/LaserScan',
+        header=header(stamp, frame_id),
+        angle_min=-0.5,
+        angle_max=0.5,
+        angle_increment=1 / 80,
+        range_max=100.0,
+        ranges=np.hypot(*flat[nearest, :2].T).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_points_through_tf_are_a_reference_too(tmp_path, plain, model, scan, capsys):
+    bag = write_points(tmp_path / 'bag', plain, scan)
+    options = ('--scale-source', 'points')
+    assert main(['calibrate', str(bag), *model, *options]) == 0
+    value = float(capsys.readouterr().out.splitlines()[0].partition(': ')[2])
+    assert value == pytest.approx(FACTOR, rel=0.02)
 
 
 def test_calibrate_prints_the_line_for_the_parameter_file(tmp_path, plain, model, capsys):

@@ -9,15 +9,17 @@ from flashdepth_ros.bags import BagReader, BagWriter
 from flashdepth_ros.bags.track import Entry
 from flashdepth_ros.bags.view import View
 from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
+from flashdepth_ros.camera.pose import rigid
+from flashdepth_ros.camera.projection import depth_of_points
 from flashdepth_ros.camera.sampling import has_aspect, resample, subsample, subsampled_intrinsics
 from flashdepth_ros.errors import BagError, InputError
 from flashdepth_ros.evaluation.alignment import Fit
-from flashdepth_ros.evaluation.lidar import depth_of_points, read_points
 from flashdepth_ros.evaluation.map_file import MapFile
 from flashdepth_ros.evaluation.pairing import Pair
 from flashdepth_ros.evaluation.projected_points import ProjectedPoints, lidar_points
 from flashdepth_ros.evaluation.protocol import Protocol
-from flashdepth_ros.evaluation.transforms import TransformTree, read_transforms, rigid
+from flashdepth_ros.evaluation.transforms import TransformTree, read_transforms
+from flashdepth_ros.messages import read_points
 from support.evaluation_bags import (
     CAMERA,
     CAMERA_64,

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import cloud_message, image_message
+from support.tf_publisher import serialised
 
 STAMP_NS = 1_700_000_000_123_456_789
 # Lengths of text and data for every alignment.
@@ -63,6 +64,17 @@ def test_serialised_images_are_read():
     for image in views():
         assert cdr.read_image(serialize_message(image_message(image))) == image
         assert cdr.read_image(big_endian(image)) == image
+
+
+def test_serialised_transforms_are_read_or_refused():
+    pose = (0.1, -2.0, 3.5, 0.5, -0.5, 0.5, 0.5)
+    expected = [cdr.Transform(STAMP_NS, text, f'{text}b', pose) for text in TEXTS]
+    raw = serialised(*((each.frame_id, each.child_frame_id, STAMP_NS, pose) for each in expected))
+    assert cdr.read_transforms(raw) == expected
+    assert cdr.read_transforms(serialised()) == []
+    for length in range(len(raw)):
+        with pytest.raises(InputError):
+            cdr.read_transforms(raw[:length])
 
 
 def test_pixels_are_not_copied():

@@ -16,7 +16,14 @@ from flashdepth_ros.runtime.scale import (
     fit_samples,
 )
 from flashdepth_ros.runtime.setting_description import update
-from support.scale_streams import RATE_HZ, predicted, reference, stamp_at, true_depth, view
+from support.scale_streams import (
+    RATE_HZ,
+    predicted,
+    reference,
+    stamp_at,
+    true_depth,
+    view,
+)
 
 SETTINGS = ScaleSettings(scale_source='depth')
 FACTORS = (0.3, 0.7, 1.0, 3.0)

@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from flashdepth_ros.camera.calibration import Camera
+from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
+from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.runtime.scale import DepthReference, FrameView
 
 SIZE = (120, 160)
+FOCAL = 250.0
 RATE_HZ = 10.0
 
 
@@ -40,5 +44,21 @@ def reference(seconds, outliers=0.01, size=(60, 80), frame_id='camera', late_s=0
     return DepthReference.of(depth.astype(np.float32), stamp_at(seconds + late_s), frame_id)
 
 
-def view(seconds, factor, frame_id='camera', **changes):
-    return FrameView.of(predicted(seconds, factor, **changes), stamp_at(seconds), frame_id)
+def view(seconds, factor, frame_id='camera', camera=None, **changes):
+    inverse = predicted(seconds, factor, **changes)
+    return FrameView.of(inverse, stamp_at(seconds), frame_id, camera)
+
+
+def camera(focal=FOCAL):
+    """Return the camera of the frames, at twice their size."""
+    height, width = (2 * each for each in SIZE)
+    pinhole = Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+    return Camera(None, pinhole, Lens())
+
+
+def true_points(seconds, stride=3):
+    """Return points (N, 3) of the scene in the optical frame, with a few outliers."""
+    size = tuple(2 * each for each in SIZE)
+    depth = true_depth(seconds, size)[::stride, ::stride].copy()
+    depth.ravel()[::97] *= 0.4
+    return back_project(depth, rays(camera().pinhole, stride)).reshape(-1, 3).astype(np.float64)

@@ -7,6 +7,7 @@ over time. Live node and recordings use the same classes; nothing here needs ROS
 
 from flashdepth_ros.runtime.scale.fit import Samples, Scale, ScaleFit, fit_samples
 from flashdepth_ros.runtime.scale.online import Metres, OnlineScale
+from flashdepth_ros.runtime.scale.points import PointReference
 from flashdepth_ros.runtime.scale.reference import DepthReference, Reference
 from flashdepth_ros.runtime.scale.settings import ScaleSettings
 from flashdepth_ros.runtime.scale.view import FrameView
@@ -16,6 +17,7 @@ __all__ = [
     'FrameView',
     'Metres',
     'OnlineScale',
+    'PointReference',
     'Reference',
     'Samples',
     'Scale',

@@ -21,8 +21,8 @@ class ScaleSettings(Settings):
     scale_source: str = setting(
         'none',
         'what metres are fitted to while images arrive: none: nothing, depth.scale stays; depth: '
-        'a depth image on scale/depth',
-        choices=('none', 'depth'),
+        'depth images on scale/depth; points: a cloud on scale/points or a scan on scale/scan',
+        choices=('none', 'depth', 'points'),
     )
     scale_model: str = setting(
         'scale',

@@ -1,56 +1,16 @@
-"""Depth of lidar points projected into the image."""
+"""Depth of points that another sensor has measured, projected into the image."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import cv2
 import numpy as np
 
 from flashdepth_ros.camera.geometry import Float32, Float64, Intrinsics, project
-from flashdepth_ros.errors import InputError
 
-#: Supported sensor_msgs/PointField datatypes of coordinates.
-_COORDINATES = {7: 'f4', 8: 'f8'}
 #: A point this many times farther than a neighbouring point is occluded from the camera.
 _OCCLUSION_RATIO = 1.3
 #: Radius of the neighbourhood, as a fraction of the image width.
 _NEIGHBOURHOOD = 0.01
-
-
-def read_points(cloud: Any) -> Float64:
-    """
-    Return the finite points (N, 3) of a sensor_msgs/PointCloud2.
-
-    :raises InputError: it has no float x, y, z of 32 or 64 bits, or its data is truncated.
-    """
-    fields = {field.name: field for field in cloud.fields}
-    axes = [fields[axis] for axis in 'xyz' if axis in fields]
-    if len(axes) < 3 or any(field.datatype not in _COORDINATES for field in axes):
-        raise InputError(
-            f'point cloud with the fields {", ".join(fields)}; expected x, y and z as FLOAT32 or '
-            'FLOAT64'
-        )
-    count, order = cloud.width * cloud.height, '>' if cloud.is_bigendian else '<'
-    data = np.frombuffer(memoryview(cloud.data), np.uint8)
-    row_bytes = cloud.point_step * cloud.width
-    if cloud.row_step * cloud.height > data.size or row_bytes > cloud.row_step:
-        raise InputError(
-            f'point cloud of {cloud.width} x {cloud.height} points of {cloud.point_step} bytes, '
-            f'but {data.size} bytes of data: the data is truncated'
-        )
-    rows = data[: cloud.row_step * cloud.height].reshape(cloud.height, cloud.row_step)
-    point = np.dtype(
-        {
-            'names': list('xyz'),
-            'formats': [order + _COORDINATES[field.datatype] for field in axes],
-            'offsets': [field.offset for field in axes],
-            'itemsize': cloud.point_step,
-        }
-    )
-    packed = np.ascontiguousarray(rows[:, :row_bytes]).view(point)
-    points = np.stack([packed[axis].reshape(count).astype(np.float64) for axis in 'xyz'], axis=-1)
-    return np.asarray(points[np.isfinite(points).all(axis=1)])
 
 
 def depth_of_points(

@@ -1,8 +1,7 @@
-"""The subscriptions of each source of the scale."""
+"""The subscription to depth images that the scale is fitted to."""
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from rclpy.clock import Clock, ClockType
@@ -15,6 +14,7 @@ from flashdepth_ros.camera.camera_info import is_rectified, read_pinhole, rectif
 from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_depth
+from flashdepth_ros.node.arrivals import Arrivals
 from flashdepth_ros.ros.transport import AnyImage, MessageInfo, Transport
 from flashdepth_ros.ros.wiring import Input, create_input, image_qos, info_qos
 from flashdepth_ros.runtime.scale import DepthReference, OnlineScale
@@ -43,7 +43,7 @@ class DepthSource:
             CompressedImage: _compressed_topic(node, prefix),
         }
         self._subscriptions: dict[type, Subscription] = {}
-        self._arrived_s = -float('inf')
+        self._arrivals = Arrivals(node, tuple(self._topics.values()), DEPTH)
         self._camera: Intrinsics | None = None
         info = Input(CameraInfo, prefix + CAMERA_INFO, info_qos())
         self._info = create_input(node, info, self._receive_info)
@@ -60,14 +60,7 @@ class DepthSource:
 
     def silence(self, timeout_s: float) -> str:
         """Return why no reference has arrived for this time; '' if one has."""
-        if time.monotonic() - self._arrived_s <= timeout_s:
-            return ''
-        raw = self._topics[Image]
-        counts = {topic: self._node.count_publishers(topic) for topic in self._topics.values()}
-        if not any(counts.values()):
-            return f'no publisher on {raw}: remap {DEPTH} to a depth topic'
-        topic = next(topic for topic, count in counts.items() if count)
-        return f'nothing arrives on {topic}, which has {counts[topic]} publisher(s)'
+        return self._arrivals.silence(timeout_s)
 
     def _check_graph(self) -> None:
         """Subscribe to compressed images only while there are no raw ones."""
@@ -87,7 +80,7 @@ class DepthSource:
             )
 
     def _receive(self, image: AnyImage, _: MessageInfo) -> None:
-        self._arrived_s = time.monotonic()
+        self._arrivals.count()
         try:
             depth = read_depth(image)
         except InputError as error:
@@ -100,7 +93,7 @@ class DepthSource:
         self._online.refer(reference)
 
     def _refuse(self, error: InputError, _: MessageInfo) -> None:
-        self._arrived_s = time.monotonic()
+        self._arrivals.count()
         self._online.refuse(str(error))
 
     def _receive_info(self, info: Any) -> None:

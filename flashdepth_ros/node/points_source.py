@@ -1,0 +1,69 @@
+"""The subscriptions to points that the scale is fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import LaserScan, PointCloud2
+
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.messages import read_points, read_scan
+from flashdepth_ros.node.arrivals import Arrivals
+from flashdepth_ros.ros.stamps import to_nanoseconds
+from flashdepth_ros.ros.transform_listener import TransformListener
+from flashdepth_ros.ros.transport import Transport
+from flashdepth_ros.ros.wiring import Input, create_input, image_qos
+from flashdepth_ros.runtime.scale import OnlineScale, PointReference
+
+POINTS, SCAN = 'scale/points', 'scale/scan'
+
+
+class PointsSource:
+    """A point cloud or a laser scan of any sensor that tf connects to the camera."""
+
+    topics: ClassVar[tuple[str, ...]] = (POINTS, SCAN)
+
+    def __init__(
+        self, node: Node, transport: Transport, online: OnlineScale, prefix: str = ''
+    ) -> None:
+        self._node, self._online = node, online
+        self._transforms = TransformListener(node, raw=transport.raw)
+        names = tuple(node.resolve_topic_name(prefix + each) for each in self.topics)
+        self._arrivals = Arrivals(node, names, f'{POINTS} or {SCAN}')
+        self._subscriptions = [
+            self._subscribe(PointCloud2, prefix + POINTS, read_points),
+            self._subscribe(LaserScan, prefix + SCAN, read_scan),
+        ]
+
+    def close(self) -> None:
+        """Remove the subscriptions."""
+        self._transforms.close()
+        for each in self._subscriptions:
+            self._node.destroy_subscription(each)
+        self._subscriptions.clear()
+
+    def silence(self, timeout_s: float) -> str:
+        """Return why no reference has arrived for this time; '' if one has."""
+        return self._arrivals.silence(timeout_s) or self._transforms.problem
+
+    def _subscribe(self, kind: type, topic: str, read: Callable[[Any], Any]) -> Any:
+        def receive(message: Any) -> None:
+            self._arrivals.count()
+            stamp = message.header.stamp
+            try:
+                reference = PointReference.of(
+                    read(message),
+                    to_nanoseconds(stamp.sec, stamp.nanosec),
+                    message.header.frame_id,
+                    self._transforms.buffer,
+                )
+            except InputError as error:
+                self._online.refuse(str(error))
+            else:
+                self._online.refer(reference)
+
+        what = Input(kind, topic, image_qos(ReliabilityPolicy.BEST_EFFORT))
+        return create_input(self._node, what, receive)
