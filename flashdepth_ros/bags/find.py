@@ -32,7 +32,7 @@ def find_topic(
     types: Collection[str],
     name: str = '',
     matches: Callable[[Any], bool] = lambda _: True,
-    other_than: str = '',
+    is_other: Callable[[str], bool] = lambda _: False,
     option: str = '',
 ) -> Topic:
     """
@@ -41,7 +41,7 @@ def find_topic(
     A topic below another one that matches, such as image_raw/compressed, is a copy of that.
 
     :param matches: return whether the first valid message of a topic has the wanted content.
-    :param other_than: the name of a topic that matches only by name.
+    :param is_other: return whether the topic of a name matches only if that name is given.
     :param option: what selects a topic by name on the command line.
     :raises BagError: no topic matches, or several do, or the named topic has another type or no
         messages. The error lists the topics to choose from.
@@ -54,8 +54,8 @@ def find_topic(
                 f'{bag.path}: {topic} cannot be used; expected {_or(types)} with messages'
             )
         return topic
-    others = [topic for topic in candidates if topic.name != other_than]
-    matching = [topic for topic in others if first_valid(bag, topic, matches)]
+    expected = [topic for topic in candidates if not is_other(topic.name)]
+    matching = [topic for topic in expected if first_valid(bag, topic, matches)]
     # A compressed copy has the name of its original and a suffix.
     originals = tuple(f'{topic.name}/' for topic in matching)
     matching = [topic for topic in matching if not topic.name.startswith(originals)]
@@ -79,7 +79,9 @@ def find_image_topic(bag: BagReader, name: str = '') -> Topic:
     types = (RAW_IMAGE, COMPRESSED_IMAGE)
     namespace, depth, _ = bag.custom_data.get(PREDICTED, '').rpartition('depth/')
     preview = f'{namespace}{PREVIEW}' if depth else ''
-    return find_topic(bag, types, name, lambda m: not is_depth(m), preview, '--topic')
+    return find_topic(
+        bag, types, name, lambda m: not is_depth(m), lambda topic: topic == preview, '--topic'
+    )
 
 
 def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
@@ -90,14 +92,19 @@ def find_depth_topic(bag: BagReader, name: str = '') -> Topic:
     """
     predicted = bag.custom_data.get(PREDICTED, '')
     types = (RAW_IMAGE, COMPRESSED_IMAGE)
-    return find_topic(bag, types, name, is_depth, predicted, '--depth-topic')
+
+    def is_other(topic: str) -> bool:
+        return topic == predicted or _is_confidence(topic)
+
+    return find_topic(bag, types, name, is_depth, is_other, '--depth-topic')
 
 
 def find_predicted_topic(bag: BagReader, name: str = '') -> Topic:
     """Return the topic of depth images that `flashdepth infer` wrote; see `find_topic`."""
     name = name or bag.custom_data.get(PREDICTED, '')
     types = (RAW_IMAGE, COMPRESSED_IMAGE)
-    return find_topic(bag, types, name, is_depth, option='--predictions BAG,topic=NAME')
+    option = '--predictions BAG,topic=NAME'
+    return find_topic(bag, types, name, is_depth, _is_confidence, option)
 
 
 def find_camera_info_topic(bag: BagReader, image: Topic, name: str = '') -> Topic | None:
@@ -128,6 +135,11 @@ def is_depth(message: Any) -> bool:
     """Return whether an Image or CompressedImage contains depth instead of intensity or colour."""
     encoding = message.encoding if hasattr(message, 'encoding') else message.format
     return encoding.startswith(DEPTH_ENCODINGS) or 'compressedDepth' in encoding
+
+
+def _is_confidence(topic: str) -> bool:
+    """Return whether a topic has the confidence of depth, by its name: its encoding is depth's."""
+    return 'confidence' in topic.lower()
 
 
 def _first_frame_id(bag: BagReader, topic: Topic) -> str:

@@ -18,6 +18,8 @@ from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import Transport, compressed_message, stamp_message
 from flashdepth_ros.ros.wiring import create_output
+from flashdepth_ros.runtime import DepthFrame
+from flashdepth_ros.runtime.confidence import ConfidenceRater
 from flashdepth_ros.runtime.products import Products, RayCache
 from flashdepth_ros.runtime.scale import Scale
 
@@ -34,9 +36,9 @@ class Source:
 
 class Outputs:
     """
-    The publishers of depth, camera_info, cloud and preview, and of relative inverse depth.
+    The publishers of depth, camera_info, cloud, preview and confidence, and of inverse depth.
 
-    With `depth.output` relative, only inverse depth and its camera_info are published.
+    With `depth.output` relative, only inverse depth, its confidence and camera_info are published.
     """
 
     def __init__(self, scope: CameraScope, transport: Transport) -> None:
@@ -48,11 +50,13 @@ class Outputs:
         self._depth_compressed = _compressed_output(scope, 'depth/image', 'compressedDepth')
         self._color_compressed = _compressed_output(scope, 'depth/image_color', 'compressed')
         self._inverse = create_output(scope.node, Image, scope.topic('depth/inverse'))
+        self._confidence = create_output(scope.node, Image, scope.topic('depth/confidence'))
         self._all = (
             *(self._depth, self._camera_info, self._points, self._color, self._inverse),
-            *(self._depth_compressed, self._color_compressed),
+            *(self._depth_compressed, self._color_compressed, self._confidence),
         )
         self._rays = RayCache()
+        self._rater = ConfidenceRater()
 
     @property
     def has_subscribers(self) -> bool:
@@ -60,11 +64,7 @@ class Outputs:
         return any(publisher.get_subscription_count() for publisher in self._all)
 
     def publish(
-        self,
-        inverse_depth: npt.NDArray[np.float32],
-        source: Source,
-        parameters: Parameters,
-        scale: Scale | None,
+        self, frame: DepthFrame, source: Source, parameters: Parameters, scale: Scale | None
     ) -> None:
         """
         Publish one frame; its inverse depth (H, W) may differ in size from the image.
@@ -73,15 +73,25 @@ class Outputs:
         """
         if not self.has_subscribers:
             return
-        products = Products(inverse_depth, source, parameters, self._rays, scale)
+        inverse, confidence = frame.inverse_depth, self._rate(frame, parameters)
+        products = Products(inverse, source, parameters, self._rays, scale, confidence)
+        if confidence is not None and self._confidence.get_subscription_count():
+            self._publish_image(self._confidence, source, '32FC1', confidence)
         if parameters.depth_output == 'relative':
             if self._inverse.get_subscription_count():
-                self._publish_image(self._inverse, source, '32FC1', inverse_depth)
+                self._publish_image(self._inverse, source, '32FC1', inverse)
         elif scale is not None:
             self._publish_metres(products, source, parameters)
         # Last: in transport, a large message can displace a small one that was sent just before.
         if self._camera_info.get_subscription_count() and (fields := products.camera_info):
             self._camera_info.publish(_camera_info(fields, source))
+
+    def _rate(self, frame: DepthFrame, parameters: Parameters) -> npt.NDArray[np.float32] | None:
+        """Return the confidence (H, W) of a frame if any output needs it."""
+        filtered = parameters.points_min_confidence and self._points.get_subscription_count()
+        if not (filtered or self._confidence.get_subscription_count()):
+            return None
+        return self._rater.rate(frame.inverse_depth, frame.position)
 
     def _publish_metres(self, products: Products, source: Source, parameters: Parameters) -> None:
         if self._depth.get_subscription_count():

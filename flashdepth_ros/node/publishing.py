@@ -105,9 +105,7 @@ class PublishingThread:
         frame, stamp_ns = estimated.frame, estimated.source.stamp_ns
         parameters = estimated.parameters
         metres = self._publishers.scale.observe(frame, estimated.source, parameters)
-        self._publishers.outputs.publish(
-            frame.inverse_depth, estimated.source, parameters, metres.scale
-        )
+        self._publishers.outputs.publish(frame, estimated.source, parameters, metres.scale)
         times = FrameTimes(
             transport_ms=estimated.transport_ms,
             wait_ms=estimated.wait_ms,

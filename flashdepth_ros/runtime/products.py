@@ -61,6 +61,7 @@ class Products:
 
     :param rays: shared by all frames of a stream.
     :param scale: turns inverse depth into metres; None: `depth.scale` does.
+    :param confidence: (H, W), from `ConfidenceRater`; needed for `points.min_confidence`.
     """
 
     inverse_depth: Float32
@@ -68,6 +69,7 @@ class Products:
     settings: Settings
     rays: RayCache
     scale: Scale | None = None
+    confidence: Float32 | None = None
 
     @cached_property
     def depth(self) -> Float32:
@@ -105,15 +107,26 @@ class Products:
         intrinsics = None if self.camera is None else self.camera.intrinsics
         if intrinsics is None:
             return None
-        stride, threshold = self.settings.points_stride, self.settings.points_edge_threshold
-        strided = self.depth[::stride, ::stride]
-        if threshold > 0:
-            strided = strided.copy()
-            strided[edge_mask(self.depth, threshold, stride)] = np.nan
+        stride = self.settings.points_stride
+        strided = self._depth_of_points(stride)
         rgb = None
         if self.settings.points_color:
             rgb = _resized(self.image.rgb, self.depth.shape)[::stride, ::stride]
         return messages.cloud_data(strided, self.rays.get(intrinsics, stride), rgb)
+
+    def _depth_of_points(self, stride: int) -> Float32:
+        """Return the depth of every n-th pixel and row, NaN where no point is wanted."""
+        depth = self.depth[::stride, ::stride]
+        threshold, minimum = (
+            self.settings.points_edge_threshold,
+            self.settings.points_min_confidence,
+        )
+        if threshold > 0:
+            depth = np.where(edge_mask(self.depth, threshold, stride), np.float32(np.nan), depth)
+        if minimum > 0 and self.confidence is not None:
+            doubtful = self.confidence[::stride, ::stride] < minimum
+            depth = np.where(doubtful, np.float32(np.nan), depth)
+        return depth
 
     @cached_property
     def preview(self) -> UInt8:

@@ -107,6 +107,9 @@ class Settings:
         high=1e3,
         dynamic=True,
     )
+    points_min_confidence: float = setting(
+        0.0, 'points of less confidence are NaN; 0: off', high=1.0, dynamic=True
+    )
     color_min: float = setting(
         0.5, 'near end of the preview colour range, m', low=1e-3, high=FAR_M, dynamic=True
     )

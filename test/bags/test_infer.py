@@ -12,7 +12,9 @@ from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.cli import main
 from flashdepth_ros.errors import BagError
 from flashdepth_ros.messages import colorize, depth_data, read_depth, read_rgb
-from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime import DepthEstimator, ResetReason
+from flashdepth_ros.runtime.confidence import ConfidenceRater
+from flashdepth_ros.runtime.sequence import SequencePosition
 from support import recording_formats
 from support.node_process import golden_weights
 from support.recordings import LATER_NS, camera_messages, image, pattern, stamp_of, write
@@ -133,6 +135,24 @@ def test_points_match_depth_and_camera_info(bag, infer):
         np.testing.assert_array_equal(colours, pattern(index, SIZE)[::3, ::3])
 
 
+def test_confidence_is_written_and_filters_the_points(bag, infer, weights):
+    path = infer(bag, '--confidence', '--points', '--points-min-confidence', '0.4')
+    rater, clouds = ConfidenceRater(), read(path, '/points')
+    messages = read(path, '/depth/confidence')
+    assert stamps(messages) == stamps(clouds)
+    shares = []
+    for number, (message, cloud, inverse) in enumerate(
+        zip(messages, clouds, estimated(weights), strict=True)
+    ):
+        expected = rater.rate(inverse, SequencePosition(0, number, ResetReason.NONE))
+        np.testing.assert_array_equal(read_depth(message), expected)
+        points = np.frombuffer(cloud.data, np.float32).reshape(cloud.height, cloud.width, -1)
+        doubtful = expected[::4, ::4] < 0.4
+        assert np.isnan(points[doubtful][:, 2]).all()
+        shares.append(doubtful.mean())
+    assert 0 < np.mean(shares) < 1
+
+
 @pytest.mark.parametrize('compress', [[], ['--compress']])
 def test_mcap_library_reads_the_bag_with_its_embedded_definitions(bag, infer, compress):
     path = infer(bag, '--points', '--color', '--copy', *compress)
@@ -178,7 +198,7 @@ def test_conflicting_topics_need_a_namespace(bag, infer, tmp_path, capsys):
 def test_written_depth_is_distinguished_from_true_depth(infer, tmp_path):
     true_depth = image(0, encoding='16UC1', step=16, data=np.ones((6, 16), np.uint8))
     messages = [*camera_messages(FRAMES, SIZE), ('/cam/depth', true_depth)]
-    once = infer(write(tmp_path / 'truth', *messages), '--copy')
+    once = infer(write(tmp_path / 'truth', *messages), '--copy', '--confidence')
     twice = infer(once, '--topic', '/cam/image_raw', '--namespace', 'b', out='twice')
     with BagReader(once) as first, BagReader(twice) as second:
         assert find_predicted_topic(first).name == '/depth/image'

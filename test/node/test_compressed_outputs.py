@@ -5,15 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
 
 from flashdepth_ros.messages import read_compressed, read_depth
 from flashdepth_ros.node import outputs as outputs_module
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.outputs import Outputs, Source
-from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros.transport import choose_transport
-from support.ros_graph import best_effort_input
+from support.outputs_client import OutputsClient
 
 DEPTH = 'depth/image/compressedDepth'
 COLOR = 'depth/image_color/compressed'
@@ -22,35 +20,9 @@ INVERSE = np.linspace(0.02, 5.0, 24 * 32, dtype=np.float32).reshape(SIZE)
 SOURCE = Source(1_500_000_000, 'camera', np.zeros((*SIZE, 3), np.uint8), None)
 
 
-class Client:
-    """Receives topics of the outputs of one node."""
-
-    def __init__(self, graph):
-        self.graph = graph
-        node = graph.node('depth')
-        self.outputs = Outputs(CameraScope(node), choose_transport(node.get_logger()))
-        self.node = graph.node('client')
-
-    def receive(self, *topics, **parameters):
-        """Publish one frame until each topic has arrived; return the last messages."""
-        received = {topic: [] for topic in topics}
-        for topic, messages in received.items():
-            kind = CompressedImage if 'compressed' in topic else Image
-            what = best_effort_input(kind, topic)
-            self.node.create_subscription(kind, topic, messages.append, what.qos)
-
-        def publish_until_all_are_there():
-            settings = Parameters(**parameters)
-            self.outputs.publish(INVERSE, SOURCE, settings, settings.start_scale)
-            return all(received.values())
-
-        self.graph.spin_until(publish_until_all_are_there)
-        return [messages[-1] for messages in received.values()]
-
-
 @pytest.fixture
 def client(graph):
-    return Client(graph)
+    return OutputsClient(graph, INVERSE, SOURCE)
 
 
 @pytest.mark.parametrize('encoding', ['32FC1', '16UC1'])

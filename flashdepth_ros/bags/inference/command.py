@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--points', action='store_true', help='also write the point cloud')
     parser.add_argument('--color', action='store_true', help='also write the colour preview')
     parser.add_argument(
+        '--confidence', action='store_true', help='also write the confidence of depth'
+    )
+    parser.add_argument(
         '--copy',
         nargs='*',
         metavar='TOPIC',
@@ -71,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     settings = settings_from_arguments(arguments, ScaleSettings)
     relative = settings.depth_output == 'relative'
-    outputs = OutputTopics(arguments.namespace, arguments.points, arguments.color, relative)
+    outputs = OutputTopics(
+        arguments.namespace, arguments.points, arguments.color, arguments.confidence, relative
+    )
     options = InferOptions(
         bag=arguments.bag,
         output=arguments.output,

@@ -17,12 +17,14 @@ from flashdepth_ros.bags.writer import BagWriter
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.runtime import DepthFrame
+from flashdepth_ros.runtime.confidence import ConfidenceRater
 from flashdepth_ros.runtime.products import Products, RayCache
 from flashdepth_ros.runtime.scale import Scale
 from flashdepth_ros.runtime.settings import Settings
 
 CLOUD = 'sensor_msgs/msg/PointCloud2'
 DEPTH = 'depth/image'
+CONFIDENCE = 'depth/confidence'
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class OutputTopics:
     namespace: str = ''
     points: bool = False
     color: bool = False
+    confidence: bool = False
     relative: bool = False
     """Write relative inverse depth instead of depth in metres."""
 
@@ -65,6 +68,8 @@ class OutputTopics:
             names['points'] = CLOUD
         if self.color:
             names[PREVIEW] = RAW_IMAGE
+        if self.confidence:
+            names[CONFIDENCE] = RAW_IMAGE
         return {self.topic(name): type_name for name, type_name in names.items()}
 
 
@@ -75,6 +80,7 @@ class DepthBagWriter:
         """Write to an open bag; a topic is added with its first message."""
         self._bag, self._outputs, self._settings = bag, outputs, settings
         self._rays = RayCache()
+        self._rater = ConfidenceRater()
 
     def write(self, frame: Frame, depth: DepthFrame, scale: Scale | None = None) -> None:
         """
@@ -82,7 +88,12 @@ class DepthBagWriter:
 
         :param scale: turns inverse depth into metres; None: `depth.scale` does.
         """
-        products = Products(depth.inverse_depth, frame, self._settings, self._rays, scale)
+        confidence = None
+        if self._outputs.confidence or self._settings.points_min_confidence:
+            confidence = self._rater.rate(depth.inverse_depth, depth.position)
+        products = Products(
+            depth.inverse_depth, frame, self._settings, self._rays, scale, confidence
+        )
         if self._outputs.relative:
             self._write_image(INVERSE, frame, '32FC1', depth.inverse_depth)
         else:
@@ -93,6 +104,8 @@ class DepthBagWriter:
             self._write('points', frame, CLOUD, **_cloud_fields(cloud))
         if self._outputs.color:
             self._write_image(PREVIEW, frame, 'rgb8', products.preview)
+        if self._outputs.confidence and confidence is not None:
+            self._write_image(CONFIDENCE, frame, '32FC1', confidence)
 
     def _write_image(
         self, name: str, frame: Frame, encoding: str, pixels: npt.NDArray[Any]
