@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 import time
 
@@ -23,6 +24,7 @@ from flashdepth_ros.node.swapped_frames import SwappedFrames
 from flashdepth_ros.ros.transport import AnyImage
 from flashdepth_ros.runtime import DepthEstimator, DepthFrame, ResetReason, StaleFrameError
 from flashdepth_ros.runtime.depth_frame import PendingFrame
+from flashdepth_ros.runtime.memory import is_out_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,15 @@ class FrameProcessor:
         self._boundary = Boundary(self._logger)
 
     @property
-    def advice(self) -> str:
-        """What the user can do about unnecessary resets; '' if there are none."""
+    def warnings(self) -> Iterator[str]:
+        """What the user has to know, or can do about unnecessary resets."""
+        if self._advice:
+            yield self._advice
+        if self.resolution.warning:
+            yield self.resolution.warning
+
+    @property
+    def _advice(self) -> str:
         return self._swapped.advice(time.monotonic())
 
     def fail(self, error: BaseException) -> None:
@@ -69,6 +78,8 @@ class FrameProcessor:
         else:
             # The recurrent state may be inconsistent.
             self.estimator.reset(ResetReason.NON_FINITE)
+            if is_out_of_memory(error):
+                self.resolution.shrink()
             self._boundary.report('inference failed', error)
             reason = f'inference failed: {describe(error)}'
             self._stream.statistics.count_drop('failed', reason)
@@ -143,6 +154,6 @@ class FrameProcessor:
         if frame.reset_reason == ResetReason.NON_FINITE:
             self._logger.error(NETWORK_FAILED)
         self._swapped.observe(source.stamp_ns, frame.position.reset_reason, time.monotonic())
-        if not self._swaps_logged and self.advice:
+        if not self._swaps_logged and self._advice:
             self._swaps_logged = True
-            self._logger.warning(self.advice)
+            self._logger.warning(self._advice)

@@ -29,11 +29,12 @@ class Governor:
     It goes one step down when frames take longer than the period. It goes one step up when the
     predicted time of the next larger size is well below the period; the prediction assumes time
     proportional to pixels. Each step up that has to be reverted doubles the wait before the next.
+    Sizes for which memory does not suffice are not used again.
     """
 
     def __init__(self) -> None:
         self._target_rate = 0.0
-        self._step = 0
+        self._step = self._first_step = 0
         self._costs_ms: deque[float] = deque(maxlen=RAISE_FRAMES)
         self._frames = 0
         self._patience = 1
@@ -50,12 +51,20 @@ class Governor:
             return
         self._target_rate = rate
         self._patience, self._raised = 1, False
-        self._set_step(self._step if rate else 0)
+        self._set_step(self._step if rate else self._first_step)
 
     @property
     def share(self) -> float:
         """The current scale of the input's sides relative to full size."""
         return SHARES[self._step]
+
+    def forbid_current(self) -> bool:
+        """Never use the current size or a larger one again; return False if it is the smallest."""
+        if self._step == len(SHARES) - 1:
+            return False
+        self._first_step = self._step + 1
+        self._set_step(self._first_step)
+        return True
 
     def observe(self, cost_ms: float) -> bool:
         """Record the time of the last frame; return whether the size changes for the next one."""
@@ -79,7 +88,10 @@ class Governor:
             return self._step
         if statistics.median(recent) > budget_ms:
             return min(self._step + 1, len(SHARES) - 1)
-        if self._step and self._frames - SETTLE_FRAMES >= RAISE_FRAMES * self._patience:
+        if (
+            self._step > self._first_step
+            and self._frames - SETTLE_FRAMES >= RAISE_FRAMES * self._patience
+        ):
             growth = (SHARES[self._step - 1] / self.share) ** 2
             if growth * statistics.median(self._costs_ms) < RAISE_SHARE * budget_ms:
                 return self._step - 1

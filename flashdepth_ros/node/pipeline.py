@@ -149,8 +149,8 @@ class Pipeline:
 
     def _warnings(self, stream: CameraStream) -> Iterator[str]:
         worker = self._supervisor.worker
-        if worker is not None and (advice := worker.processor(stream).advice):
-            yield advice
+        if worker is not None:
+            yield from worker.processor(stream).warnings
         if self.configured:
             yield from stream.warnings
 

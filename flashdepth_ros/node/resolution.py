@@ -22,6 +22,8 @@ class Resolution:
         self._full = estimator.size
         self._governor = Governor()
         self._used: tuple[float, tuple[int, int]] | None = None
+        self.warning = ''
+        """That memory ran out, and which size is used since then; '' if it did not."""
 
     def prepare(self, target_rate: float, height: int, width: int) -> None:
         """Set the size for an image of height x width px and a rate in Hz; 0 = full size."""
@@ -41,6 +43,16 @@ class Resolution:
                 f'target_rate {self._governor.target_rate:g} Hz, a frame takes {cost_ms:.0f} ms: '
                 f'sides of the inference size from {before:.0%} to {self._governor.share:.0%}'
             )
+
+    def shrink(self) -> None:
+        """Use a smaller input from the next frame on, because memory ran out."""
+        before = self._governor.share
+        if self._governor.forbid_current():
+            self.warning = (
+                f'out of memory with {before:.0%} of the sides of the inference size: '
+                f'{self._governor.share:.0%} are used (lower inference.short_side to choose it)'
+            )
+            self._logger.error(self.warning)
 
     def restore(self) -> None:
         """Set the estimator back to its full size."""

@@ -13,6 +13,13 @@ _NEVER = 2**31 - 1
 _TOP_PAD = 2**28
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory of the process or of the device ran out, as PyTorch reports it."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return bool(names & {'MemoryError', 'OutOfMemoryError'}) or on_cpu
+
+
 def resident_bytes(pid: int | None = None) -> int:
     """
     Return the resident memory of a process, by default of this one.

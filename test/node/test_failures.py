@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from support.faulty_node import HANG, KEY_ERROR, REFUSED_S, SYSTEM_EXIT
+from support.faulty_node import HANG, KEY_ERROR, NO_MEMORY, REFUSED_S, SYSTEM_EXIT
 from support.node_bench import find_by_stamp, start_bench, values_of
 from support.node_process import golden_weights
 from support.paths import ROOT
@@ -85,6 +85,23 @@ def test_unexpected_error_drops_the_image_and_resets_the_state(bench, failure, n
     assert 'FLASHDEPTH_TRACEBACK=1' in line
     (timing,) = bench.process_all(bench.images, [image(bench)])
     assert timing['reset_reason'] == 'non_finite'
+
+
+def test_input_becomes_smaller_until_memory_suffices(bench):
+    before = bench.summary()
+    for number in range(1, 4):
+        bench.images.publish(image(bench, NO_MEMORY))
+        bench.wait_for(dropped_bad=str(int(before['dropped_bad']) + number))
+    timings = bench.process_all(bench.images, [image(bench, NO_MEMORY) for _ in range(2)])
+    assert [each['reset_reason'] for each in timings] == ['non_finite', '']
+    bench.spin_until(lambda: 'out of memory with 70% of the sides' in last(bench, 'message'))
+    assert last(bench, 'level') == DiagnosticStatus.WARN
+    assert last(bench, 'inference_size') == '98x70'
+    assert [line.split('with ')[1][:3] for line in lines_with(bench, 'out of memory with')] == [
+        '100',
+        '85%',
+        '70%',
+    ]
 
 
 def test_failing_callbacks_are_reported_and_the_next_ones_executed(bench):

@@ -121,3 +121,18 @@ def test_scaled_sizes_are_whole_patches_and_at_least_one():
     assert all(side % 14 == 0 for side in sides)
     assert sides[-1] == pytest.approx(448 * SHARES[-1], abs=14)
     assert scaled_size(full, 0.35, (28, 42)).for_image(480, 640, 448) == (14, 28)
+
+
+@pytest.mark.parametrize('target_rate', [0.0, 10.0])
+def test_a_size_that_is_forbidden_is_never_used_again(target_rate):
+    governor = Governor()
+    governor.target_rate = target_rate
+    shares = []
+    while governor.forbid_current():
+        shares.append(governor.share)
+        for _ in range(20 * RAISE_FRAMES):
+            governor.observe(0.1)
+        governor.target_rate = 0.0
+        assert governor.share == shares[-1]
+        governor.target_rate = target_rate
+    assert shares == list(SHARES[1:])

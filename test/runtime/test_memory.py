@@ -3,8 +3,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from flashdepth_ros.runtime.memory import resident_bytes, return_freed_memory
+from flashdepth_ros.runtime.memory import is_out_of_memory, resident_bytes, return_freed_memory
 
 BLOCK = 50_000_000
 PAGE = 4096
@@ -47,3 +48,14 @@ def test_freed_memory_is_returned():
     return_freed_memory()
     assert before - resident_bytes() > 50_000_000
     assert last.all()
+
+
+def test_out_of_memory_is_recognised():
+    with pytest.raises(RuntimeError) as on_cpu:
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(MemoryError) as in_numpy:
+        np.empty(2**60, np.uint8)
+    errors = [on_cpu.value, in_numpy.value, torch.OutOfMemoryError('CUDA out of memory')]
+    assert all(map(is_out_of_memory, errors))
+    others = [RuntimeError('mat1 and mat2 shapes cannot be multiplied'), OSError(12, 'no device')]
+    assert not any(map(is_out_of_memory, others))

@@ -1,19 +1,24 @@
 """
 A depth node whose parts fail on request.
 
-The estimator fails as the first pixel of an image says, a change of the parameter `reset.max_gap`
+The estimator fails as the first pixel of an image says, or runs out of memory with more than
+`PIXELS_MAX` of the network input; a change of the parameter `reset.max_gap`
 to `REFUSED_S` raises, and so does a callback of the executor, once.
 """
 
+import math
 import sys
 import threading
+
+import torch
 
 from flashdepth_ros.entry_point import run_process
 from flashdepth_ros.node import process, watchdog
 from flashdepth_ros.runtime.sequence import Sequence
 from flashdepth_ros.runtime.settings import create_estimator
 
-KEY_ERROR, SYSTEM_EXIT, HANG = 1, 2, 3
+KEY_ERROR, SYSTEM_EXIT, HANG, NO_MEMORY = 1, 2, 3, 4
+PIXELS_MAX = 98 * 70
 REFUSED_S = 13.0
 
 
@@ -42,6 +47,11 @@ def load(parameters):
             raise KeyError('missing')
         if failure == SYSTEM_EXIT:
             sys.exit(3)
+        if (
+            failure == NO_MEMORY
+            and math.prod(estimator.inference_size(*rgb.shape[:2])) > PIXELS_MAX
+        ):
+            raise torch.OutOfMemoryError('CUDA out of memory')
         if failure == HANG:
             threading.Event().wait()
         return prepare(rgb, *arguments)
