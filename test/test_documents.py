@@ -114,11 +114,13 @@ def launch_arguments(name):
 
 def test_every_launch_argument_is_documented():
     examples = (ROOT / 'doc' / 'examples.md').read_text()
-    depth, replay = (
+    calls = {'depth': '_argument'} | dict.fromkeys(('replay', 'demo'), 'DeclareLaunchArgument')
+    depth, replay, demo = (
         re.findall(rf"{call}\(\s*'(\w+)'", (ROOT / 'launch' / f'{name}.launch.py').read_text())
-        for name, call in (('depth', '_argument'), ('replay', 'DeclareLaunchArgument'))
+        for name, call in calls.items()
     )
     assert depth
     assert replay
+    assert demo
     listed = set(re.findall(r'`(\w+)`', examples.split('\n## Launch arguments\n')[1]))
-    assert {*depth, *replay} <= listed
+    assert {*depth, *replay, *demo} <= listed

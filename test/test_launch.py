@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import save_file
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from flashdepth_ros.bags import BagWriter, build_message, header, stamp
 from flashdepth_ros.network import create_model
@@ -66,6 +66,7 @@ def listener(ros_context):
         ('depth.launch.py', set()),
         ('multi_camera.launch.py', {'input_image_topics'}),
         ('replay.launch.py', {'bag', 'rate', 'loop', 'wait', 'topics'}),
+        ('demo.launch.py', {'kind', 'seed', 'rate', 'size'}),
     ],
 )
 def test_all_arguments_are_listed_and_described(file, own):
@@ -164,6 +165,7 @@ def rviz(tmp_path):
         ('depth.launch.py', [], None),
         ('depth.launch.py', ['rviz_frame:=base_link'], 'base_link'),
         ('replay.launch.py', ['rviz_frame:=base_link'], 'base_link'),
+        ('demo.launch.py', ['size:=96x72'], None),
     ],
 )
 def test_rviz_frame_is_passed_to_rviz(install, listener, tmp_path, bag, rviz, file, given, frame):
@@ -203,17 +205,22 @@ def bag(tmp_path):
 
 
 @pytest.fixture
-def replay(bag, tmp_path):
+def small_model(tmp_path):
+    """Return arguments for a small network with random weights that need not be compiled."""
+    model, weights, file = (
+        'flashdepth-tiny-l',
+        tmp_path / 'random.safetensors',
+        tmp_path / 'p.yaml',
+    )
+    save_file(create_model(model).state_dict(), weights)
+    file.write_text('/**: {ros__parameters: {engine: torch, device: cpu}}')
+    return [f'model:={model}', f'weights:={weights}', f'params_file:={file}']
+
+
+@pytest.fixture
+def replay(bag, small_model):
     """Return arguments that play the bag for a small network with random weights."""
-    model = 'flashdepth-tiny-l'
-    save_file(create_model(model).state_dict(), tmp_path / 'random.safetensors')
-    return [
-        f'bag:={bag}',
-        'rate:=0.5',
-        f'model:={model}',
-        f'weights:={tmp_path / "random.safetensors"}',
-        'device:=cpu',
-    ]
+    return [f'bag:={bag}', 'rate:=0.5', *small_model]
 
 
 def test_recording_is_replayed_from_the_beginning(install, listener, replay, tmp_path):
@@ -256,3 +263,31 @@ def failed_launch(install, file, arguments, folder):
     assert 'Traceback' not in run.stdout
     assert 'process started' not in run.stdout
     return line
+
+
+def test_demo_shows_the_depth_of_a_simulated_camera(install, listener, small_model, tmp_path):
+    depths, infos = [], []
+    listener.node.create_subscription(Image, '/robot/depth/image', depths.append, 2)
+    listener.node.create_subscription(CameraInfo, '/robot/depth/camera_info', infos.append, 2)
+    scene = ['kind:=mixed', 'seed:=28', 'size:=96x72', 'rate:=5', 'namespace:=robot']
+    with launched(install, 'demo.launch.py', [*scene, *small_model], tmp_path) as launch:
+        listener.wait(lambda: (depths and infos) or 'OpenGL' in launch.output(), launch)
+        if 'OpenGL' in launch.output():
+            pytest.skip('cannot render here')
+        variables = launch.environment_of('flashdepth')
+    assert (depths[0].width, depths[0].height) == (96, 72)
+    assert depths[0].header.frame_id == 'camera_optical_frame'
+    assert variables[TRANSPORTS]
+
+
+def test_failed_camera_ends_the_demo(install, small_model, tmp_path):
+    path = install / 'flashdepth_ros/share/flashdepth_ros/launch/demo.launch.py'
+    run = subprocess.run(
+        [sys.executable, '-c', LAUNCHER, path, 'size:=640', *small_model],
+        env=environment(install) | {'ROS_LOG_DIR': str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=START_S,
+    )
+    assert "size '640'; write it as 640x480" in run.stdout
