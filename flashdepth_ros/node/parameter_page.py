@@ -29,6 +29,9 @@ file of your own and pass it with `params_file:=FILE` to `ros2 launch` or with
     depth.max: 20.0
 ```
 
+`config/robot_cpu.yaml`, `jetson.yaml` and `desktop_gpu_2k.yaml` have what differs on such
+machines, with reasons.
+
 Parameters marked *any time* can be changed while the node runs, for example with
 `ros2 param set /flashdepth depth.scale 1.1`; the new value applies from the next image on. The
 others can be changed only while the node is unconfigured:
