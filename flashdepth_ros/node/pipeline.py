@@ -224,14 +224,18 @@ class Pipeline:
 
 
 def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
-    """Return the model, the purpose of its weights, the engine, the device and the precision."""
+    """Return model, purpose of its weights, engine, device, precision, input size and rate."""
     engine = estimator.engine
     # `purpose` describes the weights of the preset, not those of another file.
     purpose = '' if parameters.weights else _in_brackets(estimator.config.purpose)
     reason = _in_brackets(engine.reason)
+    height, width = _WARM_UP_SIZE
+    input_height, input_width = estimator.inference_size(height, width)
+    rate = f'{estimator.warm_rate_hz:.{0 if estimator.warm_rate_hz >= 10 else 1}f}'
     return (
         f'{parameters.model}{purpose}, {engine.name}{reason} on {engine.device} '
-        f'in {engine.precision}'
+        f'in {engine.precision}, about {rate} images/s of {width}x{height} '
+        f'(network input {input_width}x{input_height})'
     )
 
 

@@ -71,6 +71,8 @@ class DepthEstimator:
         self.sequence = Sequence(policy)
         self.transfer = _create_transfer(self.engine.device)
         self._is_only_stream = True
+        self.warm_rate_hz = 0.0
+        """Frames a second in the warm-up, from image to depth; 0: there was none."""
         self._state: State | None = None
         self._pending: PendingFrame | None = None
 
@@ -79,12 +81,14 @@ class DepthEstimator:
         self.sequence.request_reset(reason)
 
     def warm_up(self, height: int, width: int) -> None:
-        """Run two blank frames of this size so that the first real one is fast."""
+        """Run two blank frames of this size, so that the first real one is fast; time the last."""
         state, self._state = self._state, None
         blank = np.zeros((height, width, 3), np.uint8)
         for _ in range(2):
+            start_s = time.perf_counter()
             frame = self.transfer.upload(blank, self.inference_size(height, width))
             self.transfer.download(self._infer(frame), (height, width))()
+            self.warm_rate_hz = 1.0 / (time.perf_counter() - start_s)
         self._state = state
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:

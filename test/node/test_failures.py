@@ -96,7 +96,7 @@ def test_input_becomes_smaller_until_memory_suffices(bench):
     assert [each['reset_reason'] for each in timings] == ['non_finite', '']
     bench.spin_until(lambda: 'out of memory with 70% of the sides' in last(bench, 'message'))
     assert last(bench, 'level') == DiagnosticStatus.WARN
-    assert last(bench, 'inference_size') == '98x70'
+    bench.wait_for(inference_size='98x70')
     assert [line.split('with ')[1][:3] for line in lines_with(bench, 'out of memory with')] == [
         '100',
         '85%',

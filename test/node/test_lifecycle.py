@@ -1,5 +1,6 @@
 """The lifecycle of the node: transitions, parameter changes, failures and exit status."""
 
+import re
 import signal
 
 from lifecycle_msgs.msg import Transition
@@ -257,5 +258,8 @@ def test_first_line_gives_the_purpose_of_the_presets_weights(tmp_path, weights, 
         process.wait_for_line('configured')
         (line,) = process.lines
     purpose = '' if own_weights else f' ({PRESETS[preset].purpose})'
-    assert f'configured: {preset}{purpose}, torch on cpu in fp32, images from /image' in line
+    assert f'configured: {preset}{purpose}, torch on cpu in fp32, about ' in line
+    rate = re.search(r'about ([\d.]+) images/s of 640x480 \(network input 154x112\)', line)[1]
+    assert float(rate) > 0
+    assert 'images from /image, ' in line
     assert PRESETS[preset].purpose

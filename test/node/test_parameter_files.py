@@ -11,11 +11,8 @@ from flashdepth_ros.node.outputs import Outputs
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.ros.overrides import describe_ineffective
 from flashdepth_ros.ros.transport import choose_transport
-from flashdepth_ros.runtime.settings import (
-    ineffective_settings,
-    iter_settings,
-    missing_metres,
-)
+from flashdepth_ros.runtime.setting_description import iter_settings
+from flashdepth_ros.runtime.settings import ineffective_settings, missing_metres
 from support.paths import ROOT
 
 FILES = sorted(set((ROOT / 'config').glob('*.yaml')) - {ROOT / 'config' / 'depth.yaml'})
@@ -35,9 +32,9 @@ def test_there_is_a_file_for_each_class_of_machines():
 def test_a_node_takes_the_file_without_a_warning(graph, file):
     arguments = ['--ros-args', '--params-file', str(file)]
     node = graph.node('flashdepth', partial(Node, cli_args=arguments))
-    parameters.declare(node)
-    Outputs(node, choose_transport(node.get_logger()))
-    read = parameters.read(node)
+    scopes = parameters.declare(node)
+    Outputs(scopes[0], choose_transport(node.get_logger()))
+    read = parameters.read(node, scopes).common
     fields = {name: each.name for name, each, _ in iter_settings(Parameters)}
     assert {name: getattr(read, fields[name]) for name in values_in(file)} == values_in(file)
     assert not list(describe_ineffective(node, ['/image'], ['node', *arguments]))

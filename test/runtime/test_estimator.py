@@ -123,15 +123,6 @@ def test_without_temporal_state_every_frame_is_independent(weights):
     assert frames[1].frames_since_reset == 1
 
 
-def test_warm_up_does_not_change_the_state(weights):
-    cold, warm = create(weights), create(weights)
-    for index, image in enumerate(images(2)):
-        warm.warm_up(112, 140)
-        expected, frame = (e.estimate(image, index * PERIOD_NS) for e in (cold, warm))
-        np.testing.assert_array_equal(frame.inverse_depth, expected.inverse_depth)
-        assert frame.position == expected.position
-
-
 @pytest.mark.parametrize(('output', 'shape'), [('input', (100, 150)), ('inference', (70, 98))])
 def test_output_size(weights, output, shape):
     frame = create(weights, short_side=64, output_size=output).estimate(images(1, 100, 150)[0], 0)
