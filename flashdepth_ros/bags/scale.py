@@ -24,6 +24,7 @@ from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.scale import (
     DepthReference,
     FrameView,
+    GroundObserver,
     Metres,
     OnlineScale,
     PointReference,
@@ -63,12 +64,15 @@ class RecordedScale:
         used: Callable[[int, Samples], None] = lambda *_: None,
     ) -> None:
         self.topic = find_reference(bag, settings, topic)
-        self.settings = replace(settings, scale_source=SOURCES[self.topic.type])
+        source = 'height' if self.topic is None else SOURCES[self.topic.type]
+        self.settings = replace(settings, scale_source=source)
         self.online = OnlineScale(used)
         self._bag = bag
         self._transforms = TransformBuffer()
-        self._read = self._reader()
-        self._records = bag.records(self.topic.name, *transform_topics(bag))
+        self._ground = GroundObserver(self._transforms)
+        self._read = None if self.topic is None else self._reader(self.topic)
+        names = [*([] if self.topic is None else [self.topic.name]), *transform_topics(bag)]
+        self._records = bag.records(*names) if names else iter(())
         self._next = self._advance()
 
     def observe(self, frame: Frame, depth: DepthFrame) -> Metres:
@@ -77,7 +81,14 @@ class RecordedScale:
             self._refer(self._next)
             self._next = self._advance()
         view = FrameView.of(depth.inverse_depth, frame.stamp_ns, frame.frame_id, frame.camera)
+        if self.topic is None and (ground := self._ground.reference(view, self.settings)):
+            self.online.refer(ground)
         return self.online.observe(view, bool(depth.reset_reason), self.settings)
+
+    @property
+    def name(self) -> str:
+        """The name of the topic, or what else gives the scale."""
+        return 'the ground' if self.topic is None else self.topic.name
 
     @property
     def problem(self) -> str:
@@ -86,12 +97,12 @@ class RecordedScale:
         if status.fit is not None:
             return ''
         cause = status.problem or 'no reference was recorded before the last image'
-        return f'no scale was fitted to {self.topic.name}: {cause}'
+        return f'no scale was fitted to {self.name}: {cause}'
 
     def _refer(self, record: Record) -> None:
         try:
             message = self._bag.message(record)
-            if record.topic == self.topic.name:
+            if self._read is not None and record.topic == self.name:
                 self.online.refer(self._read(message))
                 return
             for parent, child, stamp_ns, pose in transforms_of(message):
@@ -106,10 +117,10 @@ class RecordedScale:
             # Reading the images finds the same damage and reports it.
             return None
 
-    def _reader(self) -> Callable[[Any], Reference]:
+    def _reader(self, topic: Topic) -> Callable[[Any], Reference]:
         if self.settings.scale_source == 'depth':
-            return _depth_reader(self._bag, self.topic)
-        read_points_of = read_scan if self.topic.type == LASER_SCAN else read_points
+            return _depth_reader(self._bag, topic)
+        read_points_of = read_scan if topic.type == LASER_SCAN else read_points
 
         def read(message: Any) -> PointReference:
             points, frame_id = read_points_of(message), message.header.frame_id
@@ -118,9 +129,9 @@ class RecordedScale:
         return read
 
 
-def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> Topic:
+def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> Topic | None:
     """
-    Return the topic of the reference by name, or the only one for `scale.source`.
+    Return the topic of the reference by name, or the only one for `scale.source`; None: no topic.
 
     :raises BagError: there is no such topic, or several match.
     :raises ConfigError: the named topic is not what `scale.source` needs.
@@ -128,6 +139,8 @@ def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> T
     wanted = settings.scale_source
     if name:
         topic = bag.topic(name)
+    elif wanted == 'height':
+        return None
     elif wanted == 'points':
         topic = find_topic(bag, (POINT_CLOUD, LASER_SCAN), option='--scale-from')
     else:
@@ -135,7 +148,10 @@ def find_reference(bag: BagReader, settings: ScaleSettings, name: str = '') -> T
     source = SOURCES.get(topic.type)
     if source is None or wanted not in ('none', source):
         expected = ', '.join(kind for kind, each in SOURCES.items() if wanted in ('none', each))
-        raise ConfigError(f'{topic} cannot give the scale; expected a topic of type {expected}')
+        raise ConfigError(
+            f'{topic} cannot give the scale with scale.source {wanted}; expected '
+            f'{f"a topic of type {expected}" if expected else "no topic"}'
+        )
     return topic
 
 

@@ -99,7 +99,7 @@ def _predictions(
 ) -> Predictions:
     if isinstance(candidate, ModelCandidate):
         estimator = task.loaded.estimators[candidate.label]
-        is_metric = bool(candidate.scale_from) or preset(candidate.settings.model).metric
+        is_metric = candidate.is_scaled or preset(candidate.settings.model).metric
         result.relative = not is_metric
         return predict(candidate, estimator, paired, task.progress, result, task.stop)
     return read_predictions(candidate, paired, task.protocol, result)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flashdepth_ros.bags.scale import is_scaled
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
@@ -27,7 +29,9 @@ KEYS = {
     'precision': 'precision',
     'engine': 'engine',
     'device': 'device',
+    'scale_source': 'scale.source',
     'scale_model': 'scale.model',
+    'camera_height': 'scale.camera_height',
 }
 _NUMBERS = ('short_side', 'long_side_max')
 _SWITCH = {'on': True, 'off': False}
@@ -42,7 +46,12 @@ class ModelCandidate:
     windows: bool = False
     """Whether it estimates in windows of a video, not frame by frame as the live node."""
     scale_from: str = ''
-    """The topic that its scale is fitted to; '': none."""
+    """The topic that its scale is fitted to; '': see `scale.source`."""
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether its scale is fitted."""
+        return is_scaled(self.settings, self.scale_from)
 
     def estimator(self) -> DepthEstimator:
         """
@@ -58,13 +67,14 @@ class ModelCandidate:
         weights = weights_path(self.settings)
         short_side = self.settings.inference_short_side or estimator.config.short_side
         device, setting = estimator.engine.device, self.settings.device
+        source = self.settings.scale_source
         return {
             'model': self.settings.model,
             'weights': weights.name,
             'weights_sha256': file_sha256(weights),
             'temporal': 'on' if self.settings.temporal else 'off',
             **({'window': 'on'} if self.windows else {}),
-            **({'scale_from': self.scale_from} if self.scale_from else {}),
+            **({'scale_from': self.scale_from or source} if self.is_scaled else {}),
             'short_side_px': str(short_side),
             'device': setting if setting == 'intel_gpu' else str(device),
             'device_name': device_name(setting, device),
@@ -188,6 +198,9 @@ def _value(key: str, text: str) -> Any:
     """Return the value of a setting; the settings check it."""
     if key == 'temporal':
         return _SWITCH.get(text, text)
+    if key == 'camera_height':
+        with suppress(ValueError):
+            return float(text)
     return int(text) if key in _NUMBERS and text.isdigit() else text
 
 

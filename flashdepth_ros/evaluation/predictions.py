@@ -102,7 +102,7 @@ def _scaled(
     estimates: Iterable[tuple[Frame, DepthFrame]], candidate: ModelCandidate, paired: PairedBag
 ) -> Iterator[tuple[Frame, DepthFrame]]:
     """Yield the frames in metres by the candidate's reference; unchanged without one."""
-    if not candidate.scale_from:
+    if not candidate.is_scaled:
         yield from estimates
         return
     with BagReader(paired.path) as bag:

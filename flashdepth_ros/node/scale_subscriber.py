@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rclpy.node import Node
 
 from flashdepth_ros.node.depth_source import DepthSource
+from flashdepth_ros.node.height_source import HeightSource
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.points_source import PointsSource
 from flashdepth_ros.ros.transport import Transport
@@ -19,9 +20,11 @@ from flashdepth_ros.runtime.scale import FrameView, Metres, OnlineScale
 if TYPE_CHECKING:
     from flashdepth_ros.node.outputs import Source
 
-SOURCES: dict[str, type[DepthSource] | type[PointsSource]] = {
+AnySource = DepthSource | PointsSource | HeightSource
+SOURCES: dict[str, type[AnySource]] = {
     'depth': DepthSource,
     'points': PointsSource,
+    'height': HeightSource,
 }
 _NONE = 'none'
 
@@ -37,7 +40,7 @@ class ScaleSubscriber:
         self._node, self._transport, self._prefix = node, transport, prefix
         self._parameters = Parameters()
         self._online = OnlineScale()
-        self._source: DepthSource | PointsSource | None = None
+        self._source: AnySource | None = None
         self._since_s: float | None = None
         self._warned: set[str] = set()
 
@@ -69,6 +72,8 @@ class ScaleSubscriber:
         if self._since_s is None:
             self._since_s = time.monotonic()
         view = FrameView.of(frame.inverse_depth, image.stamp_ns, image.frame_id, image.camera)
+        if isinstance(self._source, HeightSource):
+            self._source.refer(view, parameters)
         return self._online.observe(view, bool(frame.reset_reason), parameters)
 
     @property

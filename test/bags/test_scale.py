@@ -7,7 +7,9 @@ from flashdepth_ros.bags import BagReader, BagWriter, build_message, header
 from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
 from flashdepth_ros.camera.pose import rigid
 from flashdepth_ros.cli import main
+from flashdepth_ros.evaluation.candidates import parse_model
 from flashdepth_ros.messages import read_depth
+from flashdepth_ros.runtime.scale import ScaleSettings
 from support.evaluation_bags import cloud, depth_image, transforms
 from support.evaluation_runs import scores
 from support.node_process import golden_weights
@@ -124,6 +126,25 @@ def test_points_through_tf_are_a_reference_too(tmp_path, plain, model, scan, cap
     assert main(['calibrate', str(bag), *model, *options]) == 0
     value = float(capsys.readouterr().out.splitlines()[0].partition(': ')[2])
     assert value == pytest.approx(FACTOR, rel=0.02)
+
+
+def test_the_height_of_the_camera_is_a_reference_too(tmp_path, plain, model, capsys):
+    bag = tmp_path / 'bag'
+    with BagWriter(bag) as target:
+        # The camera looks straight down, and what it sees is nearly flat.
+        looks_down = (0.0, 0.0, 0.7, 1.0, 0.0, 0.0, 0.0)
+        target.write('/tf_static', transforms(('base_link', 'camera', 0, looks_down)), 0)
+        for index, (topic, message) in enumerate(camera_messages(FRAMES, SIZE)):
+            target.write(topic, message, stamp_of(index // 2))
+    options = ('--scale-source', 'height', '--scale-camera-height', '0.7')
+    assert main(['calibrate', str(bag), *model, *options]) == 0
+    value = float(capsys.readouterr().out.splitlines()[0].partition(': ')[2])
+    assert value == pytest.approx(0.7 / float(np.median(plain)), rel=0.05)
+    assert main(['calibrate', str(bag), *model, *options, '--scale-from', '/cam/image_raw']) == 1
+    assert 'expected no topic' in capsys.readouterr().err
+    candidate = parse_model(f'{MODEL},scale_source=height,camera_height=0.7', ScaleSettings())
+    assert candidate.is_scaled
+    assert candidate.settings.scale_camera_height == 0.7
 
 
 def test_calibrate_prints_the_line_for_the_parameter_file(tmp_path, plain, model, capsys):

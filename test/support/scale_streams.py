@@ -62,3 +62,36 @@ def true_points(seconds, stride=3):
     depth = true_depth(seconds, size)[::stride, ::stride].copy()
     depth.ravel()[::97] *= 0.4
     return back_project(depth, rays(camera().pinhole, stride)).reshape(-1, 3).astype(np.float64)
+
+
+def ground_depth(height, tilt=(0.15, 0.05), wall=8.0, table=0.0):
+    """
+    Return depth (H, W) of a floor with obstacles and a wall, in metres.
+
+    :param height: of the camera above the floor, m.
+    :param tilt: pitch down and roll of the camera, rad.
+    :param table: share of the columns with a table, at half the height.
+    """
+    down = down_axis(tilt)
+    directions = rays(camera().pinhole.resized(*SIZE[::-1]))
+    directions = np.concatenate((directions, np.ones_like(directions[..., :1])), axis=-1)
+    falling = np.maximum(directions @ down, 1e-6)
+    depth = np.minimum(height / falling, wall)
+    columns = np.arange(SIZE[1]) / SIZE[1]
+    boxes = (np.abs(columns - 0.2) < 0.08) | (np.abs(columns - 0.7) < 0.1)
+    depth = np.where(boxes, np.minimum(depth, 0.35 * wall), depth)
+    on_table = columns < table
+    return np.where(on_table, np.minimum(depth, 0.5 * height / falling), depth)
+
+
+def down_axis(tilt):
+    """Return the direction of gravity (3,) in the optical frame, for pitch down and roll."""
+    pitch, roll = tilt
+    return np.array([np.sin(roll) * np.cos(pitch), np.cos(roll) * np.cos(pitch), np.sin(pitch)])
+
+
+def ground_view(seconds, factor, noise=0.05, **scene):
+    """Return a frame of `ground_depth` whose depth has to be multiplied by the factor."""
+    random = np.random.default_rng(round(1000 * seconds))
+    inverse = factor / ground_depth(**scene) * np.exp(random.normal(0.0, noise, SIZE))
+    return FrameView.of(inverse.astype(np.float32), stamp_at(seconds), 'camera', camera())

@@ -191,7 +191,7 @@ class _Run:
         }
         if self._scale is not None:
             result['scale.source'] = self._scale.settings.scale_source
-            result['scale_from'] = self._scale.topic.name
+            result['scale_from'] = self._scale.name
         for key, value in (self._provenance | result).items():
             self._target.set_custom_data(key, value)
 

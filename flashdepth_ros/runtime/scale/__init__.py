@@ -6,6 +6,7 @@ over time. Live node and recordings use the same classes; nothing here needs ROS
 """
 
 from flashdepth_ros.runtime.scale.fit import Samples, Scale, ScaleFit, fit_samples
+from flashdepth_ros.runtime.scale.ground import GroundObserver, GroundReference
 from flashdepth_ros.runtime.scale.online import Metres, OnlineScale
 from flashdepth_ros.runtime.scale.points import PointReference
 from flashdepth_ros.runtime.scale.reference import DepthReference, Reference
@@ -15,6 +16,8 @@ from flashdepth_ros.runtime.scale.view import FrameView
 __all__ = [
     'DepthReference',
     'FrameView',
+    'GroundObserver',
+    'GroundReference',
     'Metres',
     'OnlineScale',
     'PointReference',

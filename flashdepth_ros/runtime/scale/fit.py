@@ -125,7 +125,7 @@ def _fit_scale_shift(predicted: Float64, known: Float64, start: Scale) -> Scale:
     for _ in range(_STEPS):
         weights = _tukey((slope * predicted + shift - known) / deviation)
         slope, shift = _line(predicted, known, weights)
-    if slope <= 0:
+    if not slope > 0:
         raise InputError(
             'the fit has inverse depth that falls where that of the reference rises: is the '
             'reference of the same camera, and at the same time?'

@@ -15,7 +15,7 @@ from flashdepth_ros.runtime.scale.reference import samples_at
 from flashdepth_ros.runtime.scale.settings import ScaleSettings
 from flashdepth_ros.runtime.scale.view import FrameView
 
-_POINTS_MAX = 20_000
+_POINTS_MAX = 6_000
 _PIXELS_MAX = 160 * 120
 
 

@@ -21,14 +21,27 @@ class ScaleSettings(Settings):
     scale_source: str = setting(
         'none',
         'what metres are fitted to while images arrive: none: nothing, depth.scale stays; depth: '
-        'depth images on scale/depth; points: a cloud on scale/points or a scan on scale/scan',
-        choices=('none', 'depth', 'points'),
+        'depth images on scale/depth; points: a cloud on scale/points or a scan on scale/scan; '
+        'height: the ground below the camera, at scale.camera_height',
+        choices=('none', 'depth', 'points', 'height'),
     )
     scale_model: str = setting(
         'scale',
         'what is fitted: scale, or scale_shift: also a shift of inverse depth, for relative '
         'models and a reference of many distances',
         choices=('scale', 'scale_shift'),
+        dynamic=True,
+    )
+    scale_camera_height: float = setting(
+        0.0,
+        'height of the camera above the ground, m; the source height needs it',
+        high=1e3,
+        dynamic=True,
+    )
+    scale_base_frame: str = setting(
+        'base_link',
+        'frame whose z axis points up: its tf to the camera gives the direction of the ground; '
+        'without it the camera is taken as level',
         dynamic=True,
     )
     scale_tolerance: float = setting(
@@ -83,8 +96,23 @@ class ScaleSettings(Settings):
                 f'scale.reference_min {self.scale_reference_min} and scale.reference_max '
                 f'{self.scale_reference_max}; the first must be less than the second'
             )
+        if self.scale_source == 'height':
+            self._check_height()
+
+    def _check_height(self) -> None:
+        if self.scale_camera_height == 0.0:
+            raise ConfigError(
+                'scale.source height needs scale.camera_height, which is 0: set it to the height '
+                'of the camera above the ground in metres'
+            )
+        if self.scale_model != 'scale':
+            raise ConfigError(
+                'scale.source height gives one factor, no shift: set scale.model to scale'
+            )
 
     @property
     def start_scale(self) -> Scale | None:
-        """What gives metres before the first fit: `depth.scale`; None if it gives none."""
-        return None if missing_metres(self) else Scale(self.depth_scale)
+        """What gives metres before the first fit: `depth.scale`; None if there are none."""
+        if self.depth_output == 'relative' or missing_metres(self):
+            return None
+        return Scale(self.depth_scale)

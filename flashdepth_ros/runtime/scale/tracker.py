@@ -91,10 +91,12 @@ class ScaleTracker:
         levels = np.quantile(samples.predicted, (0.1, 0.5, 0.9)).astype(np.float32)
         with np.errstate(divide='ignore', invalid='ignore'):
             changes = np.log(previous.invert(levels)) - np.log(target.invert(levels))
-        distance = float(np.nanmax(np.abs(changes)))
-        if not settled or not distance < np.log(INLIER_RATIO):
+        # Levels that a shift puts behind infinity have no depth to compare.
+        changes = changes[np.isfinite(changes)]
+        distance = float(np.abs(changes).max(initial=0.0))
+        if not settled or not len(changes) or distance > np.log(INLIER_RATIO):
             self.scale = target
-            factor = float(np.exp(changes[1]))
+            factor = float(np.exp(np.median(changes))) if len(changes) else 1.0
             return factor if distance > np.log(REPORTED) else 1.0
         share = min(1.0, step / distance) if distance else 1.0
         slope = (1 - share) / previous.factor + share / target.factor
