@@ -26,14 +26,12 @@ def depth_of_points(
     :param camera: intrinsics of the full image, with its lens distortion.
     :param shape: shape of the image subsampled by `stride`, see `sampling.subsample`.
     """
-    pixels = (project(points, camera) - stride // 2) / stride
-    in_front = np.isfinite(pixels).all(axis=1)
-    columns, rows = np.rint(pixels[in_front]).astype(np.int64).T
-    inside = (columns >= 0) & (columns < shape[1]) & (rows >= 0) & (rows < shape[0])
+    pixels = np.rint((project(points, camera) - stride // 2) / stride)
+    # Compared as floats: pixels may be NaN, or too large for an integer.
+    inside = ((pixels >= 0) & (pixels < (shape[1], shape[0]))).all(axis=1)
+    columns, rows = pixels[inside].astype(np.int64).T
     depth = np.full(shape, np.inf, np.float32)
-    np.minimum.at(
-        depth, (rows[inside], columns[inside]), points[in_front, 2][inside].astype(np.float32)
-    )
+    np.minimum.at(depth, (rows, columns), points[inside, 2].astype(np.float32))
     size = 2 * max(1, round(_NEIGHBOURHOOD * shape[1])) + 1
     nearest = local_minimum(depth, size)
     visible = np.isfinite(depth) & (depth <= _OCCLUSION_RATIO * nearest)
