@@ -22,6 +22,12 @@ SHARE = FindPackageShare('flashdepth_ros')
 BOOLEANS = ['', 'true', 'false']
 STRING_PARAMETERS = ('image_transport', 'model', 'weights', 'device')
 BOOLEAN_PARAMETERS = ('autostart', 'use_sim_time')
+SCALE_SOURCES = {
+    'scale_depth_topic': 'depth',
+    'scale_points_topic': 'points',
+    'scale_scan_topic': 'points',
+    'scale_camera_height': 'height',
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -60,6 +66,17 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'raw: subscribe to the image topic; compressed: to /compressed under it; auto: to '
             'what is published',
             choices=['', 'auto', 'raw', 'compressed'],
+        ),
+        _argument(
+            'scale_depth_topic',
+            'fit the scale to this depth topic of the same view (scale.source depth); its '
+            'camera_info is next to it',
+        ),
+        _argument('scale_points_topic', 'fit the scale to this point cloud (scale.source points)'),
+        _argument('scale_scan_topic', 'fit the scale to this laser scan (scale.source points)'),
+        _argument(
+            'scale_camera_height',
+            'fit the scale to the ground, this far below the camera, m (scale.source height)',
         ),
         _argument('model', 'name of the model preset'),
         _argument('weights', '.pth or .safetensors file'),
@@ -102,7 +119,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
         name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
         for name, value_type in types.items()
         if name in given
-    }
+    } | _scale_parameters(given)
     if cameras := given.get('cameras', '').split():
         parameters['cameras'] = cameras
     # The node activates itself by its parameter `autostart`, because in Humble and Jazzy
@@ -132,6 +149,19 @@ def _nodes(context: LaunchContext) -> list[Node]:
     return [depth_node, rviz]
 
 
+def _scale_parameters(given: dict[str, str]) -> dict[str, str | float]:
+    """Return the parameters for the reference of the scale that is given; none without one."""
+    sources = sorted({source for name, source in SCALE_SOURCES.items() if name in given})
+    if not sources:
+        return {}
+    if len(sources) > 1:
+        raise RuntimeError(f'{" and ".join(sources)} cannot both give the scale: give one')
+    parameters: dict[str, str | float] = {'scale.source': sources[0]}
+    if 'scale_camera_height' in given:
+        parameters['scale.camera_height'] = float(given['scale_camera_height'])
+    return parameters
+
+
 def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
     """Return the remappings of the inputs; by convention camera_info is next to the image."""
     rules = {}
@@ -143,6 +173,12 @@ def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
         rules['camera_info'] = str(PurePosixPath(image).with_name('camera_info'))
     if camera_info := given.get('input_camera_info_topic'):
         rules['camera_info'] = camera_info
+    if depth := given.get('scale_depth_topic'):
+        rules['scale/depth'] = depth
+        rules['scale/camera_info'] = str(PurePosixPath(depth).with_name('camera_info'))
+    for name in ('points', 'scan'):
+        if topic := given.get(f'scale_{name}_topic'):
+            rules[f'scale/{name}'] = topic
     return list(rules.items())
 
 

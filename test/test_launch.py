@@ -33,6 +33,7 @@ DEPTH_ARGUMENTS = {
     *('namespace', 'params_file', 'use_sim_time', 'log_level', 'autostart', 'rviz', 'rviz_frame'),
     *('cameras', 'input_image_topic', 'input_camera_info_topic', 'image_transport'),
     *('model', 'weights', 'device'),
+    *('scale_depth_topic', 'scale_points_topic', 'scale_scan_topic', 'scale_camera_height'),
 }
 # RViz has no wheel: this program writes its arguments to a file and waits for Ctrl-C.
 RVIZ = f"""#!{sys.executable}
@@ -109,6 +110,36 @@ def test_arguments_reach_the_node(install, listener, tmp_path):
         variables = launch.environment_of('depth_node')
         assert variables[TRANSPORTS] == 'LARGE_DATA'
         assert all(variables[name].endswith('config/fastdds.xml') for name in PROFILES)
+
+
+@pytest.mark.parametrize(
+    ('argument', 'parameters', 'rules'),
+    [
+        (
+            'scale_depth_topic:=/rgbd/depth/image_raw',
+            {'scale.source': 'depth'},
+            [
+                'scale/depth:=/rgbd/depth/image_raw',
+                'scale/camera_info:=/rgbd/depth/camera_info',
+            ],
+        ),
+        ('scale_scan_topic:=/scan', {'scale.source': 'points'}, ['scale/scan:=/scan']),
+        (
+            'scale_camera_height:=1',
+            {'scale.source': 'height', 'scale.camera_height': 1.0},
+            [],
+        ),
+    ],
+)
+def test_a_reference_of_the_scale_sets_its_source(
+    install, listener, tmp_path, argument, parameters, rules
+):
+    arguments = ['autostart:=false', argument]
+    with launched(install, 'depth.launch.py', arguments, tmp_path) as launch:
+        assert listener.parameters('/flashdepth', parameters, launch) == parameters
+        command = launch.command_of('depth_node')
+        assert all(rule in command for rule in rules)
+        assert 'without effect' not in launch.output()
 
 
 def test_users_file_and_transport_are_used_without_arguments(install, listener, tmp_path):
