@@ -81,6 +81,8 @@ class DepthSource:
 
     def _receive(self, image: AnyImage, _: MessageInfo) -> None:
         self._arrivals.count()
+        if not self._online.running:
+            return
         try:
             depth = read_depth(image)
         except InputError as error:

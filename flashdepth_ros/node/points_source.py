@@ -52,6 +52,8 @@ class PointsSource:
     def _subscribe(self, kind: type, topic: str, read: Callable[[Any], Any]) -> Any:
         def receive(message: Any) -> None:
             self._arrivals.count()
+            if not self._online.running:
+                return
             stamp = message.header.stamp
             try:
                 reference = PointReference.of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import math
 import re
 import time
 from typing import TYPE_CHECKING
@@ -41,7 +42,8 @@ class ScaleSubscriber:
         self._parameters = Parameters()
         self._online = OnlineScale()
         self._source: AnySource | None = None
-        self._since_s: float | None = None
+        # Since when frames have come without a pause, and the last one, by `time.monotonic`.
+        self._since_s = self._observed_s = -math.inf
         self._warned: set[str] = set()
 
     @property
@@ -53,7 +55,8 @@ class ScaleSubscriber:
     def open(self, parameters: Parameters) -> None:
         """Begin without a scale, and subscribe to the topics of the source."""
         self.close()
-        self._parameters, self._online, self._since_s = parameters, OnlineScale(), None
+        self._parameters, self._online = parameters, OnlineScale()
+        self._since_s = self._observed_s = -math.inf
         if parameters.scale_source in SOURCES and parameters.depth_output != 'relative':
             kind = SOURCES[parameters.scale_source]
             self._source = kind(self._node, self._transport, self._online, self._prefix)
@@ -66,14 +69,16 @@ class ScaleSubscriber:
 
     def observe(self, frame: DepthFrame, image: Source, parameters: Parameters) -> Metres:
         """Return what gives the metres of a frame, in the order of the stream."""
-        self._parameters = parameters
-        if self._source is None:
+        self._parameters, source = parameters, self._source
+        if source is None:
             return Metres(parameters.start_scale)
-        if self._since_s is None:
-            self._since_s = time.monotonic()
+        now_s = time.monotonic()
+        if now_s - self._observed_s > parameters.scale_timeout:
+            self._since_s = now_s
+        self._observed_s = now_s
         view = FrameView.of(frame.inverse_depth, image.stamp_ns, image.frame_id, image.camera)
-        if isinstance(self._source, HeightSource):
-            self._source.refer(view, parameters)
+        if isinstance(source, HeightSource):
+            source.refer(view, parameters)
         return self._online.observe(view, bool(frame.reset_reason), parameters)
 
     @property
@@ -124,12 +129,13 @@ class ScaleSubscriber:
 
     def _warnings(self) -> Iterator[str]:
         timeout_s, status = self._parameters.scale_timeout, self._online.status
-        if self._source is None or self._since_s is None:
+        source = self._source
+        if source is None or self._observed_s == -math.inf:
             return
         waited_s = time.monotonic() - self._since_s
         if status.age_s <= timeout_s or waited_s <= timeout_s:
             return
-        cause = self._source.silence(timeout_s) or status.problem or 'no reference has been used'
+        cause = source.silence(timeout_s) or status.problem or 'no reference has been used'
         if status.fit is None:
             missing = (
                 'no depth in metres'

@@ -202,6 +202,13 @@ def test_before_the_first_fit_depth_scale_holds_and_relative_models_have_no_metr
     assert start(model='depth-anything-v2-s', depth_scale=3.0) == Scale(3.0)
 
 
+def test_references_are_of_use_only_while_frames_come():
+    online = OnlineScale()
+    assert not online.running
+    online.observe(view(0.0, 1.0), True, SETTINGS)
+    assert online.running
+
+
 def test_unknown_depth_of_the_network_is_left_out():
     inverse = predicted(0.0, 2.0)
     inverse[:60] = np.nan

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+import time
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.runtime.scale.fit import Samples, Scale, ScaleFit
@@ -16,6 +17,8 @@ from flashdepth_ros.runtime.scale.view import FrameView
 
 _FRAMES_MAX = 32
 _WAITING_MAX = 32
+_RUNNING_S = 5.0
+"""References are of no use after this time without a frame."""
 _AHEAD_S_MAX = 1.0
 """References that are newer than the images by more are probably of another clock."""
 
@@ -62,7 +65,13 @@ class OnlineScale:
         self._waiting: deque[Reference] = deque(maxlen=_WAITING_MAX)
         self._settings = ScaleSettings()
         self._jump, self._jumps = 1.0, 0
+        self._observed_s = -float('inf')
         self._problem = ''
+
+    @property
+    def running(self) -> bool:
+        """Whether frames are coming, so that references are of use."""
+        return time.monotonic() - self._observed_s < _RUNNING_S
 
     def refuse(self, problem: str) -> None:
         """Record why a reference cannot be used."""
@@ -82,7 +91,7 @@ class OnlineScale:
         :param starts: whether it starts a new sequence; its scale may differ.
         """
         with self._lock:
-            self._settings = settings
+            self._settings, self._observed_s = settings, time.monotonic()
             if starts:
                 self._restart()
             self._frames.append(view)
