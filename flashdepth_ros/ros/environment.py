@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 import os
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,6 +13,8 @@ from flashdepth_ros.shipped import shipped_file
 TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 """The variables for a profiles file, of Fast DDS 3 and Fast DDS 2."""
+_RCLPY_OF_FAST_DDS_3 = 8
+"""The first major version of rclpy, of Kilted; Jazzy has 7."""
 
 
 def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -24,7 +27,17 @@ def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if any(environment.get(name) for name in (TRANSPORTS, *PROFILES)):
         return {}
     profile = shipped_file('config', 'fastdds.xml')
-    return {TRANSPORTS: 'LARGE_DATA', **(dict.fromkeys(PROFILES, str(profile)) if profile else {})}
+    names = _profile_variables() if profile else ()
+    return {TRANSPORTS: 'LARGE_DATA', **dict.fromkeys(names, str(profile))}
+
+
+def _profile_variables() -> Sequence[str]:
+    """Return the variable that this Fast DDS reads; Fast DDS 3 warns of the other one."""
+    try:
+        major = int(version('rclpy').partition('.')[0])
+    except (PackageNotFoundError, ValueError):
+        return PROFILES
+    return PROFILES[:1] if major >= _RCLPY_OF_FAST_DDS_3 else PROFILES[1:]
 
 
 def log_environment(environment: Mapping[str, str]) -> dict[str, str]:

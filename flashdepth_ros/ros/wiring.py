@@ -105,9 +105,18 @@ def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) 
     :param rmw: ``rclpy.get_rmw_implementation_identifier()``; only Fast DDS is checked.
     """
     transports = environ.get('FASTDDS_BUILTIN_TRANSPORTS', '')
-    chosen = transports.startswith('LARGE_DATA') or any(map(environ.get, PROFILES))
-    if size_bytes <= LARGE_MESSAGE_BYTES or 'fastrtps' not in rmw or chosen:
+    ignored = _uses_own_transports(environ)
+    chosen = transports.startswith('LARGE_DATA') and not ignored
+    if size_bytes <= LARGE_MESSAGE_BYTES or 'fastrtps' not in rmw:
         return None
+    if chosen or any(map(environ.get, PROFILES)):
+        return None
+    if ignored:
+        return (
+            f'images of {size_bytes / 1024:.0f} KiB arrive without a Fast DDS profiles file, and '
+            f'with {ignored} FASTDDS_BUILTIN_TRANSPORTS has no effect: many will be lost or late; '
+            f'set {large_message_setting(environ)} for the camera driver and for this node'
+        )
     remedy = 'set it for the camera driver and for this node'
     if transports == 'UDPv4':
         remedy = 'unless the two are of different users or containers, set it for both'
@@ -116,6 +125,25 @@ def large_message_advice(size_bytes: int, environ: Mapping[str, str], rmw: str) 
         f'LARGE_DATA (it is {transports or "not set"!r}): many will be lost or late; {remedy} '
         '(before Jazzy: use a Fast DDS profiles file)'
     )
+
+
+def large_message_setting(environ: Mapping[str, str]) -> str:
+    """Return the variable with its value that makes Fast DDS carry large images."""
+    if not _uses_own_transports(environ):
+        return 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA'
+    return (
+        'FASTRTPS_DEFAULT_PROFILES_FILE=.../config/fastdds.xml, of this package (from Kilted '
+        'FASTDDS_DEFAULT_PROFILES_FILE)'
+    )
+
+
+def _uses_own_transports(environ: Mapping[str, str]) -> str:
+    """Return the setting for which ROS chooses the transports itself; '' if there is none."""
+    if environ.get('ROS_LOCALHOST_ONLY') == '1':
+        return 'ROS_LOCALHOST_ONLY=1'
+    if environ.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST':
+        return 'ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST'
+    return ''
 
 
 def _keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:

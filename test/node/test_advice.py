@@ -94,7 +94,7 @@ def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, 
         image = CompressedImage(format='png')
         image.data.frombytes(cv2.imencode('.png', noise)[1].tobytes())
         bench.connect(camera, image, depth)
-        bench.process.wait_for_line('arrive without FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA', 10.0)
+        bench.process.wait_for_line('arrive without a Fast DDS profiles file', 10.0)
         (warning,) = image_warnings(bench)
         assert 'images of 28' in warning
         assert bench.timing[0].status[0].name == '/robot/flashdepth: timing'

@@ -9,6 +9,9 @@ from flashdepth_ros.ros import wiring
 from flashdepth_ros.ros.transport import Transport
 from support.ros_graph import best_effort_input, warnings_in
 
+LARGE_DATA = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
+LOCALHOST = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
 
 def test_default_qos_and_overrides(graph):
     plain = graph.node('plain')
@@ -107,6 +110,9 @@ def test_suggested_override_connects_the_nodes(graph, capfd):
         (1_000_000, {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA?x=1'}, 'rmw_fastrtps_cpp', False),
         (1_000_000, {'FASTRTPS_DEFAULT_PROFILES_FILE': 'a.xml'}, 'rmw_fastrtps_cpp', False),
         (1_000_000, {'FASTDDS_DEFAULT_PROFILES_FILE': 'a.xml'}, 'rmw_fastrtps_cpp', False),
+        (1_000_000, {**LARGE_DATA, **LOCALHOST}, 'rmw_fastrtps_cpp', True),
+        (1_000_000, {**LARGE_DATA, 'ROS_LOCALHOST_ONLY': '1'}, 'rmw_fastrtps_cpp', True),
+        (1_000_000, {'FASTRTPS_DEFAULT_PROFILES_FILE': 'a', **LOCALHOST}, 'rmw_fastrtps', False),
         (1_000_000, {}, 'rmw_cyclonedds_cpp', False),
         (wiring.LARGE_MESSAGE_BYTES, {}, 'rmw_fastrtps_cpp', False),
     ],
@@ -115,5 +121,7 @@ def test_warning_for_large_images_without_large_data(size_bytes, environ, rmw, w
     advice = wiring.large_message_advice(size_bytes, environ, rmw)
     assert (advice is not None) == warns
     if warns:
-        assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in advice
+        local = {'ROS_LOCALHOST_ONLY', *LOCALHOST} & set(environ)
+        setting = 'DEFAULT_PROFILES_FILE=' if local else 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA'
+        assert setting in advice
         assert ('different users' in advice) == ('UDPv4' in environ.values())

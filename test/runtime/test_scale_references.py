@@ -20,7 +20,7 @@ from flashdepth_ros.runtime.scale import (
     PointReference,
     ScaleSettings,
 )
-from flashdepth_ros.runtime.settings import update
+from flashdepth_ros.runtime.setting_description import update
 from support.scale_streams import (
     RATE_HZ,
     camera,

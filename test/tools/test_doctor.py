@@ -92,11 +92,21 @@ def test_a_check_that_raises_is_a_finding(monkeypatch, error):
 def test_transport_that_loses_images(monkeypatch):
     for name in PROFILES:
         monkeypatch.delenv(name, raising=False)
-    for value, status in (('', 'FAIL'), ('UDPv4', 'FAIL'), ('LARGE_DATA', 'OK')):
+    for value, reach, status in (
+        ('', 'SUBNET', 'FAIL'),
+        ('UDPv4', 'SUBNET', 'FAIL'),
+        ('LARGE_DATA', 'SUBNET', 'OK'),
+        ('LARGE_DATA', 'LOCALHOST', 'FAIL'),
+    ):
         monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', value)
+        monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', reach)
         found, fix = statuses(ros.transport)['transport']
         assert found == status
-        assert ('FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in fix) == (status == 'FAIL')
+        needs_profile = reach == 'LOCALHOST'
+        assert ('FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in fix) == (
+            status == 'FAIL' and not needs_profile
+        )
+        assert ('config/fastdds.xml' in fix) == needs_profile
 
 
 def test_discovery_that_is_off():

@@ -14,7 +14,11 @@ from flashdepth_ros.ros.shared_memory import (
     abandoned_bytes,
     foreign_users,
 )
-from flashdepth_ros.ros.wiring import LARGE_MESSAGE_BYTES, large_message_advice
+from flashdepth_ros.ros.wiring import (
+    LARGE_MESSAGE_BYTES,
+    large_message_advice,
+    large_message_setting,
+)
 from flashdepth_ros.tools.doctor.finding import FAIL, WARN, Finding
 from flashdepth_ros.tools.ros_node import ros_node
 
@@ -36,7 +40,7 @@ def transport(environ: Mapping[str, str]) -> Iterator[Finding]:
     rmw = get_rmw_implementation_identifier()
     lossy = large_message_advice(LARGE_MESSAGE_BYTES + 1, environ, rmw)
     value = f'FASTDDS_BUILTIN_TRANSPORTS {environ.get("FASTDDS_BUILTIN_TRANSPORTS", "not set")}'
-    fix = 'export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for the node and for the camera driver'
+    fix = f'export {large_message_setting(environ)}, for the node and for the camera driver'
     yield Finding('transport', value, *((FAIL, fix) if lossy else ()))
 
 
