@@ -12,7 +12,14 @@ from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
 from support.fast_dds import use_profile_for_many_participants
 
-_WITH_PROCESSES = {'node', 'ros', 'tools', 'test_launch.py', 'test_interruption.py'}
+_WITH_PROCESSES = {
+    'node',
+    'ros',
+    'tools',
+    'test_launch.py',
+    'test_launch_sources.py',
+    'test_interruption.py',
+}
 
 let_idle_threads_sleep()
 os.environ.update(transport_environment(os.environ))
@@ -66,3 +73,21 @@ def graph(ros_context: object) -> Iterator[object]:
     graph = Graph(ros_context)
     yield graph
     graph.close()
+
+
+@pytest.fixture(scope='module')
+def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build and install the package with colcon; return the folder."""
+    from support.installed_package import build
+
+    return build(tmp_path_factory.mktemp('workspace'))
+
+
+@pytest.fixture
+def listener(ros_context: object) -> Iterator[object]:
+    """A node that observes the graph: see `launch_process.Listener`."""
+    from support.launch_process import Listener
+
+    listener = Listener(ros_context)
+    yield listener
+    listener.node.destroy_node()

@@ -73,7 +73,7 @@ class Outputs:
         """
         if not self.has_subscribers:
             return
-        inverse, confidence = frame.inverse_depth, self._rate(frame, parameters)
+        inverse, confidence = frame.inverse_depth, self._rate(frame, parameters, scale)
         products = Products(inverse, source, parameters, self._rays, scale, confidence)
         if confidence is not None and self._confidence.get_subscription_count():
             self._publish_image(self._confidence, source, '32FC1', confidence)
@@ -86,10 +86,13 @@ class Outputs:
         if self._camera_info.get_subscription_count() and (fields := products.camera_info):
             self._camera_info.publish(_camera_info(fields, source))
 
-    def _rate(self, frame: DepthFrame, parameters: Parameters) -> npt.NDArray[np.float32] | None:
-        """Return the confidence (H, W) of a frame if any output needs it."""
+    def _rate(
+        self, frame: DepthFrame, parameters: Parameters, scale: Scale | None
+    ) -> npt.NDArray[np.float32] | None:
+        """Return the confidence (H, W) of a frame if an output needs it and there is depth."""
         filtered = parameters.points_min_confidence and self._points.get_subscription_count()
-        if not (filtered or self._confidence.get_subscription_count()):
+        needed = filtered or self._confidence.get_subscription_count()
+        if not needed or (scale is None and parameters.depth_output != 'relative'):
             return None
         return self._rater.rate(frame.inverse_depth, frame.position)
 

@@ -57,6 +57,13 @@ def test_frames_are_rated_only_with_a_subscriber(client, rated):
     assert rated == list(range(rated[0], client.number))
 
 
+def test_without_depth_in_metres_there_is_no_confidence(client, rated):
+    client.receive('depth/confidence')
+    rated.clear()
+    client.receive('depth/camera_info', model='video-depth-anything-s')
+    assert not rated
+
+
 def test_a_late_subscriber_starts_with_the_confidence_of_a_first_frame(client):
     client.receive('depth/image')
     before = client.number

@@ -9,7 +9,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import image_message
 from support.node_bench import pixels_of, values_of
-from support.scale_bench import WRONG, camera_info, scale_of, start_scale_bench
+from support.scale_bench import (
+    WRONG,
+    camera_info,
+    publish_camera_info,
+    scale_of,
+    start_scale_bench,
+)
 
 
 @pytest.fixture(scope='module')
@@ -100,11 +106,11 @@ def test_depth_of_another_camera_is_not_used_and_one_warning_says_so(bench):
     bench.spin_for(1.5)
     assert len([line for line in bench.process.warnings if why in line]) == 1
     assert float(bench.summary()['scale']) == pytest.approx(before)
-    infos = bench.create_publisher('/camera_info', CameraInfo)
+    publish_camera_info(bench, camera_info())
     others = bench.create_publisher('/scale/camera_info', CameraInfo)
-    infos.publish(camera_info())
-    others.publish(camera_info(focal=90.0))
-    bench.spin_for(0.3)
+    for _ in range(5):
+        others.publish(camera_info(focal=90.0))
+        bench.spin_for(0.1)
     scale_of(bench, 5, refer(bench, references, 7.0))
     assert 'of another camera' in bench.summary()['scale_state']
     assert float(bench.summary()['scale']) == pytest.approx(before)

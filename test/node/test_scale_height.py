@@ -3,10 +3,15 @@
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo
 
 from support.node_bench import values_of
-from support.scale_bench import WRONG, camera_info, scale_of, start_scale_bench
+from support.scale_bench import (
+    WRONG,
+    camera_info,
+    publish_camera_info,
+    scale_of,
+    start_scale_bench,
+)
 from support.tf_publisher import ENVIRONMENT, TransformPublisher
 
 HEIGHT = 0.7
@@ -21,9 +26,7 @@ def test_metres_follow_from_the_height_once_gravity_is_known(tmp_path):
         tmp_path, 'height', **options, **{'scale.camera_height': HEIGHT}
     ) as bench:
         bench.spin_until(lambda: 'no camera_info' in values_of(bench.diagnostics[-1])['message'])
-        infos = bench.create_publisher('/camera_info', CameraInfo)
-        infos.publish(info)
-        bench.spin_for(0.3)
+        publish_camera_info(bench, info)
         # As if the camera were level, there is no ground in the image.
         assert scale_of(bench, 3) == pytest.approx(WRONG, rel=1e-3)
         why = 'no ground plane within 20 degrees of the down axis of a level camera'

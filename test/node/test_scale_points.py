@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import CameraInfo, LaserScan, PointCloud2
+from sensor_msgs.msg import LaserScan, PointCloud2
 
 from flashdepth_ros.camera.geometry import Intrinsics, back_project, rays
 from flashdepth_ros.camera.pose import rigid
@@ -15,6 +15,7 @@ from support.scale_bench import (
     WIDTH,
     WRONG,
     camera_info,
+    publish_camera_info,
     scale_of,
     start_scale_bench,
 )
@@ -30,8 +31,7 @@ LIDAR_POSE = (-0.1, 0.0, 0.6, 0.0, 0.0, 0.0, 1.0)
 def bench(tmp_path_factory):
     options = {'environment': ENVIRONMENT, 'camera_matrix': tuple(camera_info().k)}
     with start_scale_bench(tmp_path_factory.mktemp('scale'), 'points', **options) as bench:
-        bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
-        bench.camera_info.publish(camera_info())
+        publish_camera_info(bench, camera_info())
         bench.transforms = TransformPublisher(bench.node, static=True)
         yield bench
 

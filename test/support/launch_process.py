@@ -1,6 +1,7 @@
 """A process that runs a launch file as `ros2 launch` does, and a node that observes the graph."""
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import signal
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import time
 
+import pytest
 from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
 from support.installed_package import environment
+from support.paths import STUBS
 
 # Runs a launch file with arguments NAME:=VALUE, as `ros2 launch` does.
 LAUNCHER = """
@@ -33,6 +36,20 @@ sys.exit(service.run())
 # Compiling the network takes this long on a busy computer.
 START_S = 180.0
 REPLY_S = 2.0
+NEEDED = ('colcon_ros', 'osrf_pycommon', 'launch', 'launch.actions', 'launch_ros.actions')
+
+
+def skip_without_launch():
+    """Skip the calling module of tests if the packages of launch are not installed."""
+    # Also for the launched processes, hence in the environment.
+    if find_spec('composition_interfaces') is None and str(STUBS) not in sys.path:
+        sys.path.append(str(STUBS))
+        paths = (os.environ.get('PYTHONPATH'), str(STUBS))
+        os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
+    for package in NEEDED:
+        pytest.importorskip(
+            package, reason=f'{package} is not installed; see CONTRIBUTING.md, "Launch files"'
+        )
 
 
 class Listener:
@@ -120,3 +137,21 @@ def launched(install, file, arguments, folder, **changes):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def failed_launch(install, file, arguments, folder):
+    """Run a launch file that is to end before it starts a process; return its error."""
+    path = install / 'flashdepth_ros/share/flashdepth_ros/launch' / file
+    run = subprocess.run(
+        [sys.executable, '-c', LAUNCHER, path, *arguments],
+        env=environment(install) | {'ROS_LOG_DIR': str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=START_S,
+    )
+    assert run.returncode == 1
+    (line,) = [line for line in run.stdout.splitlines() if '[ERROR]' in line]
+    assert 'Traceback' not in run.stdout
+    assert 'process started' not in run.stdout
+    return line

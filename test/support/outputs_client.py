@@ -1,6 +1,6 @@
 """Receives what `Outputs` publishes, without estimator and threads."""
 
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.outputs import Outputs
@@ -11,7 +11,7 @@ from flashdepth_ros.runtime.depth_frame import StageTimes
 from flashdepth_ros.runtime.sequence import SequencePosition
 from support.ros_graph import best_effort_input
 
-TYPES = {'points': PointCloud2}
+TYPES = {'points': PointCloud2, 'depth/camera_info': CameraInfo}
 
 
 class OutputsClient:

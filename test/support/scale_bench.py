@@ -56,6 +56,18 @@ def scale_of(bench, count=1, refer=lambda _: None):
     return float(np.median(received * bench.inverse))
 
 
+def publish_camera_info(bench, info):
+    """Publish a camera_info until the node uses it: the first message may come too early."""
+    publisher = bench.create_publisher('/camera_info', CameraInfo)
+    for _ in range(50):
+        publisher.publish(info)
+        bench.spin_for(0.1)
+        scale_of(bench)
+        if bench.summary()['camera_info'] == 'ok':
+            return
+    raise AssertionError(bench.summary()['camera_info'])
+
+
 def camera_info(focal=FOCAL, frame_id='camera'):
     k = [focal, 0.0, (WIDTH - 1) / 2, 0.0, focal, (HEIGHT - 1) / 2, 0.0, 0.0, 1.0]
     info = CameraInfo(width=WIDTH, height=HEIGHT, k=k)
