@@ -8,6 +8,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 
 from flashdepth_ros.node.depth_source import DepthSource
@@ -119,13 +120,13 @@ class ScaleSubscriber:
             return by
         return f'not yet {by}' if start is None else f'by depth.scale, not yet {by}'
 
-    def log(self) -> None:
+    def log(self, logger: RcutilsLogger) -> None:
         """Log each kind of warning once."""
         for text in self.warnings:
             kind = re.sub('[0-9.]+', '', text)
             if kind not in self._warned:
                 self._warned.add(kind)
-                self._node.get_logger().warning(text)
+                logger.warning(text)
 
     def _warnings(self) -> Iterator[str]:
         timeout_s, status = self._parameters.scale_timeout, self._online.status
