@@ -202,6 +202,21 @@ def test_before_the_first_fit_depth_scale_holds_and_relative_models_have_no_metr
     assert start(model='depth-anything-v2-s', depth_scale=3.0) == Scale(3.0)
 
 
+def test_of_many_references_each_frame_is_compared_with_the_nearest():
+    compared = []
+    online = OnlineScale(lambda stamp_ns, _: compared.append(stamp_ns))
+    for index in range(20):
+        seconds = index / 2
+        for late_s in (-0.2, -0.04, -0.02, 0.01, 0.03, 0.2):
+            online.refer(reference(seconds, late_s=late_s))
+        online.observe(view(seconds, 2.0), index == 0, SETTINGS)
+        # Those between two images have no frame, which is no problem.
+        assert online.status.problem == '' or index < 4
+    # With the sequence, the references before its first frame were dropped.
+    assert compared == [stamp_at(index / 2 - 0.02) for index in range(1, 20)]
+    assert online.status.scale.factor == pytest.approx(2.0, rel=0.02)
+
+
 def test_references_are_of_use_only_while_frames_come():
     online = OnlineScale()
     assert not online.running

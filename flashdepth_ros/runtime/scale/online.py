@@ -52,8 +52,8 @@ class OnlineScale:
     """
     Fits the scale of a stream of frames to references as both arrive; safe with two threads.
 
-    A reference is compared with the frame of the nearest stamp. It waits for frames of an earlier
-    stamp, and finds those of a later one in a history, so it may arrive late.
+    A reference is compared with the frame of the nearest stamp, and a frame with one reference. It
+    waits until a frame is newer, and finds older frames in a history, so it may arrive late.
 
     :param used: called with the stamp and the samples of each reference that is compared.
     """
@@ -63,6 +63,8 @@ class OnlineScale:
         self._tracker = ScaleTracker()
         self._frames: deque[FrameView] = deque(maxlen=_FRAMES_MAX)
         self._waiting: deque[Reference] = deque(maxlen=_WAITING_MAX)
+        # The stamps of the frames that a reference was compared with.
+        self._compared: deque[int] = deque(maxlen=_FRAMES_MAX)
         self._settings = ScaleSettings()
         self._jump, self._jumps = 1.0, 0
         self._observed_s = -float('inf')
@@ -110,8 +112,8 @@ class OnlineScale:
 
     def _restart(self) -> None:
         self._tracker.restart()
-        self._frames.clear()
-        self._waiting.clear()
+        for each in (self._frames, self._waiting, self._compared):
+            each.clear()
 
     def _pair(self) -> None:
         """Use the references whose nearest frame is known."""
@@ -128,21 +130,38 @@ class OnlineScale:
                 f'the reference is {ahead_s:.1f} s newer than the images: compare the clocks of '
                 'both sensors'
             )
-        for reference in ready:
+        for reference in sorted(ready, key=self._apart_ns):
             try:
                 self._use(reference)
             except InputError as error:
                 self._problem = str(error)
 
+    def _nearest(self, reference: Reference) -> FrameView:
+        return min(self._frames, key=lambda frame: abs(frame.stamp_ns - reference.stamp_ns))
+
+    def _apart_ns(self, reference: Reference) -> int:
+        return abs(self._nearest(reference).stamp_ns - reference.stamp_ns)
+
     def _use(self, reference: Reference) -> None:
+        """
+        Compare a reference with its frame, unless a nearer one has been.
+
+        :raises InputError: it cannot be used, and none has been used for `scale.timeout`.
+        """
         stamp_ns, settings = reference.stamp_ns, self._settings
-        view = min(self._frames, key=lambda frame: abs(frame.stamp_ns - stamp_ns))
-        apart_s = abs(view.stamp_ns - stamp_ns) * 1e-9
+        view, apart_s = self._nearest(reference), self._apart_ns(reference) * 1e-9
+        if view.stamp_ns in self._compared:
+            return
         if apart_s > settings.scale_tolerance:
+            age_s = (stamp_ns - self._tracker.stamp_ns) * 1e-9
+            if self._tracker.fit is not None and age_s < settings.scale_timeout:
+                # A reference of a higher rate than that of the images.
+                return
             raise InputError(
                 f'no image within {settings.scale_tolerance:g} s of the reference: the nearest is '
                 f'{apart_s:.3f} s away (scale.tolerance)'
             )
+        self._compared.append(view.stamp_ns)
         samples = reference.samples(view, settings)
         self._used(stamp_ns, samples)
         jump = self._tracker.add(stamp_ns, samples, settings)
