@@ -58,6 +58,9 @@ COMMANDS = {
         'runtime.gpu_check.command', "check correctness and speed on this computer's GPU"
     ),
     'models': Command('runtime.models', 'list models, check and convert their weights'),
+    'export': Command(
+        'runtime.export', 'write a network to an ONNX file, for ONNX Runtime and TensorRT'
+    ),
     'doctor': Command('tools.doctor.command', 'check that this computer has what the node needs'),
 }
 

@@ -17,6 +17,10 @@ class CheckpointError(FlashDepthError):
     """Weights that do not fit the model, or a file that cannot be loaded safely."""
 
 
+class ExportError(FlashDepthError):
+    """A network that cannot be exported, or whose exported form gives another depth."""
+
+
 class DownloadError(FlashDepthError):
     """A file that cannot be downloaded, or whose content is not the published one."""
 

@@ -232,6 +232,18 @@ PRESETS = {config.name: config for config in _PRESETS}
 """The presets by name; `flashdepth-tiny-s` and `-l` are the two branches of `-tiny` alone."""
 
 
+def check_size(width: int, height: int) -> None:
+    """
+    Check the size of a network input, px.
+
+    :raises ConfigError: a side is no multiple of 14.
+    """
+    if width % PATCH or height % PATCH:
+        raise ConfigError(
+            f'size {width}x{height}; expected multiples of {PATCH} in both directions'
+        )
+
+
 def preset(name: str) -> ModelConfig:
     """
     Return the configuration called `name`.

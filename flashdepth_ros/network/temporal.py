@@ -48,6 +48,14 @@ class StreamState(NamedTuple):
         """Return the state after the frames of `FlashDepth.step`; there is nothing to reuse."""
         return StreamState(*update)
 
+    def unproven_parts(self) -> tuple[Tensor, ...]:
+        """Return the parts that can be non-finite although the prediction is finite."""
+        return (self.ssm,)
+
+    def selected(self, update: 'Sequence[Tensor]') -> 'StreamState':
+        """Return the same as `after`."""
+        return self.after(update)
+
     def memory_bytes(self) -> int:
         """Return the memory of the state."""
         return self.ssm.nbytes

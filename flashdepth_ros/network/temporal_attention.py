@@ -86,6 +86,21 @@ class AttentionState(NamedTuple):
             cache[..., 0, :] = torch.where(first, entry.to(cache.dtype), cache[..., 0, :])
         return state._replace(seen=state.seen + 1)
 
+    def unproven_parts(self) -> tuple[Tensor, ...]:
+        """Return nothing: what is cached of a frame was part of its prediction."""
+        return ()
+
+    def selected(self, entries: 'Sequence[Tensor]') -> 'AttentionState':
+        """Return the same as `after`, by selections alone: for graphs, which write nowhere."""
+        slot, seen = torch.arange(1 + SPAN, device=self.seen.device), self.seen.unsqueeze(1)
+        written = (slot == 1 + seen % SPAN) | ((slot == 0) & (seen == 0))
+        written = written[:, None, None, None, :, None]
+        caches = (
+            torch.where(written, entry.to(cache.dtype).unsqueeze(-2), cache)
+            for cache, entry in zip(self, entries, strict=False)
+        )
+        return AttentionState(*(*caches, self.seen + 1))
+
     def memory_bytes(self) -> int:
         """Return the memory of the state."""
         return sum(part.nbytes for part in self)
@@ -154,7 +169,7 @@ class TemporalAttention(nn.Module):
         query = torch.einsum('bphd,hdc->bphc', query, self._per_head(self.key, query.dtype))
         query = query * (query.shape[-1] // self.heads) ** -0.5
 
-        encoding = self.encoding[places.slots.clamp(min=0)]  # (B, S, C)
+        encoding = self.encoding[places.slots.clamp(min=0)].to(query.dtype)  # (B, S, C)
         copies = places.copies[:, None, None]
         scores = query @ cache.transpose(-1, -2)
         scores = torch.where(copies, scores[..., :1], scores)
@@ -167,7 +182,7 @@ class TemporalAttention(nn.Module):
         copied = (weights * copies).sum(-1, keepdim=True)
         content = weights.masked_fill(copies, 0.0) + F.pad(copied, (0, cache.shape[-2] - 1))
         attended = content.to(cache.dtype) @ cache + own_weight * own.unsqueeze(2)
-        attended = attended + torch.einsum('bphs,bsc->bphc', weights, encoding)
+        attended = attended + torch.einsum('bphs,bsc->bphc', weights.to(query.dtype), encoding)
         attended = torch.einsum(
             'bphc,hdc->bphd', attended, self._per_head(self.value, attended.dtype)
         )

@@ -12,7 +12,7 @@ import sys
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.network.config import PATCH
+from flashdepth_ros.network.config import check_size
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS, EngineChoice, resolve
 from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 
@@ -70,10 +70,7 @@ def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
         raise ConfigError(f'{arguments.frames} frames; expected 1 or more')
     sizes = [parse_size(text) for text in arguments.size]
     for width, height in sizes:
-        if width % PATCH or height % PATCH:
-            raise ConfigError(
-                f'size {width}x{height}; expected multiples of {PATCH} in both directions'
-            )
+        check_size(width, height)
     for size, engine, precision in product(sizes, arguments.engine, arguments.precision):
         choice = EngineChoice(arguments.device, precision, engine)
         yield Case(arguments.model, size, choice, arguments.frames)

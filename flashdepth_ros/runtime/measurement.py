@@ -74,7 +74,7 @@ def measure(case: Case) -> Measurement:
     model, weights = _load_model(case.model)
     engine = create_engine(model, case.choice)
     width, height = case.size
-    frames = [_random_frame(height, width) for _ in range(_PRELOADED_FRAMES)]
+    frames = [random_frame(height, width) for _ in range(_PRELOADED_FRAMES)]
     engine.prepare(torch.cat(frames).to(engine.device))
     on_device = [frame.to(engine.device) for frame in frames]
     each_ms, total_s, growth = _time_stream(engine, on_device, case.frames)
@@ -129,7 +129,7 @@ def _load_model(name: str) -> tuple[Network, str]:
     return model, 'own'
 
 
-def _random_frame(height: int, width: int) -> Tensor:
+def random_frame(height: int, width: int) -> Tensor:
     """Return a random frame with the spectrum of a natural image: fine detail is weaker."""
     sizes = [(max(1, height >> level), max(1, width >> level)) for level in range(8)]
     layers = [

@@ -14,28 +14,15 @@ import warnings
 
 import openvino
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from flashdepth_ros.network import Network, State, create_model, load_weights
+from flashdepth_ros.network import Network, create_model, load_weights
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY
+from flashdepth_ros.runtime.engines.network_step import NetworkStep
 from flashdepth_ros.runtime.engines.openvino_core import core, openvino_config
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 _NICENESS = 10
-
-
-class _Step(nn.Module):
-    """A network's step with plain tensors as arguments and results, as torch.export requires."""
-
-    def __init__(self, model: Network, state: State | None) -> None:
-        super().__init__()
-        self.model = model
-        self._state_type = None if state is None else type(state)
-
-    def forward(self, frames: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-        state = None if self._state_type is None else self._state_type(*parts)
-        inverse_depth, update = self.model.step(frames, state)
-        return inverse_depth, *update
 
 
 def to_openvino(model: Network, shape: tuple[int, ...]) -> Any:
@@ -44,7 +31,7 @@ def to_openvino(model: Network, shape: tuple[int, ...]) -> Any:
     state = model.check_inputs(frames, None)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # deprecation warnings inside torch itself
-        program = torch.export.export(_Step(model, state), (frames, *(state or ())))
+        program = torch.export.export(NetworkStep(model, state), (frames, *(state or ())))
         return openvino.convert_model(program)
 
 
