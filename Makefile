@@ -17,8 +17,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --constraint constraints.txt
 CPU_TORCH := torch --index-url https://download.pytorch.org/whl/cpu
 
-DEMO_EXTRAS := $(DISTRO),bags,openvino
-TEST_EXTRAS := $(DEMO_EXTRAS),evaluation,int8,simulation,training,test
+DEMO_EXTRAS := $(DISTRO),bags,openvino,torch
+TEST_EXTRAS := $(DEMO_EXTRAS),evaluation,export,int8,onnx,simulation,training,test
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 

@@ -48,13 +48,15 @@ setup(
         'numpy',
         'opencv-python-headless',
         'pyyaml',
-        'safetensors',
-        'torch>=2.4',
         'tqdm',
     ],
     extras_require={
         # On a machine with ROS 2 installed, these come from its own packages.
         **{distro: [f'ros-{distro}-{name}' for name in ROS] for distro in ('jazzy', 'kilted')},
+        # Not needed for exported models.
+        'torch': ['safetensors', 'torch>=2.4'],
+        'onnx': ['onnxruntime>=1.20'],
+        'export': ['onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'torch'],
         'bags': ['mcap', 'rosbags'],
         'evaluation': ['jinja2', 'matplotlib', 'mcap', 'rosbags'],
         # The fastest engine on a CPU; nncf makes the networks of precision int8.

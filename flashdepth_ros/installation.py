@@ -14,7 +14,12 @@ EXTRAS = {
     'h5py': 'training',
     'OpenEXR': 'training',
     'tensorboard': 'training',
+    'torch': 'torch',
+    'safetensors': 'torch',
     'openvino': 'openvino',
+    'onnxruntime': 'onnx',
+    'onnx': 'export',
+    'onnxscript': 'export',
     'nncf': 'int8',
 }
 """The extra of `setup.py` that installs a package, by the name under which it is imported."""

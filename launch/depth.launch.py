@@ -79,7 +79,7 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'fit the scale to the ground, this far below the camera, m (scale.source height)',
         ),
         _argument('model', 'name of the model preset'),
-        _argument('weights', '.pth or .safetensors file'),
+        _argument('weights', '.pth, .safetensors or .onnx file'),
         _argument('device', 'device of the network: auto, cpu, cuda, cuda:N or intel_gpu'),
         _argument('autostart', 'configure and activate the node at start', choices=BOOLEANS),
         _argument('rviz', 'start RViz', default_value='false', choices=BOOLEANS[1:]),

@@ -1,5 +1,9 @@
 """The house rules that a test can check: who imports whom, and how large a file may be."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from support.imports import PACKAGE, imports, sources
@@ -38,6 +42,14 @@ ROS_ROOMS = {'ros', 'node', 'tools'}
 KEEPERS = {'mujoco': 'simulation', 'rosbags': 'bags'}
 UNWANTED = {'mamba_ssm', 'flash_attn', 'xformers', 'cv_bridge'}
 SLOW = {'torch', 'numpy', 'cv2', 'rclpy', 'rosbags', 'mujoco'}
+
+WITHOUT_TORCH = (
+    *('node.__main__', 'runtime', 'runtime.settings', 'runtime.products', 'network.config'),
+    *('runtime.engines.exported_engine', 'runtime.engines.loading'),
+    *('runtime.engines.onnx_session', 'runtime.engines.openvino_session'),
+    *('bags.inference.command', 'bags.topics', 'tools.doctor.packages', 'tools.player.command'),
+)
+"""What exported models need, and the commands beside the node that work with them."""
 
 IMPORTS = imports()
 OWN = [edge for edge in IMPORTS if edge.module.startswith(f'{PACKAGE}.')]
@@ -99,3 +111,15 @@ def test_a_file_is_small_and_named_after_what_it_holds(path):
 
 def test_the_models_folder_holds_no_code():
     assert not sources('models')
+
+
+def test_exported_models_need_no_pytorch():
+    program = '; '.join(f'import {PACKAGE}.{module}' for module in WITHOUT_TORCH)
+    path = os.pathsep.join((str(ROOT / 'test' / 'support' / 'without_torch'), str(ROOT)))
+    ran = subprocess.run(
+        [sys.executable, '-c', program],
+        env={**os.environ, 'PYTHONPATH': path},
+        capture_output=True,
+        text=True,
+    )
+    assert not ran.returncode, ran.stderr

@@ -134,7 +134,7 @@ def test_commands_need_no_home(home):
         ('rclpy', 'play recordings/sample', "pip install '.[jazzy]'"),
         ('rosbags', 'infer recordings/sample -o none', "pip install '.[bags]'"),
         ('mujoco', 'camera', "pip install '.[simulation]'"),
-        ('torch', 'models list', 'pip install .'),
+        ('torch', 'models list', "pip install '.[torch]'"),
     ],
 )
 def test_a_missing_package_is_one_line(package, arguments, message):

@@ -14,11 +14,12 @@ from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthEstimator
-from flashdepth_ros.runtime.offline import check_windows, has_windows
+from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import update
 from flashdepth_ros.runtime.settings import create_estimator, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
+from flashdepth_ros.runtime.windows import check_windows, has_windows
 
 #: Keys of the --model option, and the setting of each.
 KEYS = {
@@ -77,7 +78,7 @@ class ModelCandidate:
             **({'scale_from': self.scale_from or source} if self.is_scaled else {}),
             'short_side_px': str(short_side),
             'device': setting if setting == 'intel_gpu' else str(device),
-            'device_name': device_name(setting, device),
+            'device_name': device_name(setting, str(device)),
             'precision': estimator.engine.precision,
             'engine': estimator.engine.name,
         }
@@ -159,8 +160,8 @@ def parse_model(
         raise ConfigError(f'{text!r}: window {switch!r}; expected on or off')
     changes = {KEYS[key]: _value(key, value) for key, value in given.items()}
     settings = update(defaults, {'model': name, **changes})
-    by_default = windows and settings.temporal and has_windows(preset(name))
-    windows = _SWITCH.get(switch, by_default)
+    can = has_windows(preset(name)) and not is_exported(settings.weights)
+    windows = _SWITCH.get(switch, windows and settings.temporal and can)
     if windows:
         check_windows(preset(name), settings.temporal)
     return ModelCandidate(settings, label, windows, scale_from)

@@ -12,7 +12,7 @@ import torch
 from flashdepth_ros import __version__
 from flashdepth_ros.runtime.distributed import World
 
-_LIBRARIES = ('torch', 'numpy', 'opencv-python-headless', 'rosbags', 'openvino')
+_LIBRARIES = ('torch', 'numpy', 'opencv-python-headless', 'rosbags', 'openvino', 'onnxruntime')
 
 
 def versions() -> dict[str, str]:
@@ -39,16 +39,16 @@ def host(world: World) -> dict[str, str]:
     }
 
 
-def device_name(setting: str, device: torch.device) -> str:
+def device_name(setting: str, device: str) -> str:
     """
     Return the product name of the GPU or CPU that runs a network; for a CPU also its threads.
 
     :param setting: the `device` setting.
-    :param device: the device of the network's tensors.
+    :param device: the device of the network, such as 'cpu' or 'cuda:0'.
     """
     if setting == 'intel_gpu':
         return 'Intel GPU'
-    if device.type == 'cuda':
+    if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f'{processor_name()}, {threads} thread{"s" if threads > 1 else ""}'

@@ -205,9 +205,11 @@ class Pipeline:
     def _batches_pay(self, estimator: DepthEstimator) -> bool:
         """Return whether images that wait are run together, as set or as measured."""
         engine, cameras = estimator.engine, len(self.streams)
+        if engine.input_size is not None:  # an exported model, which has a fixed batch
+            return False
         if self.parameters.batching != 'auto':
             return self.parameters.batching == 'true'
-        if engine.device.type == 'cpu':
+        if str(engine.device) == 'cpu':
             return False
         gain = batch_gain(engine, cameras, estimator.inference_size(*_WARM_UP_SIZE))
         pays = gain >= _MIN_GAIN

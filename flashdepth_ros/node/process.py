@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+from contextlib import suppress
+from functools import partial
 import gc
+from importlib import import_module
 import os
 import sys
 import time
@@ -17,9 +20,12 @@ from rclpy.signals import SignalHandlerOptions
 from flashdepth_ros.interruption import INTERRUPTED_STATUS, Interruption
 from flashdepth_ros.node.boundary import Boundary
 from flashdepth_ros.node.depth_node import DepthNode
+from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.pipeline import EstimatorFactory
 from flashdepth_ros.node.threads import NodeThread
 from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
+from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.settings import create_estimator
 
 # So that a callback that always fails does not take a whole core.
@@ -32,13 +38,21 @@ def main(args: list[str] | None = None, load: EstimatorFactory = create_estimato
 
     Signals only set a flag: an exception could arise anywhere, even where it is ignored.
     """
-    # Exclude the imported modules from garbage collection: a scan of torch's objects takes long.
-    gc.freeze()
     with Interruption() as interruption:
-        status = _run(args, load, interruption)
+        status = _run(args, partial(_load, load), interruption)
         if NodeThread.any_running():
             _end_process(status)
     return status
+
+
+def _load(load: EstimatorFactory, parameters: Parameters) -> DepthEstimator:
+    """Load the estimator, after the modules that it needs are excluded from garbage collection."""
+    if not is_exported(parameters.weights):
+        with suppress(ImportError):  # reported by `load`
+            import_module('torch')
+    # A scan of torch's objects takes long.
+    gc.freeze()
+    return load(parameters)
 
 
 def _run(args: list[str] | None, load: EstimatorFactory, interruption: Interruption) -> int:

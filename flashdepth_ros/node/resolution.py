@@ -6,6 +6,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from flashdepth_ros.node.governor import Governor, scaled_size
 from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.runtime.preprocess import FixedSize
 
 
 class Resolution:
@@ -26,7 +27,18 @@ class Resolution:
         """That memory ran out, and which size is used since then; '' if it did not."""
 
     def prepare(self, target_rate: float, height: int, width: int) -> None:
-        """Set the size for an image of height x width px and a rate in Hz; 0 = full size."""
+        """
+        Set the size for an image of height x width px and a rate in Hz; 0 = full size.
+
+        :raises InputError: an exported model has one size, and the image another shape.
+        """
+        if isinstance(self._full, FixedSize):
+            if target_rate:
+                self._logger.warning(
+                    'target_rate has no effect: the exported model has one size', once=True
+                )
+            self._used = 1.0, self._estimator.inference_size(height, width)
+            return
         self._governor.target_rate = target_rate
         self._estimator.size = self._full
         full = self._estimator.inference_size(height, width)

@@ -1,17 +1,19 @@
-"""Run the frames of several streams as one batch, where that is faster than one by one."""
+"""
+Run the frames of several streams as one batch, where that is faster than one by one.
+
+A batch needs PyTorch; a single frame does not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 import time
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from flashdepth_ros.network import State
 from flashdepth_ros.runtime.depth_frame import PendingFrame
 from flashdepth_ros.runtime.engines import Engine
 from flashdepth_ros.runtime.estimator import DepthEstimator
+from flashdepth_ros.runtime.transfer import Array
 
 _RUNS = 3
 
@@ -35,19 +37,22 @@ def _launch_batch(batch: Sequence[tuple[DepthEstimator, PendingFrame]]) -> None:
         estimator, pending = batch[0]
         estimator.launch(pending, *estimator.run(pending.frame))
         return
+    import torch
+
     engine = batch[0][0].engine
     frames = torch.cat([pending.frame for _, pending in batch])
+    state: Any
     predictions, state = engine.run(frames, _joined([each.state for each, _ in batch]))
-    states: Sequence[State | None] = [None] * len(batch) if state is None else state.split()
+    states = [None] * len(batch) if state is None else state.split()
     for (estimator, pending), prediction, own in zip(
         batch, predictions.split(1), states, strict=True
     ):
         estimator.launch(pending, prediction, own)
 
 
-def _joined(states: Sequence[State | None]) -> State | None:
+def _joined(states: Sequence[Any]) -> Any:
     kind = next((type(state) for state in states if state is not None), None)
-    return None if kind is None else kind.join(states)  # type: ignore[arg-type]
+    return None if kind is None else kind.join(states)
 
 
 def batch_gain(engine: Engine, streams: int, size: tuple[int, int]) -> float:
@@ -56,6 +61,8 @@ def batch_gain(engine: Engine, streams: int, size: tuple[int, int]) -> float:
 
     :param size: height and width of the network input, px.
     """
+    import torch
+
     batch = torch.zeros((streams, 1, 3, *size), device=engine.device)
     one_by_one = list(batch.split(1))
     times_s = [
@@ -64,7 +71,7 @@ def batch_gain(engine: Engine, streams: int, size: tuple[int, int]) -> float:
     return times_s[0] / times_s[1]
 
 
-def _duration_s(engine: Engine, frames: Sequence[Tensor]) -> float:
+def _duration_s(engine: Engine, frames: Sequence[Array]) -> float:
     start_s = time.perf_counter()
     for each in frames:
         depth, _ = engine.run(each, None)

@@ -14,6 +14,7 @@ from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.config import check_size
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS, EngineChoice, resolve
+from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 
 
@@ -24,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PRESETS),
         default='flashdepth-tiny',
         help='(default flashdepth-tiny)',
+    )
+    parser.add_argument(
+        '--weights',
+        default='',
+        help="also an exported .onnx file (default: the preset's)",
     )
     parser.add_argument(
         '--size',
@@ -51,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     measured = 0
     for case in _cases(arguments):
         try:
-            resolve(case.choice)
+            if not is_exported(case.weights):
+                resolve(case.choice)
             measurement = measure_in_subprocess(case)
         except FlashDepthError as error:
             sys.stderr.write(f'not measured: {error}\n')
@@ -73,7 +80,7 @@ def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
         check_size(width, height)
     for size, engine, precision in product(sizes, arguments.engine, arguments.precision):
         choice = EngineChoice(arguments.device, precision, engine)
-        yield Case(arguments.model, size, choice, arguments.frames)
+        yield Case(arguments.model, size, choice, arguments.frames, arguments.weights)
 
 
 def measure_in_subprocess(case: Case) -> Measurement:

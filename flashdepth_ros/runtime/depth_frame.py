@@ -9,11 +9,10 @@ import time
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from flashdepth_ros.camera.geometry import depth_from_inverse
 from flashdepth_ros.runtime.sequence import SequencePosition
-from flashdepth_ros.runtime.transfer import Download
+from flashdepth_ros.runtime.transfer import Array, Download
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class DepthFrame:
 class PendingFrame:
     """A submitted frame whose depth is not downloaded yet."""
 
-    frame: Tensor
+    frame: Array
     """Network input (1, 1, 3, h, w)."""
     position: SequencePosition
     focal_ratio: float
@@ -69,7 +68,7 @@ class PendingFrame:
     """Waits for the network and starts the download."""
     preprocess_s: float
     launched_s: float
-    prediction: Tensor = field(init=False)
+    prediction: Array = field(init=False)
     """Network output, inverse depth (1, 1, h, w), once it is launched."""
     inference_s: float = 0.0
     postprocess_s: float = 0.0
@@ -77,7 +76,7 @@ class PendingFrame:
     error: Exception | None = None
 
     @property
-    def inverse_depth(self) -> Tensor:
+    def inverse_depth(self) -> Array:
         """Return inverse depth (1, 1, h, w) in 1/m, scaled to this camera's focal length."""
         return self.prediction if self.focal_ratio == 1.0 else self.prediction / self.focal_ratio
 

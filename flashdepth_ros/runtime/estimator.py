@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from flashdepth_ros.camera.geometry import canonical_scale
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import AttentionState, State, StreamState, create_model, load_weights
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
-from flashdepth_ros.runtime.engines import EngineChoice, create_engine
-from flashdepth_ros.runtime.preprocess import InferenceSize, check_rgb
+from flashdepth_ros.runtime.engines import EngineChoice, load_engine
+from flashdepth_ros.runtime.engines.engine import EngineState
+from flashdepth_ros.runtime.preprocess import FixedSize, InferenceSize, check_rgb
 from flashdepth_ros.runtime.sequence import FrameTag, ResetReason, Sequence, SequencePolicy
-from flashdepth_ros.runtime.transfer import CpuTransfer, GpuTransfer, Transfer
-from flashdepth_ros.runtime.weights import find_weights
+from flashdepth_ros.runtime.transfer import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OUTPUT_SIZES = ('input', 'inference')
 
@@ -30,10 +31,11 @@ class DepthEstimator:
     Estimates the depth of the frames of one camera, in order.
 
     :param model: name of a preset.
-    :param weights: a `.pth` or `.safetensors` file, or a state dict; '': the preset's weights.
+    :param weights: a `.pth`, `.safetensors` or exported `.onnx` file, or a state dict; '': the
+        preset's weights.
     :param device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'intel_gpu'.
     :param precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'.
-    :param engine: 'auto', 'torch', 'torch_compile' or 'openvino'.
+    :param engine: 'auto', 'torch', 'torch_compile', 'openvino' or 'onnxruntime'.
     :param temporal: False: process every frame without the recurrent state.
     :param short_side: short side of the network input, px; 0: the preset's value.
     :param long_side_max: maximum long side of the network input, px.
@@ -61,19 +63,19 @@ class DepthEstimator:
             raise ConfigError(
                 f'unknown output size {output_size!r}; expected one of {", ".join(OUTPUT_SIZES)}'
             )
-        network = create_model(model)
-        self.config = network.config
-        load_weights(network, weights or find_weights(network.config))
-        self.engine = create_engine(network, EngineChoice(device, precision, engine))
+        self.config, self.engine = load_engine(
+            model, weights, EngineChoice(device, precision, engine)
+        )
         self.temporal = temporal
-        self.size = InferenceSize(short_side, long_side_max)
+        self.size = self.engine.input_size or InferenceSize(short_side, long_side_max)
+        _check_short_side(self.size, short_side)
         self.output_size = output_size
         self.sequence = Sequence(policy)
-        self.transfer = _create_transfer(self.engine.device)
+        self.transfer = self.engine.create_transfer()
         self._is_only_stream = True
         self.warm_rate_hz = 0.0
         """Frames a second in the warm-up, from image to depth; 0: there was none."""
-        self._state: State | None = None
+        self._state: EngineState | None = None
         self._pending: PendingFrame | None = None
 
     def reset(self, reason: ResetReason = ResetReason.REQUESTED) -> None:
@@ -84,15 +86,21 @@ class DepthEstimator:
         """Run two blank frames of this size, so that the first real one is fast; time the last."""
         state, self._state = self._state, None
         blank = np.zeros((height, width, 3), np.uint8)
+        fixed = self.fixed_size
+        size = (fixed.height, fixed.width) if fixed else self.inference_size(height, width)
         for _ in range(2):
             start_s = time.perf_counter()
-            frame = self.transfer.upload(blank, self.inference_size(height, width))
+            frame = self.transfer.upload(blank, size)
             self.transfer.download(self._infer(frame), (height, width))()
             self.warm_rate_hz = 1.0 / (time.perf_counter() - start_s)
         self._state = state
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the network input for an image of this size, px."""
+        """
+        Return height and width of the network input for an image of this size, px.
+
+        :raises InputError: the model is exported for one size, which has another shape.
+        """
         return self.size.for_image(height, width, self.config.short_side)
 
     def depth_size(self, image: tuple[int, int], network: tuple[int, int]) -> tuple[int, int]:
@@ -167,12 +175,11 @@ class DepthEstimator:
             launched_s=time.perf_counter(),
         )
 
-    def run(self, frame: Tensor) -> tuple[Tensor, State | None]:
+    def run(self, frame: Array) -> tuple[Array, EngineState | None]:
         """Run the network on a frame (1, 1, 3, h, w); do not use the stream's state again."""
-        reuse = self._is_only_stream and isinstance(self._state, AttentionState)
-        return self.engine.run(frame, self._state, reuse_state=reuse)
+        return self.engine.run(frame, self._state, reuse_state=self._is_only_stream)
 
-    def launch(self, pending: PendingFrame, prediction: Tensor, state: State | None) -> None:
+    def launch(self, pending: PendingFrame, prediction: Array, state: EngineState | None) -> None:
         """
         Continue `submit` of a prepared frame, with what the network makes of it.
 
@@ -183,7 +190,7 @@ class DepthEstimator:
         self._state = state if self.temporal else None
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> EngineState | None:
         """The state that the next frame continues from; None: it starts a sequence."""
         return self._state
 
@@ -197,11 +204,16 @@ class DepthEstimator:
         """
         other = copy(self)
         other.output_size = output_size
-        other.sequence, other.transfer = Sequence(policy), _create_transfer(self.engine.device)
+        other.sequence, other.transfer = Sequence(policy), self.engine.create_transfer()
         other._state = other._pending = None
         # The engine may keep the state of one stream in its own memory.
         self._is_only_stream = other._is_only_stream = False
         return other
+
+    @property
+    def fixed_size(self) -> FixedSize | None:
+        """The only size of the network input, of an exported model; None: any."""
+        return self.size if isinstance(self.size, FixedSize) else None
 
     @property
     def ahead(self) -> int:
@@ -249,24 +261,24 @@ class DepthEstimator:
             if self._is_finite(pending.prediction):
                 return
             self._state = None
-        pending.prediction = torch.where(
-            pending.prediction.isfinite(), pending.prediction, torch.nan
-        )
+        pending.prediction = self.transfer.with_nan(pending.prediction)
 
-    def _infer(self, frame: Tensor) -> Tensor:
+    def _infer(self, frame: Array) -> Array:
         prediction, state = self.run(frame)
         self._state = state if self.temporal else None
         return prediction
 
-    def _is_finite(self, prediction: Tensor) -> bool:
-        """Return whether prediction and state are finite, checked by their sums."""
-        # What temporal attention caches of a frame was part of its prediction.
-        recurrent = isinstance(self._state, StreamState)
-        parts = [prediction, *(self._state or ())] if recurrent else [prediction]
-        if prediction.device.type == 'cpu':
-            return all(bool(np.isfinite(part.numpy().sum())) for part in parts)
-        return bool(torch.stack([part.sum() for part in parts]).sum().isfinite())
+    def _is_finite(self, prediction: Array) -> bool:
+        """Return whether prediction and state are finite."""
+        unproven = () if self._state is None else self._state.unproven_parts()
+        return self.transfer.are_finite([prediction, *unproven])
 
 
-def _create_transfer(device: torch.device) -> Transfer:
-    return CpuTransfer() if device.type == 'cpu' else GpuTransfer(device)
+def _check_short_side(size: InferenceSize | FixedSize, short_side: int) -> None:
+    """Check that a requested short side is possible."""
+    if isinstance(size, FixedSize) and short_side not in (0, min(size.height, size.width)):
+        raise ConfigError(
+            f'a short side of {short_side} px was requested, but {size.source} is for '
+            f'{size.width}x{size.height} alone: leave it at 0, or export the model for another '
+            'size'
+        )

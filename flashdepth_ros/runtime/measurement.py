@@ -1,6 +1,7 @@
 """One measurement of `flashdepth bench`: one network, size, engine and precision."""
 
 from dataclasses import dataclass
+from pathlib import Path
 import statistics
 import time
 
@@ -10,9 +11,12 @@ import torch.nn.functional as F
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import Network, create_model, load_weights
-from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine
+from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine, load_engine
+from flashdepth_ros.runtime.engines.exported_engine import ExportedEngine
+from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
 from flashdepth_ros.runtime.performance import Stopwatch, count_flops, peak_flops, synchronise
+from flashdepth_ros.runtime.transfer import Array
 from flashdepth_ros.runtime.weights import find_weights
 
 _PRELOADED_FRAMES = 8
@@ -31,6 +35,8 @@ class Case:
     """Width and height, px."""
     choice: EngineChoice
     frames: int
+    weights: str = ''
+    """A file, also an exported model; '': those of the preset, or random ones."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Measurement:
 
     model: str
     weights: str
-    """'own' (those of the preset) or 'random'."""
+    """'own' (those of the preset), 'random', or the name of a file."""
     width: int
     height: int
     engine: str
@@ -71,17 +77,17 @@ def measure(case: Case) -> Measurement:
     :raises ConfigError: the model, device, engine or precision is unknown or not available.
     """
     torch.manual_seed(0)
-    model, weights = _load_model(case.model)
-    engine = create_engine(model, case.choice)
+    engine, weights = _load_engine(case)
+    device = torch.device(str(engine.device))
     width, height = case.size
     frames = [random_frame(height, width) for _ in range(_PRELOADED_FRAMES)]
-    engine.prepare(torch.cat(frames).to(engine.device))
-    on_device = [frame.to(engine.device) for frame in frames]
+    engine.prepare(_on_device(engine, torch.cat(frames)))
+    on_device = [_on_device(engine, frame) for frame in frames]
     each_ms, total_s, growth = _time_stream(engine, on_device, case.frames)
     memory = peak_resident_bytes()
-    reference, _ = _load_model(case.model)  # the engine may have changed the first one's weights
+    reference, _ = _load_model(case)  # the engine may have changed the first one's weights
     work = count_flops(reference, frames[0])
-    peak = peak_flops(engine.device, engine.precision)
+    peak = peak_flops(device, engine.precision)
     rate = work * len(each_ms) / total_s
     return Measurement(
         case.model,
@@ -110,23 +116,40 @@ def deviation(engine: Engine, reference: Network, frames: list[Tensor]) -> float
     """Return the mean difference from the module in eager float32 over a stream, relative."""
     state, expected_state, differences, means = None, None, [], []
     for frame in frames:
-        prediction, state = engine.run(frame.to(engine.device), state)
+        prediction, state = engine.run(_on_device(engine, frame), state)
         with torch.inference_mode():
             expected, expected_state = reference(frame, expected_state)
-        differences.append(float((prediction.cpu() - expected).abs().mean()))
+        differences.append(float((torch.as_tensor(prediction).cpu() - expected).abs().mean()))
         means.append(float(expected.mean()))
     return sum(differences) / sum(means) if sum(means) else float('nan')
 
 
-def _load_model(name: str) -> tuple[Network, str]:
-    """Return a network and 'own' or 'random' weights; both take the same time."""
+def _load_engine(case: Case) -> tuple[Engine, str]:
+    """Return the engine and which weights it has."""
+    if is_exported(case.weights):
+        _, engine = load_engine(case.model, case.weights, case.choice)
+        return engine, Path(case.weights).name
+    model, weights = _load_model(case)
+    return create_engine(model, case.choice), weights
+
+
+def _load_model(case: Case) -> tuple[Network, str]:
+    """Return a network and which weights it has; random ones take the same time."""
     torch.manual_seed(0)
-    model = create_model(name)
+    model = create_model(case.model)
+    if case.weights and not is_exported(case.weights):
+        load_weights(model, case.weights)
+        return model, Path(case.weights).name
     try:
         load_weights(model, find_weights(model.config))
     except CheckpointError:
         return model, 'random'
     return model, 'own'
+
+
+def _on_device(engine: Engine, frames: Tensor) -> Array:
+    """Return frames as the engine takes them: an exported model takes arrays."""
+    return frames.numpy() if isinstance(engine, ExportedEngine) else frames.to(engine.device)
 
 
 def random_frame(height: int, width: int) -> Tensor:
@@ -142,19 +165,20 @@ def random_frame(height: int, width: int) -> Tensor:
 
 
 def _time_stream(
-    engine: Engine, frames: list[Tensor], count: int
+    engine: Engine, frames: list[Array], count: int
 ) -> tuple[list[float], float, int]:
     """Return the time of each frame (ms), the total time (s) and the memory growth (bytes)."""
     state = None
     for index in range(_WARM_UP_FRAMES):
         _, state = engine.run(frames[index], state, reuse_state=True)
-    synchronise(engine.device)
-    memory_before, stopwatch = resident_bytes(), Stopwatch(engine.device)
+    device = torch.device(str(engine.device))
+    synchronise(device)
+    memory_before, stopwatch = resident_bytes(), Stopwatch(device)
     start_s = time.perf_counter()
     stopwatch.lap()
     for index in range(count):
         _, state = engine.run(frames[index % len(frames)], state, reuse_state=True)
         stopwatch.lap()
-    synchronise(engine.device)
+    synchronise(device)
     total_s = time.perf_counter() - start_s
     return stopwatch.laps_ms(), total_s, resident_bytes() - memory_before

@@ -17,13 +17,14 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from flashdepth_ros.errors import ConfigError, FlashDepthError, InputError
 from flashdepth_ros.network import offline
-from flashdepth_ros.network.config import ModelConfig, TemporalAttentionConfig
+from flashdepth_ros.network.config import ModelConfig
 from flashdepth_ros.network.windows import NEW_FRAMES
 from flashdepth_ros.runtime.depth_frame import DepthFrame, StageTimes
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from flashdepth_ros.runtime.estimator import DepthEstimator
 from flashdepth_ros.runtime.preprocess import check_rgb
 from flashdepth_ros.runtime.sequence import FrameTag, SequencePosition
+from flashdepth_ros.runtime.windows import check_windows
 
 
 class VideoFrame(Protocol):
@@ -38,30 +39,6 @@ class VideoFrame(Protocol):
 
 
 FrameT = TypeVar('FrameT', bound=VideoFrame)
-
-
-def has_windows(config: ModelConfig) -> bool:
-    """Return whether a model can estimate windows: it has temporal attention."""
-    return isinstance(config.temporal, TemporalAttentionConfig)
-
-
-def check_windows(config: ModelConfig, temporal: bool = True) -> None:
-    """
-    Check that windows of a model can be estimated.
-
-    :param temporal: whether frames may depend on others.
-    :raises ConfigError: it has no temporal attention, or that is switched off.
-    """
-    if not temporal:
-        raise ConfigError(
-            'in a window every frame depends on the others, with temporal off it does not: '
-            'leave one of them out'
-        )
-    if not has_windows(config):
-        raise ConfigError(
-            f'{config.name} has no windows: they are for video-depth-anything and '
-            'metric-video-depth-anything'
-        )
 
 
 def estimate_in_windows(

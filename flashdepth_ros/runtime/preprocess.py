@@ -1,14 +1,11 @@
 """Preprocessing: resize a uint8 RGB image to the inference size and normalise it."""
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-import torch.nn.functional as F
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.network.config import PATCH
@@ -40,6 +37,32 @@ class InferenceSize:
         return _round_to_patches(height * scale), _round_to_patches(width * scale)
 
 
+@dataclass(frozen=True)
+class FixedSize:
+    """The only size of the network input that an exported model takes."""
+
+    height: int
+    width: int
+    source: str
+    """The file, for the message of the error."""
+
+    def for_image(self, height: int, width: int, _preset_short_side: int) -> tuple[int, int]:
+        """
+        Return height and width of the network input, px.
+
+        :raises InputError: no scale of the image gives this size, each side rounded up to a
+            multiple of 14: the image would be distorted.
+        """
+        least = max((self.height - PATCH) / height, (self.width - PATCH) / width)
+        if least < min(self.height / height, self.width / width):
+            return self.height, self.width
+        raise InputError(
+            f'an image of {width}x{height} does not have the shape of {self.width}x{self.height}, '
+            f'the only size of {self.source}: export the model for a size with the shape of the '
+            'images'
+        )
+
+
 def _round_to_patches(side: float) -> int:
     # The tolerance keeps a product such as 448.00000000000006 at 32 patches.
     return max(1, int(np.ceil(side / PATCH - 1e-6))) * PATCH
@@ -62,18 +85,18 @@ def resize_on_cpu(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDAr
     pixels = rgb.astype(np.float32, order='C')
     if rgb.shape[:2] == size:
         return pixels
-    method = cv2.INTER_AREA if _needs_area_filter(rgb.shape, size) else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if needs_area_filter(rgb.shape, size) else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=method), np.float32)
 
 
-def normalise_on_cpu(pixels: npt.NDArray[np.float32]) -> Tensor:
+def normalise_on_cpu(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Normalise (h, w, 3) in place; return a view of shape (1, 1, 3, h, w)."""
     height, width, _ = pixels.shape
     rows = pixels.reshape(height, -1)  # numpy is slow on a last axis of three
     scale, offset = _row_constants(width)
     np.multiply(rows, scale, out=rows)
     np.add(rows, offset, out=rows)
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None, None]
+    return pixels.transpose(2, 0, 1)[None, None]
 
 
 @cache
@@ -82,31 +105,6 @@ def _row_constants(width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.
     return np.tile(1 / (255 * std), width), np.tile(-mean / std, width)
 
 
-def resize_on_device(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize an image (H, W, 3) uint8 to (1, 3, h, w) float32 on its device."""
-    pixels = rgb.permute(2, 0, 1).unsqueeze(0).float()
-    if tuple(rgb.shape[:2]) == size:
-        return pixels
-    if _needs_area_filter(rgb.shape, size):
-        # Not `mode='area'`, whose areas are whole pixels.
-        rows, columns = (
-            _area_weights(length, target, rgb.device)
-            for length, target in zip(rgb.shape, size, strict=False)
-        )
-        return rows @ pixels @ columns.T
-    return F.interpolate(pixels, size, mode='bicubic')
-
-
-@lru_cache(maxsize=8)
-def _area_weights(length: int, target: int, device: torch.device) -> Tensor:
-    """Return the share (target, length) of each pixel in the area of each target pixel."""
-    scale = length / target
-    edges = (torch.arange(target + 1, dtype=torch.float64) * scale).unsqueeze(1)
-    pixels = torch.arange(length, dtype=torch.float64)
-    overlap = torch.minimum(edges[1:], pixels + 1) - torch.maximum(edges[:-1], pixels)
-    return (overlap.clamp(min=0) / scale).float().to(device)
-
-
-def _needs_area_filter(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+def needs_area_filter(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
     """Return whether the image shrinks so much that bicubic sampling would skip pixels."""
     return max(shape[0] / size[0], shape[1] / size[1]) > _AREA_RATIO

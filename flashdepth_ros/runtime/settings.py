@@ -36,7 +36,8 @@ class Settings:
     )
     weights: str = setting(
         '',
-        "a .pth or .safetensors file; empty: the preset's weights in models/ or in the cache",
+        'a .pth, .safetensors or exported .onnx file; empty: those of the preset, in models/ or '
+        'in the cache',
         shared=True,
     )
     device: str = setting(

@@ -14,7 +14,7 @@ from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import estimate_in_windows
 from flashdepth_ros.runtime.setting_description import update
 from flashdepth_ros.runtime.settings import Settings
-from flashdepth_ros.runtime.transfer import CpuTransfer
+from flashdepth_ros.runtime.tensor_transfer import CpuTensorTransfer
 from support.evaluation_bags import write_bag
 from support.evaluation_runs import report
 from support.golden_models import golden_model
@@ -45,7 +45,7 @@ def options(weights):
 
 def offline_depth(numbers):
     """Return inverse depth of a video of these patterns, in windows."""
-    frames = [CpuTransfer().upload(pattern(number, SIZE), SIZE)[0, 0] for number in numbers]
+    frames = [CpuTensorTransfer().upload(pattern(number, SIZE), SIZE)[0, 0] for number in numbers]
     return torch.stack(list(offline(golden_model(MODEL), frames))).numpy()
 
 

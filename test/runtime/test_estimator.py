@@ -8,8 +8,8 @@ import torch
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
-from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu, resize_on_device
-from flashdepth_ros.runtime.transfer import CpuTransfer
+from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu
+from flashdepth_ros.runtime.tensor_transfer import CpuTensorTransfer, resize_on_device
 from support import golden_models, golden_recipe
 
 PRESET = 'flashdepth-tiny-s'
@@ -170,7 +170,7 @@ def test_areas_on_the_device_are_those_of_opencv(image_size, size):
 def test_strong_downscaling_averages():
     stripes = np.zeros((448, 448, 3), np.uint8)
     stripes[:, ::2] = 255
-    small = CpuTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
+    small = CpuTensorTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(small * STD + MEAN, 0.5, atol=1e-5)
 
 

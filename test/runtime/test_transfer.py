@@ -91,9 +91,9 @@ def test_copies_overlap_with_the_network(create):
     estimator = create()
     run = estimator.engine.run
 
-    def logged(frames, state):
+    def logged(frames, state, **options):
         estimator.log.append('run')
-        return run(frames, state)
+        return run(frames, state, **options)
 
     estimator.engine.run = logged
     in_flight(estimator, images(3), estimator.ahead)
@@ -119,8 +119,8 @@ def make_states_non_finite(estimator, runs):
     """Make the state after the given runs non-finite."""
     run, count = estimator.engine.run, iter(range(100))
 
-    def run_and_invalidate(frames, state):
-        inverse_depth, new_state = run(frames, state)
+    def run_and_invalidate(frames, state, **options):
+        inverse_depth, new_state = run(frames, state, **options)
         if next(count) in runs:
             new_state = type(new_state)(new_state.ssm * torch.nan)
         return inverse_depth, new_state

@@ -8,7 +8,7 @@ import torch
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.gpu_check.bench import repeat
-from flashdepth_ros.runtime.transfer import GpuTransfer
+from flashdepth_ros.runtime.tensor_transfer import GpuTransfer
 from support import golden_models
 
 CPU = torch.device('cpu')

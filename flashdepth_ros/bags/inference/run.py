@@ -24,10 +24,10 @@ from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
 from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.network.config import preset
 from flashdepth_ros.runtime import DepthFrame
-from flashdepth_ros.runtime.offline import check_windows
 from flashdepth_ros.runtime.options import option_name
 from flashdepth_ros.runtime.scale import Scale, ScaleSettings
 from flashdepth_ros.runtime.settings import create_estimator, ineffective_settings, missing_metres
+from flashdepth_ros.runtime.windows import check_windows
 
 WRITE_QUEUE_MAX = 2
 """Maximum number of estimated frames that wait to be written."""

@@ -11,21 +11,11 @@ from flashdepth_ros.runtime.engines.engine import Engine
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.engines.openvino_core import cpu_precision, intel_gpus
 from flashdepth_ros.runtime.engines.openvino_engine import OpenVinoEngine
-from flashdepth_ros.runtime.engines.torch_engine import DTYPES, CompiledTorchEngine, TorchEngine
+from flashdepth_ros.runtime.engines.requested import EngineChoice
+from flashdepth_ros.runtime.engines.torch_engine import CompiledTorchEngine, TorchEngine
 
-ENGINES = ('auto', 'torch', 'torch_compile', 'openvino')
 _BF16_CAPABILITY = (8, 0)
 """Ampere, the first GPUs that multiply bf16."""
-PRECISIONS = (*DTYPES, 'int8')
-
-
-@dataclass(frozen=True)
-class EngineChoice:
-    """The requested device, precision and engine; each is 'auto' or a name."""
-
-    device: str = 'auto'
-    precision: str = 'auto'
-    engine: str = 'auto'
 
 
 @dataclass(frozen=True)
@@ -67,8 +57,7 @@ def resolve(choice: EngineChoice) -> ResolvedChoice:
 
     :raises ConfigError: as for `create_engine`.
     """
-    _check_name('engine', choice.engine, ENGINES)
-    _check_name('precision', choice.precision, ('auto', *PRECISIONS))
+    choice.check_names()
     intel_gpu = choice.device == 'intel_gpu'
     device = choose_device(choice.device)
     engine, reason = _choose_engine(choice, device)
@@ -121,6 +110,11 @@ def _choose_engine(choice: EngineChoice, device: torch.device) -> tuple[str, str
     installed = find_spec('openvino') is not None
     if choice.engine == 'openvino' and not installed:
         raise ConfigError("engine 'openvino' needs the package openvino: pip install openvino")
+    if choice.engine == 'onnxruntime':
+        raise ConfigError(
+            "engine 'onnxruntime' runs exported models: write one with `flashdepth export` and "
+            'give it as weights: FILE.onnx'
+        )
     if choice.engine != 'auto':
         return choice.engine, ''
     if device.type != 'cpu':
@@ -130,11 +124,6 @@ def _choose_engine(choice: EngineChoice, device: torch.device) -> tuple[str, str
     if not installed:
         return 'torch', 'openvino is not installed; it is faster on a CPU'
     return 'openvino', 'the fastest engine on a CPU'
-
-
-def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise ConfigError(f'unknown {kind} {name!r}; expected one of {", ".join(known)}')
 
 
 def _check_combination(engine: str, device: torch.device, precision: str) -> None:

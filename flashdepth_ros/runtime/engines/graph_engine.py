@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.network.encoder import Block, Encoder
-from flashdepth_ros.runtime.engines.engine import Result, run_step
+from flashdepth_ros.runtime.engines.network_step import Result, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
 MAX_GRAPHS = 4

@@ -1,18 +1,21 @@
 """The cache of compiled networks on disk; it is only a cache: without it, all else works."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from dataclasses import dataclass
 import hashlib
 import logging
 import os
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from flashdepth_ros import __version__
-from flashdepth_ros.network import Network
 from flashdepth_ros.runtime.engines.processor import cpu_description
 from flashdepth_ros.runtime.weights import cache_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_FILES = 16
 """Maximum number of files in the cache; the least recently used is deleted."""
@@ -40,14 +43,15 @@ class ModelStore:
     No error of the file system is raised: what cannot be read is not there, and what cannot be
     written is reported once.
 
-    :param model: is not modified; its weights must not change.
+    :param name: of the preset.
+    :param contents: a digest of the weights, as from `fingerprint`.
     :param compiler: name and version of the compiler.
     """
 
-    def __init__(self, model: Network, compiler: str) -> None:
-        self._name = model.config.name
+    def __init__(self, name: str, contents: str, compiler: str) -> None:
+        self._name = name
         self._key = f'{compiler}, flashdepth_ros {__version__}, {_FORMAT}, {cpu_description()}, '
-        self._key += fingerprint(model.state_dict())
+        self._key += contents
         self._unusable: set[CompilationTarget] = set()
         self._reported = False
 

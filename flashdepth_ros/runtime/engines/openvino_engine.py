@@ -11,10 +11,12 @@ from torch import Tensor
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY, Compilation
-from flashdepth_ros.runtime.engines.engine import Result, run_step
-from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore
+from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore, fingerprint
+from flashdepth_ros.runtime.engines.network_step import Result, run_step
 from flashdepth_ros.runtime.engines.openvino_core import core, cpu_precision, openvino_config
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
+from flashdepth_ros.runtime.tensor_transfer import create_transfer
+from flashdepth_ros.runtime.transfer import Transfer
 
 MAX_LOADED = 4
 """Maximum number of networks in memory, one per shape; the least recently used is dropped."""
@@ -43,6 +45,8 @@ class OpenVinoEngine:
     :param device: OpenVINO's name of the device, 'CPU' or 'GPU'.
     """
 
+    input_size = None
+
     def __init__(self, model: Network, precision: str, device: str = 'CPU') -> None:
         import openvino
 
@@ -51,7 +55,9 @@ class OpenVinoEngine:
         self._reason = ''
         self._openvino_device = device
         self._core = core()
-        self._store = ModelStore(model, f'openvino {openvino.__version__}')
+        contents = fingerprint(model.state_dict())
+        compiler = f'openvino {openvino.__version__}'
+        self._store = ModelStore(model.config.name, contents, compiler)
         self._model = model
         self._fallback = TorchEngine(model, self.device, cpu_precision(), keep_weights=True)
         self._fallback_reason = ''
@@ -87,6 +93,10 @@ class OpenVinoEngine:
     def loaded_shapes(self) -> tuple[_Shape, ...]:
         """Shapes of the networks in memory; the most recently used is last."""
         return tuple(self._loaded)
+
+    def create_transfer(self) -> Transfer:
+        """See `Engine.create_transfer`."""
+        return create_transfer(self.device)
 
     def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
         """See `Engine.run`."""

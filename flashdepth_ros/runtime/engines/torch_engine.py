@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from flashdepth_ros.network import Network, State, VideoDepthAnything
-from flashdepth_ros.runtime.engines.engine import Result, Step, run_step
+from flashdepth_ros.runtime.engines.network_step import Result, Step, run_step
 from flashdepth_ros.runtime.engines.processor import usable_cores
+from flashdepth_ros.runtime.tensor_transfer import create_transfer
+from flashdepth_ros.runtime.transfer import Transfer
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 _LOG = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ class TorchEngine:
 
     name = 'torch'
     reason = ''
+    input_size = None
 
     def __init__(
         self,
@@ -44,6 +47,10 @@ class TorchEngine:
         self._step: Step = self._model.step
         if device.type == 'cpu':
             torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+
+    def create_transfer(self) -> Transfer:
+        """See `Engine.create_transfer`."""
+        return create_transfer(self.device)
 
     def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
         """See `Engine.run`."""

@@ -19,7 +19,8 @@ from flashdepth_ros.runtime.gpu_check.bench import (
     stream,
 )
 from flashdepth_ros.runtime.performance import synchronise
-from flashdepth_ros.runtime.preprocess import resize_on_cpu, resize_on_device
+from flashdepth_ros.runtime.preprocess import resize_on_cpu
+from flashdepth_ros.runtime.tensor_transfer import resize_on_device
 
 Row = dict[str, Any]
 _PARITY = 1e-4

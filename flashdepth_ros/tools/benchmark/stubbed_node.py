@@ -18,6 +18,8 @@ from flashdepth_ros.node import process
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.settings import create_estimator
+from flashdepth_ros.runtime.tensor_transfer import CpuTensorTransfer
+from flashdepth_ros.runtime.transfer import Transfer
 
 _NEAREST, _FARTHEST = 1.0, 0.05
 """Inverse depth of the map at its top and at its bottom, 1/m."""
@@ -30,9 +32,14 @@ class StubEngine:
     reason = ''
     precision = 'fp32'
     device = torch.device('cpu')
+    input_size = None
 
     def __init__(self) -> None:
         self._map = torch.empty(0)
+
+    def create_transfer(self) -> Transfer:
+        """Return that of the CPU."""
+        return CpuTensorTransfer()
 
     def run(
         self,
