@@ -24,6 +24,7 @@ NAMES = {
         'sockets',
         'torch',
         'openvino',
+        'onnxruntime',
         'weights',
         'middleware',
         'ros',
@@ -53,7 +54,9 @@ def test_all_checks_are_made_and_printed_as_json(capsys, monkeypatch):
         assert bool(each['fix']) == (each['status'] != 'OK')
 
 
-@pytest.mark.parametrize('package', ['rclpy', 'torch', 'numpy', 'openvino', 'safetensors'])
+@pytest.mark.parametrize(
+    'package', ['rclpy', 'torch', 'numpy', 'openvino', 'onnxruntime', 'safetensors']
+)
 def test_a_missing_package_is_a_finding(package):
     # In a process of its own: modules that are imported twice would disturb other tests.
     code = (
@@ -66,8 +69,9 @@ def test_a_missing_package_is_a_finding(package):
     found = json.loads(result.stdout)
     assert {each['name'] for each in found} >= ALWAYS
     assert len(found) >= len(NAMES) - 2
-    if package == 'openvino':
-        (finding,) = (each for each in found if each['name'] == 'openvino')
+    if package in ('torch', 'openvino', 'onnxruntime'):
+        (finding,) = (each for each in found if each['name'] == package)
+        assert package in finding['fix']
         assert finding['status'] != 'OK'
     else:
         text = f'cannot import the Python package {package!r}'

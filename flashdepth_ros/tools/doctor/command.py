@@ -16,7 +16,7 @@ from flashdepth_ros.tools.doctor.finding import FAIL, Finding
 _HERE = 'flashdepth_ros.tools.doctor'
 _CHECKS = {
     'computer': ('interpreter', 'processor', 'memory', 'folders', 'clock', 'sockets'),
-    'packages': ('torch', 'openvino', 'weights'),
+    'packages': ('torch', 'openvino', 'onnxruntime', 'weights'),
     'middleware': ('middleware',),
     'ros': ('ros', 'transport', 'discovery', 'shared_memory', 'camera'),
 }

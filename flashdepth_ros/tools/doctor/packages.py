@@ -1,18 +1,23 @@
-"""Checks of what estimates depth: PyTorch with its GPUs, OpenVINO, the default weights."""
+"""Checks of what estimates depth: PyTorch, OpenVINO, ONNX Runtime, the default weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 
-from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.entry_point import describe
+from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.tools.doctor.finding import FAIL, WARN, Finding
 
 
 def torch(_: Mapping[str, str]) -> Iterator[Finding]:
     """Check that PyTorch sees the GPUs, and that its build has code for them."""
-    from torch import __version__, cuda, get_num_threads, version
-
+    try:
+        from torch import __version__, cuda, get_num_threads, version
+    except ImportError as error:
+        yield _without_torch(describe(error))
+        return
     gpus = [cuda.get_device_name(index) for index in range(cuda.device_count())]
     built = f'CUDA {version.cuda}' if version.cuda else 'CPU only'
     value = f'{__version__} ({built}), {get_num_threads()} threads, GPUs: '
@@ -27,6 +32,15 @@ def torch(_: Mapping[str, str]) -> Iterator[Finding]:
         if problem:
             fix = f'{problem}: install a build for it, on a Jetson the one of Nvidia'
             yield Finding('gpu', gpu, FAIL, fix)
+
+
+def _without_torch(fix: str) -> Finding:
+    """Return what is possible without PyTorch; `fix` says how to install it."""
+    runners = [name for name in ('onnxruntime', 'openvino') if find_spec(name) is not None]
+    if not runners:
+        return Finding('torch', 'not installed', FAIL, fix)
+    value = f'not installed: {" and ".join(runners)} run exported models (.onnx) alone'
+    return Finding('torch', value, WARN, fix)
 
 
 def missing_architecture(capability: tuple[int, int], built: list[str]) -> str:
@@ -51,7 +65,7 @@ def openvino(_: Mapping[str, str]) -> Iterator[Finding]:
     """Tell the version and the devices of OpenVINO, the faster engine on CPUs."""
     if find_spec('openvino') is None:
         fix = "only for CPUs and Intel GPUs: pip install 'openvino>=2025'"
-        yield Finding('openvino', 'not installed: the CPU engine is PyTorch', WARN, fix)
+        yield Finding('openvino', 'not installed: other engines run on the CPU', WARN, fix)
         return
     import openvino as package
 
@@ -59,8 +73,27 @@ def openvino(_: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding('openvino', f'{package.__version__}, devices: {devices}')
 
 
+def onnxruntime(_: Mapping[str, str]) -> Iterator[Finding]:
+    """Tell the version and the providers of ONNX Runtime, which runs exported models."""
+    from flashdepth_ros.runtime.engines.onnx_session import import_onnxruntime
+
+    try:
+        package = import_onnxruntime()
+    except ConfigError as error:
+        yield Finding('onnxruntime', 'only for exported models: not usable', WARN, str(error))
+        return
+    providers = ', '.join(package.get_available_providers())
+    yield Finding('onnxruntime', f'{package.__version__}, providers: {providers}')
+
+
 def weights(_: Mapping[str, str]) -> Iterator[Finding]:
     """Check that the default weights are there and load."""
+    try:
+        import_module('torch')
+    except ImportError:
+        fix = 'only PyTorch reads them; an exported model is checked when it is loaded'
+        yield Finding('weights', 'not checked', WARN, fix)
+        return
     from flashdepth_ros.network.config import preset
     from flashdepth_ros.runtime.fetch import verify
     from flashdepth_ros.runtime.settings import Settings
