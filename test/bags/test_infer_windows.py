@@ -12,8 +12,8 @@ from flashdepth_ros.messages import read_depth
 from flashdepth_ros.network import offline
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.offline import estimate_in_windows
+from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import update
-from flashdepth_ros.runtime.settings import Settings
 from flashdepth_ros.runtime.tensor_transfer import CpuTensorTransfer
 from support.evaluation_bags import write_bag
 from support.evaluation_runs import report
@@ -179,7 +179,7 @@ def test_evaluation_compares_stream_windows_and_recorded_inverse_depth(weights, 
 def test_pytorch_runs_windows_whatever_the_engine(weights, monkeypatch, given, precision):
     monkeypatch.setattr('flashdepth_ros.runtime.engines.choice.cpu_precision', lambda: 'bf16')
     candidate = parse_model(
-        f'{MODEL},weights={weights},engine=openvino,window=on', update(Settings(), given)
+        f'{MODEL},weights={weights},engine=openvino,window=on', update(ScaleSettings(), given)
     )
     estimator = candidate.estimator()
     facts = candidate.facts(estimator)
@@ -188,7 +188,7 @@ def test_pytorch_runs_windows_whatever_the_engine(weights, monkeypatch, given, p
 
 
 def test_windows_are_the_default_only_of_models_that_have_them():
-    defaults = Settings()
+    defaults = ScaleSettings()
     assert not parse_model('flashdepth-tiny', defaults, windows=True).windows
     assert parse_model(MODEL, defaults, windows=True).windows
     assert not parse_model(f'{MODEL},temporal=off', defaults, windows=True).windows
