@@ -41,7 +41,7 @@ class CameraStream:
         self.parameters = Parameters()
         self.enabled = True
         self.reset_request = ResetRequest()
-        self.scale = ScaleSubscriber(scope.node, transport, scope.topic(''))
+        self.scale = ScaleSubscriber(scope, transport)
         """Gives metres to the frames."""
         self.publishers = Publishers(scope, transport, self.scale)
         self._images = ImageSubscriber(scope, transport, self.statistics)

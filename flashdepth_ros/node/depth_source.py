@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -15,12 +14,13 @@ from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_depth
 from flashdepth_ros.node.arrivals import Arrivals
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.ros.transport import AnyImage, MessageInfo, Transport
 from flashdepth_ros.ros.wiring import Input, create_input, image_qos, info_qos
 from flashdepth_ros.runtime.scale import DepthReference, OnlineScale
 
 DEPTH = 'scale/depth'
-COMPRESSED = f'{DEPTH}/compressedDepth'
+TRANSPORT = 'compressedDepth'
 CAMERA_INFO = 'scale/camera_info'
 _GRAPH_PERIOD_S = 1.0
 
@@ -32,24 +32,22 @@ class DepthSource:
     A camera_info is not needed; if there is one, it must be that of the images.
     """
 
-    topics: ClassVar[tuple[str, ...]] = (DEPTH, COMPRESSED, CAMERA_INFO)
+    topics: ClassVar[tuple[str, ...]] = (DEPTH, f'{DEPTH}/{TRANSPORT}', CAMERA_INFO)
 
-    def __init__(
-        self, node: Node, transport: Transport, online: OnlineScale, prefix: str = ''
-    ) -> None:
-        self._node, self._transport, self._online = node, transport, online
+    def __init__(self, scope: CameraScope, transport: Transport, online: OnlineScale) -> None:
+        self._node, self._transport, self._online = scope.node, transport, online
         self._topics = {
-            Image: node.resolve_topic_name(prefix + DEPTH),
-            CompressedImage: _compressed_topic(node, prefix),
+            Image: scope.resolve(DEPTH),
+            CompressedImage: scope.transport_topic(DEPTH, TRANSPORT),
         }
         self._subscriptions: dict[type, Subscription] = {}
-        self._arrivals = Arrivals(node, tuple(self._topics.values()), DEPTH)
+        self._arrivals = Arrivals(scope.node, tuple(self._topics.values()), DEPTH)
         self._camera: Intrinsics | None = None
-        info = Input(CameraInfo, prefix + CAMERA_INFO, info_qos())
-        self._info = create_input(node, info, self._receive_info)
+        info = Input(CameraInfo, scope.topic(CAMERA_INFO), info_qos())
+        self._info = create_input(scope.node, info, self._receive_info)
         self._subscribe(Image)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(_GRAPH_PERIOD_S, self._check_graph, clock=steady)
+        self._timer = scope.node.create_timer(_GRAPH_PERIOD_S, self._check_graph, clock=steady)
 
     def close(self) -> None:
         """Remove the subscriptions."""
@@ -105,12 +103,3 @@ class DepthSource:
         except InputError:
             # An uncalibrated camera_info says nothing about the camera.
             self._camera = None
-
-
-def _compressed_topic(node: Node, prefix: str) -> str:
-    """Return the topic under the resolved `scale/depth`, unless it is remapped itself."""
-    resolved = node.resolve_topic_name(prefix + COMPRESSED)
-    unmapped = f'{node.get_namespace().rstrip("/")}/{prefix}{COMPRESSED}'
-    if resolved != unmapped:
-        return resolved
-    return f'{node.resolve_topic_name(prefix + DEPTH)}/compressedDepth'

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rclpy.node import Node
-
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.ros.transform_listener import TransformListener
 from flashdepth_ros.ros.transport import Transport
 from flashdepth_ros.runtime.scale import FrameView, GroundObserver, OnlineScale, ScaleSettings
@@ -16,11 +15,9 @@ class HeightSource:
 
     topics: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, node: Node, transport: Transport, online: OnlineScale, _prefix: str = ''
-    ) -> None:
+    def __init__(self, scope: CameraScope, transport: Transport, online: OnlineScale) -> None:
         self._online = online
-        self._transforms = TransformListener(node, raw=transport.raw)
+        self._transforms = TransformListener(scope.node, raw=transport.raw)
         self._ground = GroundObserver(self._transforms.buffer)
 
     def close(self) -> None:

@@ -179,7 +179,7 @@ class Pipeline:
         """Check the threads and the memory."""
         self._supervisor.check()
         for stream in self.streams:
-            stream.scale.log(stream.scope.logger)
+            stream.scale.log()
         if estimators := self._supervisor.estimators:
             last_s = max(stream.statistics.last_processed_s for stream in self.streams)
             self._memory.check(estimators[0].engine.name, last_s, time.monotonic())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import LaserScan, PointCloud2
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.messages import read_points, read_scan
 from flashdepth_ros.node.arrivals import Arrivals
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.ros.stamps import to_nanoseconds
 from flashdepth_ros.ros.transform_listener import TransformListener
 from flashdepth_ros.ros.transport import Transport
@@ -26,16 +26,14 @@ class PointsSource:
 
     topics: ClassVar[tuple[str, ...]] = (POINTS, SCAN)
 
-    def __init__(
-        self, node: Node, transport: Transport, online: OnlineScale, prefix: str = ''
-    ) -> None:
-        self._node, self._online = node, online
-        self._transforms = TransformListener(node, raw=transport.raw)
-        names = tuple(node.resolve_topic_name(prefix + each) for each in self.topics)
-        self._arrivals = Arrivals(node, names, f'{POINTS} or {SCAN}')
+    def __init__(self, scope: CameraScope, transport: Transport, online: OnlineScale) -> None:
+        self._node, self._online = scope.node, online
+        self._transforms = TransformListener(scope.node, raw=transport.raw)
+        names = tuple(scope.resolve(each) for each in self.topics)
+        self._arrivals = Arrivals(scope.node, names, f'{POINTS} or {SCAN}')
         self._subscriptions = [
-            self._subscribe(PointCloud2, prefix + POINTS, read_points),
-            self._subscribe(LaserScan, prefix + SCAN, read_scan),
+            self._subscribe(PointCloud2, scope.topic(POINTS), read_points),
+            self._subscribe(LaserScan, scope.topic(SCAN), read_scan),
         ]
 
     def close(self) -> None:

@@ -8,9 +8,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from rclpy.impl.rcutils_logger import RcutilsLogger
-from rclpy.node import Node
-
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.depth_source import DepthSource
 from flashdepth_ros.node.height_source import HeightSource
 from flashdepth_ros.node.parameters import Parameters
@@ -32,14 +30,10 @@ _NONE = 'none'
 
 
 class ScaleSubscriber:
-    """
-    Gives each frame of one camera its metres, from the source that `scale.source` names.
+    """Gives each frame of one camera its metres, from the source that `scale.source` names."""
 
-    :param prefix: before the names of the topics, such as 'left/' for the camera `left`.
-    """
-
-    def __init__(self, node: Node, transport: Transport, prefix: str = '') -> None:
-        self._node, self._transport, self._prefix = node, transport, prefix
+    def __init__(self, scope: CameraScope, transport: Transport) -> None:
+        self._scope, self._transport = scope, transport
         self._parameters = Parameters()
         self._online = OnlineScale()
         self._source: AnySource | None = None
@@ -51,7 +45,7 @@ class ScaleSubscriber:
     def topics(self) -> tuple[str, ...]:
         """The resolved names of the topics of all sources."""
         names = (name for kind in SOURCES.values() for name in kind.topics)
-        return tuple(self._node.resolve_topic_name(self._prefix + name) for name in names)
+        return tuple(self._scope.resolve(name) for name in names)
 
     def open(self, parameters: Parameters) -> None:
         """Begin without a scale, and subscribe to the topics of the source."""
@@ -60,7 +54,7 @@ class ScaleSubscriber:
         self._since_s = self._observed_s = -math.inf
         if parameters.scale_source in SOURCES and parameters.depth_output != 'relative':
             kind = SOURCES[parameters.scale_source]
-            self._source = kind(self._node, self._transport, self._online, self._prefix)
+            self._source = kind(self._scope, self._transport, self._online)
 
     def close(self) -> None:
         """Remove the subscriptions."""
@@ -120,13 +114,13 @@ class ScaleSubscriber:
             return by
         return f'not yet {by}' if start is None else f'by depth.scale, not yet {by}'
 
-    def log(self, logger: RcutilsLogger) -> None:
+    def log(self) -> None:
         """Log each kind of warning once."""
         for text in self.warnings:
             kind = re.sub('[0-9.]+', '', text)
             if kind not in self._warned:
                 self._warned.add(kind)
-                logger.warning(text)
+                self._scope.logger.warning(text)
 
     def _warnings(self) -> Iterator[str]:
         timeout_s, status = self._parameters.scale_timeout, self._online.status

@@ -37,7 +37,8 @@ def estimated_frame(stamp_ns):
 def publishers(graph):
     node = graph.node('depth')
     transport = choose_transport(node.get_logger())
-    return Publishers(CameraScope(node), transport, ScaleSubscriber(node, transport))
+    scope = CameraScope(node)
+    return Publishers(scope, transport, ScaleSubscriber(scope, transport))
 
 
 @pytest.fixture

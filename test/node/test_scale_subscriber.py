@@ -2,6 +2,7 @@
 
 import pytest
 
+from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.scale_subscriber import ScaleSubscriber
 from flashdepth_ros.ros.transport import choose_transport
@@ -9,10 +10,10 @@ from flashdepth_ros.ros.transport import choose_transport
 TOPICS = ['depth', 'depth/compressedDepth', 'camera_info', 'points', 'scan']
 
 
-@pytest.mark.parametrize(('prefix', 'namespace'), [('', ''), ('left/', '/left')])
-def test_topics_are_relative_to_the_name_of_the_camera(graph, prefix, namespace):
+@pytest.mark.parametrize(('camera', 'namespace'), [('', ''), ('left', '/left')])
+def test_topics_are_relative_to_the_name_of_the_camera(graph, camera, namespace):
     node = graph.node('depth')
-    scale = ScaleSubscriber(node, choose_transport(node.get_logger()), prefix)
+    scale = ScaleSubscriber(CameraScope(node, camera), choose_transport(node.get_logger()))
     assert list(scale.topics) == [f'{namespace}/scale/{name}' for name in TOPICS]
     before = {each.topic_name for each in node.subscriptions}
     for source, expected in (('depth', {'depth', 'camera_info'}), ('points', {'points', 'scan'})):
