@@ -17,6 +17,11 @@ PRESET, (WIDTH, HEIGHT) = exported_models.PRESET, exported_models.SIZE
 ENGINES = ('onnxruntime', 'openvino')
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+
 @pytest.fixture
 def path(tmp_path):
     """A file with the inputs, outputs and metadata of an exported model, and a simple network."""
@@ -99,7 +104,10 @@ def test_a_damaged_network_is_one_line(path, tmp_path, name):
     ('choice', 'message'),
     [
         (EngineChoice(engine='torch'), "engine 'torch' does not run exported models"),
-        (EngineChoice('cpu', 'fp16', 'onnxruntime'), 'export it with --precision fp16'),
+        (
+            EngineChoice('cpu', 'fp16', 'onnxruntime'),
+            'leave precision at auto, or export the model in',
+        ),
         (EngineChoice('cpu', 'int8', 'openvino'), 'in fp32 or bf16, not in int8'),
         (EngineChoice('cuda', engine='openvino'), 'on cuda use onnxruntime'),
         (EngineChoice('cuda', engine='onnxruntime'), "device 'cuda' was requested"),
@@ -136,6 +144,22 @@ def test_auto_takes_what_is_installed(path, monkeypatch, present, message):
         return
     with pytest.raises(ConfigError, match=message):
         load_engine(PRESET, path, EngineChoice('cpu'))
+
+
+@pytest.mark.parametrize(
+    ('device', 'cuda', 'expected'),
+    [
+        ('auto', False, 'openvino'),
+        ('auto', True, 'onnxruntime'),
+        ('cpu', True, 'openvino'),
+        ('cpu', False, 'openvino'),
+    ],
+)
+def test_auto_takes_cuda_before_openvino(path, monkeypatch, device, cuda, expected):
+    pytest.importorskip('openvino')
+    monkeypatch.setattr(loading, 'has_cuda', lambda: cuda)
+    _, engine = load_engine(PRESET, path, EngineChoice(device))
+    assert engine.name == expected
 
 
 def test_onnxruntime_that_is_missing_or_too_old_is_one_line(path, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.runtime.engines import onnx_session
 from flashdepth_ros.runtime.engines.onnx_providers import (
     CPU,
     CUDA,
@@ -72,3 +73,19 @@ def test_tensorrt_runs_without_a_folder_for_its_engines():
 def test_openvino_is_told_its_device(device, kind):
     options = dict(choose_providers((OPENVINO, CPU), device, 'fp32', None))
     assert options[OPENVINO] == {'device_type': kind}
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cpu:1', 'cuda:first', ''])
+def test_an_unknown_device_is_refused(device):
+    with pytest.raises(ConfigError, match=f"unknown device '{device}'"):
+        names(ALL, device)
+
+
+def test_without_a_writable_cache_tensorrt_keeps_nothing(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert onnx_session.tensorrt_folder() == tmp_path / 'flashdepth_ros' / 'tensorrt'
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    assert onnx_session.tensorrt_folder() is None
+    (line,) = caplog.messages
+    assert 'TensorRT builds its engine at every start' in line

@@ -106,13 +106,18 @@ def _fastest(exported: ExportedModel, device: str) -> str:
         )
     if len(present) == 1:
         return present[0]
-    return 'onnxruntime' if device not in _OPENVINO_DEVICES or _has_cuda() else 'openvino'
+    on_gpu = has_cuda() if device == 'auto' else device not in _OPENVINO_DEVICES
+    return 'onnxruntime' if on_gpu else 'openvino'
 
 
-def _has_cuda() -> bool:
+def has_cuda() -> bool:
+    """Return whether the installed ONNX Runtime can be used and is built for CUDA."""
     from flashdepth_ros.runtime.engines.onnx_session import import_onnxruntime
 
-    return CUDA in import_onnxruntime().get_available_providers()
+    try:
+        return CUDA in import_onnxruntime().get_available_providers()
+    except ConfigError:
+        return False
 
 
 def _precision(exported: ExportedModel, choice: EngineChoice, engine: str) -> str:
@@ -130,7 +135,7 @@ def _precision(exported: ExportedModel, choice: EngineChoice, engine: str) -> st
         return exported.precision
     raise ConfigError(
         f"engine 'onnxruntime' runs {exported.path} in {exported.precision}, as it was exported, "
-        f'not in {requested}: export it with --precision {requested}, or leave precision at auto'
+        f'not in {requested}: leave precision at auto, or export the model in fp32 or fp16'
     )
 
 

@@ -27,7 +27,7 @@ def choose_providers(
     :param available: what the installed build of ONNX Runtime has.
     :param device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'intel_gpu'.
     :param cache: the folder for the engines that TensorRT builds; None: they are not kept.
-    :raises ConfigError: the build has no provider for the device.
+    :raises ConfigError: the device is unknown, or the build has no provider for it.
     """
     wanted = [name for name in _wanted(device) if name in available]
     if not wanted:
@@ -43,9 +43,17 @@ def choose_providers(
 
 
 def _wanted(device: str) -> tuple[str, ...]:
-    kind = device.partition(':')[0]
-    wanted = {'auto': (*ON_GPU, OPENVINO, CPU), 'cuda': ON_GPU, 'intel_gpu': (OPENVINO,)}
-    return wanted.get(kind, (OPENVINO, CPU))
+    known = {
+        'auto': (*ON_GPU, OPENVINO, CPU),
+        'cpu': (OPENVINO, CPU),
+        'cuda': ON_GPU,
+        'intel_gpu': (OPENVINO,),
+    }
+    kind, _, index = device.partition(':')
+    if kind not in known or (index and not (kind == 'cuda' and index.isdigit())):
+        expected = 'auto, cpu, cuda, cuda:N, intel_gpu'
+        raise ConfigError(f'unknown device {device!r}; expected one of {expected}')
+    return known[kind]
 
 
 def _options(name: str, device: str, precision: str, cache: Path | None) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ MIN_VERSION = (1, 20)
 """The first version of ONNX Runtime that is supported: 1.18 gives NaN in fp16 on a CPU."""
 _TYPES = {'float': np.float32, 'float16': np.float16, 'int64': np.int64}
 _ERRORS_ONLY = 3
+_LOG = logging.getLogger(__name__)
 
 
 class OnnxSession:
@@ -38,10 +41,9 @@ class OnnxSession:
 
     def __init__(self, exported: ExportedModel, device: str, precision: str) -> None:
         runtime = import_onnxruntime()
-        cache = _tensorrt_folder()
-        providers = choose_providers(runtime.get_available_providers(), device, precision, cache)
-        if cache is not None and providers[0][0] == TENSORRT:
-            cache.mkdir(parents=True, exist_ok=True)
+        available = runtime.get_available_providers()
+        cache = tensorrt_folder() if TENSORRT in available else None
+        providers = choose_providers(available, device, precision, cache)
         self._runtime = runtime
         self._session = load(exported, providers)
         self.provider: str = self._session.get_providers()[0]
@@ -139,7 +141,16 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _tensorrt_folder() -> Any:
-    """Return the folder for TensorRT's engines; None if the user has no home folder."""
-    cache = cache_folder()
-    return None if cache is None else cache / 'tensorrt'
+def tensorrt_folder() -> Path | None:
+    """Return the folder for TensorRT's engines; None, and one warning, if it cannot be made."""
+    folder = cache_folder() / 'tensorrt'
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _LOG.warning(
+            '%s cannot be made (%s): TensorRT builds its engine at every start, unless '
+            'XDG_CACHE_HOME is set to a writable folder',
+            *(folder, error.strerror),
+        )
+        return None
+    return folder
