@@ -80,3 +80,30 @@ def test_descriptor_refuses_values_out_of_range(graph):
     assert not result.successful
     assert '64' in result.reason
     assert parameters.read(node, scopes).common == Parameters()
+
+
+@pytest.mark.parametrize('names', [['front', 'front'], ['depth'], ['a/b'], [1, 2], [''], '2nd'])
+def test_names_of_cameras_that_cannot_be_used(names):
+    with pytest.raises(ConfigError, match='cameras'):
+        parameters.read_cameras(names)
+
+
+@pytest.mark.parametrize(
+    ('value', 'names'), [(None, ()), ([], ()), ('front', ('front',)), (['a', 'B_2'], ('a', 'B_2'))]
+)
+def test_names_of_cameras(value, names):
+    assert parameters.read_cameras(value) == names
+
+
+def test_parameters_of_a_camera_follow_the_common_ones_until_they_are_set(graph):
+    node = graph.node('depth', cameras=['front', 'rear'], **{'front.depth.scale': 2.0})
+    scopes = parameters.declare(node)
+    assert [scope.camera for scope in scopes] == ['front', 'rear']
+    node.set_parameters([Parameter('depth.scale', value=3.0)])
+    read = parameters.read(node, scopes, {'rear.points.stride': 8})
+    assert [each.depth_scale for each in (read.common, *read.cameras)] == [3.0, 2.0, 3.0]
+    assert [each.points_stride for each in (read.common, *read.cameras)] == [4, 4, 8]
+    for name, _, description in iter_settings(Parameters):
+        assert node.has_parameter(f'front.{name}') == (not description.shared)
+    with pytest.raises(ConfigError, match=r'camera rear: .*depth\.min'):
+        parameters.read(node, scopes, {'rear.depth.min': 200.0})
