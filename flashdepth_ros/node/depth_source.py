@@ -41,7 +41,7 @@ class DepthSource:
             CompressedImage: scope.transport_topic(DEPTH, TRANSPORT),
         }
         self._subscriptions: dict[type, Subscription] = {}
-        self._arrivals = Arrivals(scope.node, tuple(self._topics.values()), DEPTH)
+        self._arrivals = Arrivals(scope.node, tuple(self._topics.values()), scope.topic(DEPTH))
         self._camera: Intrinsics | None = None
         info = Input(CameraInfo, scope.topic(CAMERA_INFO), info_qos())
         self._info = create_input(scope.node, info, self._receive_info)
@@ -55,6 +55,9 @@ class DepthSource:
         for each in (self._info, *self._subscriptions.values()):
             self._node.destroy_subscription(each)
         self._subscriptions.clear()
+
+    problem = ''
+    """Nothing: the reference needs no transforms."""
 
     def silence(self, timeout_s: float) -> str:
         """Return why no reference has arrived for this time; '' if one has."""

@@ -30,6 +30,9 @@ class HeightSource:
         if reference is not None:
             self._online.refer(reference)
 
+    problem = ''
+    """Nothing: without transforms the camera is taken as level."""
+
     def silence(self, _timeout_s: float) -> str:
         """Return '': every frame is a reference."""
         return ''

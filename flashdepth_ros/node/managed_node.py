@@ -31,6 +31,11 @@ class ManagedNode(LifecycleNode):
         )
         service.callback = self._answer
 
+    def destroy_node(self) -> None:
+        """Also release the state machine: it keeps the DDS participant and its shared memory."""
+        super().destroy_node()
+        self._state_machine = None
+
     def configure(self) -> None:
         """Prepare everything; if it raises, the node stays unconfigured."""
 

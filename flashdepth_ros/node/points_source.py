@@ -30,7 +30,9 @@ class PointsSource:
         self._node, self._online = scope.node, online
         self._transforms = TransformListener(scope.node, raw=transport.raw)
         names = tuple(scope.resolve(each) for each in self.topics)
-        self._arrivals = Arrivals(scope.node, names, f'{POINTS} or {SCAN}')
+        self._arrivals = Arrivals(
+            scope.node, names, f'{scope.topic(POINTS)} or {scope.topic(SCAN)}'
+        )
         self._subscriptions = [
             self._subscribe(PointCloud2, scope.topic(POINTS), read_points),
             self._subscribe(LaserScan, scope.topic(SCAN), read_scan),
@@ -45,7 +47,12 @@ class PointsSource:
 
     def silence(self, timeout_s: float) -> str:
         """Return why no reference has arrived for this time; '' if one has."""
-        return self._arrivals.silence(timeout_s) or self._transforms.problem
+        return self._arrivals.silence(timeout_s)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the transforms; '' if nothing is."""
+        return self._transforms.problem
 
     def _subscribe(self, kind: type, topic: str, read: Callable[[Any], Any]) -> Any:
         def receive(message: Any) -> None:

@@ -75,6 +75,8 @@ def _run(args: list[str] | None, load: EstimatorFactory, interruption: Interrupt
     finally:
         if node is not None:
             node.close()
+            if not NodeThread.any_running():
+                node.destroy_node()
         rclpy.utilities.try_shutdown()
     return 0
 
@@ -84,15 +86,18 @@ def _spin(node: DepthNode, interruption: Interruption) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     boundary = Boundary(get_logger(node.get_name()))
-    # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
-    while not (node.finished or interruption.requested):
-        try:
-            executor.spin_once()
-        except ExternalShutdownException:
-            return
-        except Exception as error:  # noqa: BLE001 - no callback may end the node
-            boundary.report('callback failed', error)
-            time.sleep(_AFTER_FAILURE_S)
+    try:
+        # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
+        while not (node.finished or interruption.requested):
+            try:
+                executor.spin_once()
+            except ExternalShutdownException:
+                return
+            except Exception as error:  # noqa: BLE001 - no callback may end the node
+                boundary.report('callback failed', error)
+                time.sleep(_AFTER_FAILURE_S)
+    finally:
+        executor.shutdown(0)
 
 
 def _end_process(status: int) -> NoReturn:

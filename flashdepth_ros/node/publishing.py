@@ -93,6 +93,7 @@ class PublishingThread:
         wait(lambda: self._thread.mailbox.done)
         if self._thread.mailbox.close():
             self._drop()
+        wait(self._thread.has_ended)
 
     def _drop(self) -> None:
         self._statistics.count_drop('replaced', 'the node was stopped')

@@ -130,7 +130,8 @@ class ScaleSubscriber:
         waited_s = time.monotonic() - self._since_s
         if status.age_s <= timeout_s or waited_s <= timeout_s:
             return
-        cause = source.silence(timeout_s) or status.problem or 'no reference has been used'
+        causes = (source.silence(timeout_s), status.problem, source.problem)
+        cause = next(filter(None, causes), 'no reference has been used')
         if status.fit is None:
             missing = (
                 'no depth in metres'

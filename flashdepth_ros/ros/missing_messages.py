@@ -126,7 +126,8 @@ def _incompatible_qos(node: Node, topic: str, message_type: str) -> str:
 
 def _suggest_images(node: Node, wanted: WantedImages) -> str:
     """Return the image streams that exist and the arguments for the first one."""
-    streams = image_streams(node)
+    others = {each.topic_name for each in node.subscriptions} - {wanted.topic}
+    streams = [each for each in image_streams(node) if each.topic not in others]
     if not streams:
         return _suggest_domain(node)
     best = next((each for each in streams if each.has(wanted.topic)), streams[0])

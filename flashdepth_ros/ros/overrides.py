@@ -144,8 +144,14 @@ def _unknown_remaps(
     unknown = [name for name in unknown if name not in parameters]
     if unknown:
         namespace = node.get_namespace().rstrip('/')
-        known = ['image', 'camera_info', *(name.removeprefix(f'{namespace}/') for name in used)]
+        known = [name.removeprefix(f'{namespace}/') for name in used]
+        # Of inputs that are remapped, too.
+        known += [each for each in ('image', 'camera_info') if not _has_cameras(node)]
         yield f'remaps without effect, because no topic has the name: {_listed(unknown, known)}'
+
+
+def _has_cameras(node: Node) -> bool:
+    return node.has_parameter('cameras') and bool(node.get_parameter('cameras').value)
 
 
 def _listed(names: Iterable[str], known: Sequence[str]) -> str:

@@ -185,6 +185,12 @@ def test_original_topics_are_copied_unchanged_and_in_order(bag, infer):
     assert {topic for topic, _ in read(some)} == {*TOPICS, '/cam/camera_info'}
 
 
+def test_the_summary_has_the_rate(bag, infer, capsys):
+    infer(bag)
+    rate = float(capsys.readouterr().out.split(' frames/s')[0].split()[-1])
+    assert rate > 0.1
+
+
 def test_conflicting_topics_need_a_namespace(bag, infer, tmp_path, capsys):
     once = infer(bag, '--copy')
     command = ['infer', str(once), '-o', str(tmp_path / 'no'), '--topic', '/cam/image_raw']

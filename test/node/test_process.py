@@ -2,6 +2,7 @@
 
 from itertools import cycle
 import os
+from pathlib import Path
 import subprocess
 import sys
 import time
@@ -10,10 +11,11 @@ import pytest
 
 from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from support.interrupted_node import LOAD_S, MOMENTS
-from support.node_process import golden_weights
+from support.node_process import NodeProcess, golden_weights
 from support.paths import ROOT
 
 PRESET = 'flashdepth-tiny-s'
+LARGE_BYTES = 1_000_000
 EXPECTED = dict.fromkeys(MOMENTS, 0) | dict.fromkeys(('create', 'load'), INTERRUPTED_STATUS)
 ENVIRONMENT = {**os.environ, 'PYTHONPATH': os.pathsep.join((str(ROOT), str(ROOT / 'test')))}
 
@@ -58,3 +60,15 @@ def test_what_prevents_the_start_is_one_line(words, parameters, text):
     assert node.returncode == 1
     assert [text in line for line in lines if '[ERROR] [' in line][-1:] == [True]
     assert not [line for line in lines if 'Traceback' in line]
+
+
+def test_a_stopped_node_leaves_no_large_shared_memory(tmp_path):
+    weights = golden_weights(tmp_path, PRESET)
+    with NodeProcess(tmp_path, model=PRESET, weights=weights) as process:
+        process.wait_for_line('configured')
+        maps = Path(f'/proc/{process.pid}/maps').read_text().split()
+        segments = [path for path in map(Path, set(maps)) if path.parent == Path('/dev/shm')]
+        large = [path for path in segments if path.stat().st_size > LARGE_BYTES]
+        assert large
+        assert process.stop() == 0
+        assert not [path for path in large if path.exists()]

@@ -30,7 +30,8 @@ RATE_HZ = 15.0
 SIZES = ((480, 640), (240, 320), (720, 1280))
 COUNTS = ('processed', 'dropped_transport', 'dropped_stale', 'dropped_bad', 'unwanted', 'foreign')
 OUTPUTS = {'depth/image': Image, 'depth/image_color': Image, 'points': PointCloud2}
-SETTLE_S = 3.0
+SETTLE_S = 8.0
+"""Some seconds after the last image the node returns the memory that it has freed."""
 
 
 class Graph:

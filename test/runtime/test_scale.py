@@ -252,3 +252,13 @@ def test_a_frame_with_a_reference_costs_little():
         online.observe(FrameView.of(inverse, stamp, 'camera'), index == 0, SETTINGS)
         times.append(1e3 * (time.thread_time() - start_s))
     assert np.median(times) < 4.0
+
+
+def test_references_of_a_clock_that_is_ahead_are_never_used():
+    online = OnlineScale()
+    for index in range(120):
+        seconds = index / RATE_HZ
+        online.refer(reference(seconds + 5.0))
+        online.observe(view(seconds, 2.0), index == 0, SETTINGS)
+    assert online.status.scale is None
+    assert 's newer than the images' in online.status.problem

@@ -172,13 +172,13 @@ class _Run:
                 outcome.stopped = INTERRUPTED if interruption.requested else ''
             except FlashDepthError as error:
                 outcome.stopped = str(error)
+            bar.update(outcome.done + frames.skipped - bar.n)
+            outcome.seconds = bar.format_dict['elapsed']
         if self._scale is not None:
             outcome.scale = self._scale.online.status.scale
             if problem := self._scale.problem:
                 _warn(problem)
                 outcome.stopped = outcome.stopped or ('' if outcome.done else problem)
-            bar.update(outcome.done + frames.skipped - bar.n)
-            outcome.seconds = bar.format_dict['elapsed']
         outcome.skipped = frames.skipped
 
     def write_metadata(self) -> None:

@@ -20,7 +20,7 @@ _WAITING_MAX = 32
 _RUNNING_S = 5.0
 """References are of no use after this time without a frame."""
 _AHEAD_S_MAX = 1.0
-"""References that are newer than the images by more are probably of another clock."""
+"""References that are newer than the images by more, and two periods, are of another clock."""
 
 
 @dataclass(frozen=True)
@@ -120,21 +120,28 @@ class OnlineScale:
         if not self._frames:
             return
         newest_ns = self._frames[-1].stamp_ns
-        waiting = [each for each in self._waiting if each.stamp_ns > newest_ns]
+        limit_ns = newest_ns + self._ahead_ns_max()
         ready = [each for each in self._waiting if each.stamp_ns <= newest_ns]
-        self._waiting.clear()
-        self._waiting.extend(waiting)
-        ahead_s = (waiting[0].stamp_ns - newest_ns) * 1e-9 if waiting else 0.0
-        if ahead_s > _AHEAD_S_MAX:
+        waiting = [each for each in self._waiting if newest_ns < each.stamp_ns <= limit_ns]
+        ahead_s = max((each.stamp_ns - newest_ns for each in self._waiting), default=0) * 1e-9
+        if len(ready) + len(waiting) < len(self._waiting):
             self._problem = (
                 f'the reference is {ahead_s:.1f} s newer than the images: compare the clocks of '
                 'both sensors'
             )
+        self._waiting.clear()
+        self._waiting.extend(waiting)
         for reference in sorted(ready, key=self._apart_ns):
             try:
                 self._use(reference)
             except InputError as error:
                 self._problem = str(error)
+
+    def _ahead_ns_max(self) -> int:
+        """Return how much newer than the last frame a reference may be: frames arrive late."""
+        stamps = [frame.stamp_ns for frame in self._frames]
+        period_ns = stamps[-1] - stamps[-2] if len(stamps) > 1 else 0
+        return round(_AHEAD_S_MAX * 1e9) + 2 * period_ns
 
     def _nearest(self, reference: Reference) -> FrameView:
         return min(self._frames, key=lambda frame: abs(frame.stamp_ns - reference.stamp_ns))
