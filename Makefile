@@ -32,7 +32,7 @@ demo: $(DEMO_READY)
 
 # Kilted's rclpy has other types than Jazzy's, which the annotations are for.
 test: lint $(if $(filter jazzy,$(DISTRO)),type)
-	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist loadfile $(PYTEST)
+	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: $(TEST_READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

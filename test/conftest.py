@@ -12,6 +12,10 @@ from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
 from support.fast_dds import use_profile_for_many_participants
 
+_LONG = {
+    *('test_golden.py', 'test_engines.py', 'test_attention_engines.py', 'test_gpu_check.py'),
+    *('test_export.py', 'test_demo.py', 'test_benchmark.py', 'test_advice.py', 'test_cameras.py'),
+}
 _WITH_PROCESSES = {
     'node',
     'ros',
@@ -38,10 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
-    Give tests with real processes a second try, which the summary shows as rerun.
+    Put the longest files first, and give tests with real processes a second try.
 
-    Another program that takes a core for a second makes them miss their times.
+    So no process has to wait at the end for a file that another one runs. The summary shows
+    second tries as rerun: another program that takes a core for a second makes tests miss their
+    times.
     """
+    items.sort(key=lambda item: item.path.name not in _LONG)
     for item in items:
         if _WITH_PROCESSES & set(item.path.relative_to(Path(__file__).parent).parts):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -193,7 +194,7 @@ def compare(reference: Network, path: Path, target: Target) -> float:
     return worst
 
 
-def _zeros(session: Any) -> Mapping[str, np.ndarray[Any, Any]]:
+def _zeros(session: Any) -> Mapping[str, npt.NDArray[Any]]:
     """Return the state of new sequences, by the names of the inputs."""
     types = {'float': np.float32, 'float16': np.float16, 'int64': np.int64}
     return {

@@ -54,7 +54,7 @@ def test_stream_matches_the_golden_vectors(video_model):
     state, outputs = None, []
     for index in range(60):
         rgb = golden_recipe.frame_uint8(index, 112, 140)
-        frame = normalise_on_cpu(resize_on_cpu(rgb, (112, 140)))
+        frame = torch.from_numpy(normalise_on_cpu(resize_on_cpu(rgb, (112, 140))))
         with torch.inference_mode():
             inverse_depth, state = video_model(frame, state)
         outputs.append(inverse_depth[0, 0].numpy())
