@@ -1,7 +1,6 @@
 """Launch files with more than the node: RViz, a recording, a simulated camera."""
 
 import os
-import subprocess
 import sys
 
 import cv2
@@ -16,10 +15,9 @@ from flashdepth_ros.network import create_model
 from flashdepth_ros.ros.environment import TRANSPORTS
 from support.installed_package import environment
 from support.launch_process import (
-    LAUNCHER,
-    START_S,
     failed_launch,
     launched,
+    run_launch,
     skip_without_launch,
 )
 
@@ -156,13 +154,5 @@ def test_demo_shows_the_depth_of_a_simulated_camera(install, listener, small_mod
 
 
 def test_failed_camera_ends_the_demo(install, small_model, tmp_path):
-    path = install / 'flashdepth_ros/share/flashdepth_ros/launch/demo.launch.py'
-    run = subprocess.run(
-        [sys.executable, '-c', LAUNCHER, path, 'size:=640', *small_model],
-        env=environment(install) | {'ROS_LOG_DIR': str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=START_S,
-    )
+    run = run_launch(install, 'demo.launch.py', ['size:=640', *small_model], tmp_path)
     assert "size '640'; write it as 640x480" in run.stdout

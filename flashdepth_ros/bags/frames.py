@@ -17,7 +17,7 @@ from flashdepth_ros.bags.find import find_camera_info_topic, find_image_topic
 from flashdepth_ros.bags.prefetch import Item, prefetch
 from flashdepth_ros.bags.reader import BagReader, Record
 from flashdepth_ros.camera.calibration import Camera, CameraInfoCache
-from flashdepth_ros.camera.camera_info import is_rectified
+from flashdepth_ros.camera.camera_info import is_rectified, rectified_note
 from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import BagError, FlashDepthError, InputError
 from flashdepth_ros.messages import ImageReader
@@ -87,11 +87,8 @@ class Frames:
         remedy = 'give the camera_info topic that belongs to the image topic (--info-topic)'
         self.cameras = CameraInfoCache(warn, remedy, refusal='')
         self.cameras.rectified = is_rectified(rectified, self.image.name)
-        if self.cameras.rectified and rectified == 'auto':
-            warn(
-                f'{self.image.name} is rectified, by its name: P of camera_info is used, without '
-                'distortion'
-            )
+        if note := rectified_note(rectified, self.image.name):
+            warn(note)
         self._warn = warn
         self.bits = bits
         self._reader = ImageReader(warn, warn)

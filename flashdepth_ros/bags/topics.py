@@ -91,8 +91,8 @@ def _allowed(name: str) -> str:
     return ''.join(f'/_{part}' if part[0].isdigit() else f'/{part}' for part in parts if part)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `run` reads."""
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """Add the recording, and the options that choose the images in it and their camera_info."""
     parser.add_argument('bag', type=Path, help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag')
     parser.add_argument(
         '--topic', default='', help='image topic, raw or compressed; needed if there are several'
@@ -100,6 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--info-topic', default='', metavar='TOPIC', help='camera_info topic of the images'
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `run` reads."""
+    add_recording(parser)
     parser.add_argument('--transport', default='', choices=('', *_TRANSPORTS))
     parser.add_argument(
         '--json', action='store_true', help='print what replay.launch.py needs instead'

@@ -82,6 +82,13 @@ def is_rectified(setting: str, topic: str) -> bool:
     return _RECTIFIED_NAME.fullmatch(topic) is not None
 
 
+def rectified_note(setting: str, topic: str) -> str:
+    """Return that a topic is taken for rectified by its name; '' if it is not, or was set."""
+    if setting != 'auto' or not is_rectified(setting, topic):
+        return ''
+    return f'{topic} is rectified, by its name: P of camera_info is used, without distortion'
+
+
 def rectified(camera_info: Any) -> Any:
     """
     Return the camera_info of the rectified images of a camera: K is that of P, no distortion.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from flashdepth_ros.camera.camera_info import is_rectified
+from flashdepth_ros.camera.camera_info import is_rectified, rectified_note
 from flashdepth_ros.camera.canonical import CanonicalCamera
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.network.config import ModelConfig
@@ -130,8 +130,5 @@ class CameraStream:
         if rectified != cache.rectified:
             cache.rectified = rectified
             cache.restart()
-        if rectified and setting == 'auto':
-            self.scope.logger.info(
-                f'{topic} is rectified, by its name: P of camera_info is used, without distortion '
-                '(camera.rectified)'
-            )
+        if note := rectified_note(setting, topic):
+            self.scope.logger.info(f'{note} (camera.rectified)')

@@ -139,10 +139,10 @@ def launched(install, file, arguments, folder, **changes):
             process.wait()
 
 
-def failed_launch(install, file, arguments, folder):
-    """Run a launch file that is to end before it starts a process; return its error."""
+def run_launch(install, file, arguments, folder):
+    """Run an installed launch file that ends by itself; return the process with its output."""
     path = install / 'flashdepth_ros/share/flashdepth_ros/launch' / file
-    run = subprocess.run(
+    return subprocess.run(
         [sys.executable, '-c', LAUNCHER, path, *arguments],
         env=environment(install) | {'ROS_LOG_DIR': str(folder)},
         stdout=subprocess.PIPE,
@@ -150,6 +150,11 @@ def failed_launch(install, file, arguments, folder):
         text=True,
         timeout=START_S,
     )
+
+
+def failed_launch(install, file, arguments, folder):
+    """Run a launch file that is to end before it starts a process; return its error."""
+    run = run_launch(install, file, arguments, folder)
     assert run.returncode == 1
     (line,) = [line for line in run.stdout.splitlines() if '[ERROR]' in line]
     assert 'Traceback' not in run.stdout

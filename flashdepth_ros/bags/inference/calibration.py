@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
-from pathlib import Path
 import sys
 
 import numpy as np
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from flashdepth_ros.bags.frames import Frames, estimate_frames
 from flashdepth_ros.bags.reader import BagReader
 from flashdepth_ros.bags.scale import RecordedScale
+from flashdepth_ros.bags.topics import add_recording
 from flashdepth_ros.errors import BagError, ConfigError
 from flashdepth_ros.runtime.options import add_settings, settings_from_arguments
 from flashdepth_ros.runtime.scale import Samples, ScaleFit, ScaleSettings, fit_samples
@@ -51,13 +51,7 @@ class Calibration:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `run` reads."""
-    parser.add_argument('bag', type=Path, help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag')
-    parser.add_argument(
-        '--topic', default='', help='image topic, raw or compressed; needed if there are several'
-    )
-    parser.add_argument(
-        '--info-topic', default='', metavar='TOPIC', help='camera_info topic of the images'
-    )
+    add_recording(parser)
     parser.add_argument(
         '--scale-from',
         default='',
