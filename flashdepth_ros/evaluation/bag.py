@@ -30,7 +30,7 @@ from flashdepth_ros.evaluation.time_slices import (
     slice_colours,
     slice_duration_s,
 )
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from flashdepth_ros.bags.scale import is_scaled
 from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.host import device_name
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.scale import ScaleSettings

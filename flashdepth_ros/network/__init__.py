@@ -7,7 +7,8 @@ A name is imported when it is used, because `network.config` has to be read with
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from flashdepth_ros.network.config import PRESETS, ModelConfig
+from flashdepth_ros.network.config import ModelConfig
+from flashdepth_ros.network.presets import PRESETS
 
 if TYPE_CHECKING:
     from flashdepth_ros.network.checkpoint import load_weights

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import names
-from flashdepth_ros.network.config import LEVELS, PRESETS, ModelConfig
+from flashdepth_ros.network.config import LEVELS, ModelConfig
 from flashdepth_ros.network.lookalikes import (
     choose_by_name,
     contradiction,
     same_architecture,
 )
 from flashdepth_ros.network.models import Network, build_model
+from flashdepth_ros.network.presets import PRESETS
 
 _WRAPPERS = ('model', 'state_dict')
 """The keys under which training checkpoints have their state dict."""

@@ -1,4 +1,4 @@
-"""Frozen model configurations, and the presets built from them."""
+"""Frozen configurations of models."""
 
 from dataclasses import dataclass
 
@@ -26,6 +26,21 @@ class EncoderConfig:
     position_grid: int = 37
     """Side of the learned grid of position embeddings, patches."""
 
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Return the channels of the tapped maps, from the fine to the coarse level."""
+        return (self.dim,) * 4
+
+
+@dataclass(frozen=True)
+class ConvolutionalEncoderConfig:
+    """EfficientNet-Lite0, with maps of the resolution of each level."""
+
+    taps: tuple[int, int, int, int] = (1, 2, 4, 6)
+    """Indices of the stages whose outputs the decoder reads, from the fine to the coarse level."""
+    channels: tuple[int, int, int, int] = (24, 40, 112, 320)
+    """The channels of these outputs."""
+
 
 @dataclass(frozen=True)
 class DecoderConfig:
@@ -35,6 +50,8 @@ class DecoderConfig:
     channels: tuple[int, int, int, int]
     """Channels of the reassembled maps, from the fine to the coarse level."""
     head_channels: int = 32
+    detail_channels: int = 0
+    """Channels of features of the frame itself at full size, for the head; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,7 @@ class DepthOutput:
 class ContextConfig:
     """The context branch: a larger encoder on a smaller copy of the frame."""
 
-    encoder: EncoderConfig
+    encoder: EncoderConfig | ConvolutionalEncoderConfig
     decoder: DecoderConfig
     short_side: int
     """Frames with a longer short side are resized to it, px."""
@@ -95,7 +112,8 @@ class FusionConfig:
     """Whether queries and keys carry their position; attention then starts as a local one."""
 
 
-_FLASHDEPTH_OUTPUT = InverseDepthOutput(per_inverse_metre=100.0)
+FLASHDEPTH_OUTPUT = InverseDepthOutput(per_inverse_metre=100.0)
+"""The output of FlashDepth and of Depth Anything V2."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +121,11 @@ class ModelConfig:
     """A model. `temporal` None: no temporal module. `fusion` None: no context branch."""
 
     name: str
-    encoder: EncoderConfig
+    encoder: EncoderConfig | ConvolutionalEncoderConfig
     decoder: DecoderConfig
     temporal: TemporalConfig | TemporalAttentionConfig | None = None
     fusion: FusionConfig | None = None
-    output: InverseDepthOutput | DepthOutput = _FLASHDEPTH_OUTPUT
+    output: InverseDepthOutput | DepthOutput = FLASHDEPTH_OUTPUT
     short_side: int = 518
     """Default short side of the network input, px."""
     metric: bool = True
@@ -124,114 +142,6 @@ class ModelConfig:
     """Limits of the weights, shown to users when the model is chosen; '': none."""
 
 
-_VIT_S = EncoderConfig(dim=384, depth=12, heads=6, taps=(2, 5, 8, 11))
-_VIT_B = EncoderConfig(dim=768, depth=12, heads=12, taps=(2, 5, 8, 11))
-_VIT_L = EncoderConfig(dim=1024, depth=24, heads=16, taps=(4, 11, 17, 23))
-_DPT_S = DecoderConfig(width=64, channels=(48, 96, 192, 384))
-_DPT_B = DecoderConfig(width=128, channels=(96, 192, 384, 768))
-_DPT_L = DecoderConfig(width=256, channels=(256, 512, 1024, 1024))
-_TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
-_TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
-_NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
-
-_TRIAL = 'for trying out the software: trained on simulated scenes only, not for work on a robot'
-_CANONICAL_FOCAL = 0.8
-"""About 80 degrees horizontally at 4:3, the middle of the simulated cameras' range."""
-_VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
-_VIT_TINY_L = EncoderConfig(dim=192, depth=6, heads=6, taps=(1, 2, 4, 5), position_grid=12)
-_DPT_TINY_S = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
-_DPT_TINY_L = DecoderConfig(width=32, channels=(32, 48, 96, 128), head_channels=16)
-_TEMPORAL_TINY_S = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
-_TEMPORAL_TINY_L = TemporalConfig(level=3, expand=2, head_dim=16, state_dim=128)
-
-_RELATIVE = InverseDepthOutput(per_inverse_metre=1.0)
-
-
-def _depth_anything(
-    family: str,
-    output: InverseDepthOutput | DepthOutput,
-    temporal: TemporalAttentionConfig | None = None,
-) -> list[ModelConfig]:
-    """Return the small, base and large preset of a family."""
-    sizes = {'s': (_VIT_S, _DPT_S), 'b': (_VIT_B, _DPT_B), 'l': (_VIT_L, _DPT_L)}
-    return [
-        ModelConfig(
-            f'{family}-{size}',
-            encoder,
-            decoder,
-            temporal,
-            output=output,
-            metric=isinstance(output, DepthOutput),
-            weights_license='Apache-2.0' if size == 's' else 'CC-BY-NC-4.0',
-        )
-        for size, (encoder, decoder) in sizes.items()
-    ]
-
-
-_PRESETS = (
-    ModelConfig('flashdepth-s', _VIT_S, _DPT_S, _TEMPORAL_S),
-    ModelConfig('flashdepth-l', _VIT_L, _DPT_L, _TEMPORAL_L, weights_license=_NON_COMMERCIAL),
-    ModelConfig(
-        'flashdepth-full',
-        _VIT_S,
-        _DPT_S,
-        _TEMPORAL_S,
-        FusionConfig(ContextConfig(_VIT_L, _DPT_L, short_side=490)),
-        short_side=1148,
-        weights_license=_NON_COMMERCIAL,
-    ),
-    *_depth_anything('depth-anything-v2', _FLASHDEPTH_OUTPUT),
-    *_depth_anything('depth-anything-v2-metric-indoor', DepthOutput(maximum=20.0)),
-    *_depth_anything('depth-anything-v2-metric-outdoor', DepthOutput(maximum=80.0)),
-    *_depth_anything('video-depth-anything', _RELATIVE, TemporalAttentionConfig()),
-    *_depth_anything('metric-video-depth-anything', DepthOutput(), TemporalAttentionConfig()),
-    ModelConfig(
-        'flashdepth-tiny',
-        _VIT_TINY_S,
-        _DPT_TINY_S,
-        _TEMPORAL_TINY_S,
-        FusionConfig(
-            ContextConfig(_VIT_TINY_L, _DPT_TINY_L, short_side=140),
-            level=3,
-            position_encoding=True,
-        ),
-        short_side=448,
-        canonical_focal=_CANONICAL_FOCAL,
-        purpose=_TRIAL,
-    ),
-    ModelConfig(
-        'flashdepth-tiny-s',
-        _VIT_TINY_S,
-        _DPT_TINY_S,
-        _TEMPORAL_TINY_S,
-        short_side=448,
-        canonical_focal=_CANONICAL_FOCAL,
-        purpose=_TRIAL,
-    ),
-    ModelConfig(
-        'flashdepth-tiny-l',
-        _VIT_TINY_L,
-        _DPT_TINY_L,
-        _TEMPORAL_TINY_L,
-        short_side=140,
-        canonical_focal=_CANONICAL_FOCAL,
-        purpose=_TRIAL,
-    ),
-    ModelConfig(
-        'video-depth-anything-tiny',
-        _VIT_TINY_S,
-        _DPT_TINY_S,
-        TemporalAttentionConfig(),
-        output=_RELATIVE,
-        short_side=448,
-        metric=False,
-        purpose='for tests and trial trainings: it has no weights',
-    ),
-)
-PRESETS = {config.name: config for config in _PRESETS}
-"""The presets by name; `flashdepth-tiny-s` and `-l` are the two branches of `-tiny` alone."""
-
-
 def check_size(width: int, height: int) -> None:
     """
     Check the size of a network input, px.
@@ -242,14 +152,3 @@ def check_size(width: int, height: int) -> None:
         raise ConfigError(
             f'size {width}x{height}; expected multiples of {PATCH} in both directions'
         )
-
-
-def preset(name: str) -> ModelConfig:
-    """
-    Return the configuration called `name`.
-
-    :raises ConfigError: there is no preset of that name.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f'model {name!r} is not known; one of {", ".join(PRESETS)}')
-    return PRESETS[name]

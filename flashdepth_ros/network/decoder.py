@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from flashdepth_ros.network.config import LEVELS, PATCH, DecoderConfig
+from flashdepth_ros.network.config import (
+    LEVELS,
+    PATCH,
+    ConvolutionalEncoderConfig,
+    DecoderConfig,
+    EncoderConfig,
+)
+from flashdepth_ros.network.detail import Detail
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -41,18 +48,25 @@ def _reassembly(level: int, channels: int) -> nn.Module:
 class Level(nn.Module):
     """One decoder level: reassembles its map and merges it with the path of the coarser level."""
 
-    def __init__(self, level: int, dim: int, config: DecoderConfig) -> None:
+    def __init__(
+        self,
+        level: int,
+        encoder: EncoderConfig | ConvolutionalEncoderConfig,
+        config: DecoderConfig,
+    ) -> None:
         super().__init__()
         channels = config.channels[level - 1]
-        self.project = nn.Conv2d(dim, channels, 1)
-        self.reassembly = _reassembly(level, channels)
+        self.project = nn.Conv2d(encoder.channels[level - 1], channels, 1)
+        # The maps of a convolutional encoder have the resolution of their level already.
+        on_patch_grid = isinstance(encoder, EncoderConfig)
+        self.reassembly = _reassembly(level, channels) if on_patch_grid else nn.Identity()
         self.reduce = nn.Conv2d(channels, config.width, 3, padding=1, bias=False)
         self.skip_unit = ResidualUnit(config.width) if level != LEVELS[0] else None
         self.unit = ResidualUnit(config.width)
         self.output = nn.Conv2d(config.width, config.width, 1)
 
     def reassemble(self, tapped: Tensor) -> Tensor:
-        """Turn a map of tokens (B, dim, h, w) into this level's map (B, channels, h', w')."""
+        """Turn a map of the encoder (B, C, h, w) into this level's map (B, channels, h', w')."""
         return self.reassembly(self.project(tapped))
 
     def merge(self, path: Tensor | None, level_map: Tensor, size: tuple[int, int]) -> Tensor:
@@ -69,12 +83,24 @@ class Head(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
+        detail = config.detail_channels
+        self.detail = Detail(config.width, detail) if detail else None
         self.conv1 = nn.Conv2d(config.width, config.width // 2, 3, padding=1)
-        self.conv2 = nn.Conv2d(config.width // 2, config.head_channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(config.width // 2 + detail, config.head_channels, 3, padding=1)
         self.conv3 = nn.Conv2d(config.head_channels, 1, 1)
 
-    def forward(self, path: Tensor, size: tuple[int, int]) -> Tensor:
-        path = resize(self.conv1(path), size)
+    def forward(self, path: Tensor, size: tuple[int, int], frames: Tensor | None = None) -> Tensor:
+        """
+        Return the output at `size` (H, W).
+
+        :param frames: (B, 3, H, W), needed by a head with a detail path.
+        """
+        if self.detail is None or frames is None:
+            path = resize(self.conv1(path), size)
+        else:
+            half, full = self.detail(frames)
+            path = self.conv1(path + resize(half, (path.shape[-2], path.shape[-1])))
+            path = torch.cat((resize(path, size), full), dim=1)
         return self.conv3(F.relu(self.conv2(path))).squeeze(1)
 
 
@@ -85,9 +111,16 @@ class Decoder(nn.Module):
     :param levels: the levels to build; a branch that is read at a coarse level needs no finer one.
     """
 
-    def __init__(self, dim: int, config: DecoderConfig, levels: tuple[int, ...] = LEVELS) -> None:
+    def __init__(
+        self,
+        encoder: EncoderConfig | ConvolutionalEncoderConfig,
+        config: DecoderConfig,
+        levels: tuple[int, ...] = LEVELS,
+    ) -> None:
         super().__init__()
-        self.levels = nn.ModuleDict({str(level): Level(level, dim, config) for level in levels})
+        self.levels = nn.ModuleDict(
+            {str(level): Level(level, encoder, config) for level in levels}
+        )
         self.head = Head(config) if levels == LEVELS else None
 
     def merge(
@@ -95,11 +128,13 @@ class Decoder(nn.Module):
         level: int,
         path: Tensor | None,
         tapped: Tensor,
+        grid: tuple[int, int],
         align: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """
-        Return the path after `level`, from the path before it and the level's token map.
+        Return the path after `level`, from the path before it and the level's map of the encoder.
 
+        :param grid: rows and columns of patches.
         :param align: is applied to the level's reassembled map (B, channels, h', w').
         """
         module = self.levels[str(level)]
@@ -107,7 +142,7 @@ class Decoder(nn.Module):
         level_map = module.reassemble(tapped)
         if align is not None:
             level_map = align(level_map)
-        return module.merge(path, level_map, _output_size(level, tapped))
+        return module.merge(path, level_map, path_size(grid, level))
 
 
 def cells_per_patch(level: int) -> int:
@@ -115,13 +150,22 @@ def cells_per_patch(level: int) -> int:
     return 2 ** (4 - level)
 
 
-def _output_size(level: int, tapped: Tensor) -> tuple[int, int]:
+def patch_grid(frames: Tensor) -> tuple[int, int]:
+    """Return the number of rows and columns of patches of frames (..., H, W)."""
+    return frames.shape[-2] // PATCH, frames.shape[-1] // PATCH
+
+
+def path_size(grid: tuple[int, int], level: int) -> tuple[int, int]:
     """Return the size of the path after `level`: the next finer level's, or twice the finest."""
     factor = cells_per_patch(level)
-    return factor * tapped.shape[-2], factor * tapped.shape[-1]
+    return factor * grid[0], factor * grid[1]
 
 
-def run_head(head: Head, path: Tensor, grid: torch.Size) -> Tensor:
+def run_head(
+    head: Head, path: Tensor, grid: tuple[int, int], frames: Tensor | None = None
+) -> Tensor:
     """Run the head always in float32: bf16 would quantise depth in steps of 0.4 %."""
     with torch.autocast(path.device.type, enabled=False):
-        return head(path.float(), (PATCH * grid[-2], PATCH * grid[-1]))
+        if frames is not None:
+            frames = frames.float()
+        return head(path.float(), (PATCH * grid[0], PATCH * grid[1]), frames)

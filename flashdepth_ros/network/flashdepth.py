@@ -16,8 +16,8 @@ from flashdepth_ros.network.config import (
     ModelConfig,
     TemporalAttentionConfig,
 )
-from flashdepth_ros.network.decoder import Decoder, resize, run_head
-from flashdepth_ros.network.encoder import Encoder
+from flashdepth_ros.network.decoder import Decoder, patch_grid, resize, run_head
+from flashdepth_ros.network.encoders import build_encoder
 from flashdepth_ros.network.fusion import Fusion
 from flashdepth_ros.network.inputs_outputs import check_frames, to_inverse_depth
 from flashdepth_ros.network.state import State
@@ -31,17 +31,16 @@ class Context(nn.Module):
         super().__init__()
         self.short_side = config.short_side
         self.levels = LEVELS[: LEVELS.index(level) + 1]
-        taps = tuple(config.encoder.taps[level - 1] for level in reversed(self.levels))
-        self.encoder = Encoder(config.encoder, taps)
-        self.decoder = Decoder(config.encoder.dim, config.decoder, self.levels)
+        self.encoder = build_encoder(config.encoder, self.levels)
+        self.decoder = Decoder(config.encoder, config.decoder, self.levels)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the path (B, C, h, w) of frames (B, 3, H, W) after the branch's last level."""
         size = context_size(frames.shape[-2], frames.shape[-1], self.short_side)
-        pyramid = self.encoder(resize(frames, size))
-        path = None
+        frames = resize(frames, size)
+        pyramid, path = self.encoder(frames), None
         for level, tapped in zip(self.levels, reversed(pyramid), strict=True):
-            path = self.decoder.merge(level, path, tapped)
+            path = self.decoder.merge(level, path, tapped, patch_grid(frames))
         assert path is not None
         return path
 
@@ -59,6 +58,10 @@ class FrameFeatures(NamedTuple):
     """(B, S) int64, as passed to `FlashDepth.forward`; None: all."""
     streams: int
     """B."""
+    grid: tuple[int, int]
+    """Rows and columns of patches."""
+    frames: Tensor | None = None
+    """(B * S, 3, H, W): the output frames themselves; None without a detail path."""
 
 
 class FlashDepth(nn.Module):
@@ -67,8 +70,8 @@ class FlashDepth(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.encoder, config.encoder.taps)
-        self.decoder = Decoder(config.encoder.dim, config.decoder)
+        self.encoder = build_encoder(config.encoder)
+        self.decoder = Decoder(config.encoder, config.decoder)
         assert not isinstance(config.temporal, TemporalAttentionConfig)
         self.temporal = (
             Temporal(config.decoder.width, config.temporal) if config.temporal else None
@@ -105,7 +108,7 @@ class FlashDepth(nn.Module):
         if not isinstance(frames, FrameFeatures):
             state = self.check_inputs(frames, state)
             frames = self.extract_features(frames, output_frames)
-        path, pyramid, tokens, output_frames, streams = frames
+        path, pyramid, tokens, output_frames, streams, grid, images = frames
         if self.temporal and tokens is not None:
             tokens, state = self.temporal(
                 tokens, state or self.temporal.initial_state(streams, path.device)
@@ -115,9 +118,9 @@ class FlashDepth(nn.Module):
                 tokens = select_frames(tokens, output_frames)
             path = self.temporal.add_to(path, tokens)
         for level in self._levels_after:
-            path = self.decoder.merge(level, path, pyramid[level - 1])
+            path = self.decoder.merge(level, path, pyramid[level - 1], grid)
         assert self.decoder.head is not None
-        raw = run_head(self.decoder.head, path, pyramid[0].shape)
+        raw = run_head(self.decoder.head, path, grid, images)
         inverse_depth = to_inverse_depth(raw, self.config.output)
         return inverse_depth.unflatten(0, (streams, -1)), state
 
@@ -139,23 +142,26 @@ class FlashDepth(nn.Module):
 
         :param output_frames: as in `forward`.
         """
-        streams, images = len(frames), frames.flatten(0, 1)
+        streams, images, grid = len(frames), frames.flatten(0, 1), patch_grid(frames)
         if output_frames is not None and self.temporal is None:
             images = select_frames(images, output_frames)
         context, pyramid = self._run_branches(images)
         path = None
         for level in self._levels_before:
-            path = self.decoder.merge(level, path, pyramid[level - 1])
+            path = self.decoder.merge(level, path, pyramid[level - 1], grid)
             if self.fusion and level == self.config.fusion.level:  # type: ignore[union-attr]
                 path = self.fusion(path, context)
         assert path is not None
         pyramid = pyramid[: max(1, self._levels_before[-1] - 1)]
+        detailed = images if self.config.decoder.detail_channels else None
         if self.temporal is None:
-            return FrameFeatures(path, pyramid, None, output_frames, streams)
+            return FrameFeatures(path, pyramid, None, output_frames, streams, grid, detailed)
         tokens = self.temporal.pool(path, streams)
         if output_frames is not None:
             path, *pyramid = (select_frames(maps, output_frames) for maps in (path, *pyramid))
-        return FrameFeatures(path, pyramid, tokens, output_frames, streams)
+            if detailed is not None:
+                detailed = select_frames(detailed, output_frames)
+        return FrameFeatures(path, pyramid, tokens, output_frames, streams, grid, detailed)
 
     def is_before_alignment(self, name: str) -> bool:
         """Return whether `extract_features` uses the parameter or buffer `name`."""
@@ -183,7 +189,7 @@ class FlashDepth(nn.Module):
 
         :raises InputError: a wrong shape, or a state of another model.
         """
-        check_frames(frames, self.encoder.patch_embedding.weight)
+        check_frames(frames, next(self.encoder.parameters()))
         if self.temporal is None:
             if state is not None:
                 raise InputError(f'{self.config.name} keeps no state, but one was given')

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from flashdepth_ros.network.config import PRESETS, ModelConfig
+from flashdepth_ros.network.config import ModelConfig
+from flashdepth_ros.network.presets import PRESETS
 
 
 def same_architecture(config: ModelConfig) -> list[ModelConfig]:

@@ -1,7 +1,8 @@
 """Build the network of a preset."""
 
-from flashdepth_ros.network.config import ModelConfig, TemporalAttentionConfig, preset
+from flashdepth_ros.network.config import ModelConfig, TemporalAttentionConfig
 from flashdepth_ros.network.flashdepth import FlashDepth
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.network.video_depth_anything import VideoDepthAnything
 
 Network = FlashDepth | VideoDepthAnything

@@ -16,8 +16,8 @@ from flashdepth_ros.network.config import (
     ModelConfig,
     TemporalAttentionConfig,
 )
-from flashdepth_ros.network.decoder import Decoder, cells_per_patch, run_head
-from flashdepth_ros.network.encoder import Encoder
+from flashdepth_ros.network.decoder import Decoder, path_size, run_head
+from flashdepth_ros.network.encoders import build_encoder
 from flashdepth_ros.network.inputs_outputs import check_frames, to_inverse_depth
 from flashdepth_ros.network.state import State
 from flashdepth_ros.network.temporal_attention import (
@@ -30,6 +30,8 @@ from flashdepth_ros.network.temporal_attention import (
 
 _ALIGNED_LEVELS = (4, 3)
 """Decoder levels with temporal modules, on the reassembled map and on the path after the level."""
+_PATCH_LEVEL = 3
+"""The decoder level whose map has a cell for each patch."""
 
 
 class VideoDepthAnything(nn.Module):
@@ -39,8 +41,8 @@ class VideoDepthAnything(nn.Module):
         super().__init__()
         assert isinstance(config.temporal, TemporalAttentionConfig)
         self.config = config
-        self.encoder = Encoder(config.encoder, config.encoder.taps)
-        self.decoder = Decoder(config.encoder.dim, config.decoder)
+        self.encoder = build_encoder(config.encoder)
+        self.decoder = Decoder(config.encoder, config.decoder)
         width, channels = config.decoder.width, config.decoder.channels
         self.temporal = nn.ModuleDict(
             {
@@ -98,7 +100,7 @@ class VideoDepthAnything(nn.Module):
         :return: inverse depth (B, T, H, W) float32, as of `forward`.
         :raises InputError: a wrong shape.
         """
-        check_frames(frames, self.encoder.patch_embedding.weight)
+        check_frames(frames, next(self.encoder.parameters()))
         if frames.shape[1] > WINDOW:
             raise InputError(f'{frames.shape[1]} frames given, a window has at most {WINDOW}')
         pyramid = self.encoder(frames.flatten(0, 1))
@@ -123,7 +125,7 @@ class VideoDepthAnything(nn.Module):
 
         :raises InputError: a wrong shape, or a state of another model or size of frames.
         """
-        check_frames(frames, self.encoder.patch_embedding.weight)
+        check_frames(frames, next(self.encoder.parameters()))
         if state is None:
             return self.initial_state(frames)
         if not isinstance(state, AttentionState):
@@ -150,9 +152,7 @@ class VideoDepthAnything(nn.Module):
         config = self.config
         rows, columns = frames.shape[-2] // PATCH, frames.shape[-1] // PATCH
         grids = [(rows, columns), (-(-rows // 2), -(-columns // 2))]
-        for level in _ALIGNED_LEVELS:
-            factor = cells_per_patch(level)
-            grids.append((factor * rows, factor * columns))
+        grids += [path_size((rows, columns), level) for level in _ALIGNED_LEVELS]
         channels = (*config.decoder.channels[2:], config.decoder.width, config.decoder.width)
         return [
             (len(frames), LAYERS, *grid, 1 + SPAN, size)
@@ -173,17 +173,19 @@ class VideoDepthAnything(nn.Module):
 
     def _decode(self, pyramid: list[Tensor], align: Callable[[str, Tensor], Tensor]) -> Tensor:
         """Return inverse depth (N, H, W) from the encoder's maps, aligned over time."""
-        path = None
+        path, (rows, columns) = None, pyramid[_PATCH_LEVEL - 1].shape[-2:]
+        grid = rows, columns
         for level in LEVELS:
             tapped = pyramid[level - 1]
             if level in _ALIGNED_LEVELS:
-                path = self.decoder.merge(level, path, tapped, partial(align, f'map{level}'))
+                aligned = partial(align, f'map{level}')
+                path = self.decoder.merge(level, path, tapped, grid, aligned)
                 path = align(f'path{level}', path)
             else:
-                path = self.decoder.merge(level, path, tapped)
+                path = self.decoder.merge(level, path, tapped, grid)
         assert path is not None
         assert self.decoder.head is not None
-        raw = run_head(self.decoder.head, path, pyramid[0].shape)
+        raw = run_head(self.decoder.head, path, grid)
         return to_inverse_depth(raw, self.config.output)
 
     def _module(self, name: str) -> TemporalModule:

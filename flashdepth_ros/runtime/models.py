@@ -10,8 +10,8 @@ import torch
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import PRESETS, ModelConfig
 from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
-from flashdepth_ros.network.config import preset
 from flashdepth_ros.network.lookalikes import choose_by_name
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.fetch import check_names, count_parameters, fetch, verify
 from flashdepth_ros.runtime.weights import SOURCES, file_sha256, find_weights, present_weights
 

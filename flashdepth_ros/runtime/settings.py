@@ -13,7 +13,7 @@ from pathlib import Path
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS, check_bits
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
 from flashdepth_ros.runtime.sequence import SequencePolicy

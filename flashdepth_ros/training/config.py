@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 import yaml
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network.config import PATCH, TemporalConfig, preset
+from flashdepth_ros.network.config import PATCH, TemporalConfig
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.training.losses import LossConfig
 
 T = TypeVar('T')
@@ -99,6 +100,8 @@ class InitialConfig:
     """All but the context branch; temporal module and fusion may be missing in the file."""
     context: str = ''
     """The context branch: a model with that encoder and decoder, or a hybrid."""
+    pretrained_encoders: bool = False
+    """Whether convolutional encoders not in these files start as trained on ImageNet."""
     reset_fusion: bool = False
     """Whether to initialise the fusion again, even if `student` has a trained one."""
     reset_memory: bool = False

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from flashdepth_ros.network import FlashDepth
+from flashdepth_ros.network.decoder import patch_grid
 from flashdepth_ros.network.flashdepth import FrameFeatures
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.batches import CHUNK, normalise
@@ -39,6 +40,8 @@ class CachedSample(NamedTuple):
     """(S,) int64."""
     inverse_depth: Tensor
     """(S, H, W) float32, 1/m, the training target."""
+    frames: Tensor
+    """(S, 3, H, W); (S, 0) if the model has no detail path."""
 
     def model_inputs(self, device: torch.device) -> tuple[FrameFeatures]:
         """Return the model's arguments for a batch of samples."""
@@ -47,7 +50,18 @@ class CachedSample(NamedTuple):
             for part in (self.tokens, self.loss_frames, self.path, *self.pyramid)
         )
         pyramid = [maps.flatten(0, 1) for maps in pyramid]
-        return (FrameFeatures(path.flatten(0, 1), pyramid, tokens, loss_frames, len(tokens)),)
+        frames = self.frames.to(device).flatten(0, 1) if self.frames.numel() else None
+        return (
+            FrameFeatures(
+                path.flatten(0, 1),
+                pyramid,
+                tokens,
+                loss_frames,
+                len(tokens),
+                patch_grid(self.inverse_depth),
+                frames,
+            ),
+        )
 
 
 class CachedDataset(Dataset[CachedSample]):
@@ -64,7 +78,12 @@ class CachedDataset(Dataset[CachedSample]):
         loss_frames = self.frame_repeats * entries['loss_frames'] + self.frame_repeats - 1
         pyramid = [entries[name] for name in sorted(entries) if name.startswith('pyramid')]
         return CachedSample(
-            entries['path'], pyramid, tokens, loss_frames, entries['inverse_depth']
+            entries['path'],
+            pyramid,
+            tokens,
+            loss_frames,
+            entries['inverse_depth'],
+            entries['frames'],
         )
 
 
@@ -133,12 +152,14 @@ class FeatureCache:
                 )
                 parts.append(features)
         tokens = [part.tokens for part in parts if part.tokens is not None]
+        images = [part.frames for part in parts if part.frames is not None]
         return CachedSample(
             torch.cat([part.path for part in parts]),
             [torch.cat(maps) for maps in zip(*(part.pyramid for part in parts), strict=True)],
             torch.cat(tokens, dim=1)[0],
             loss_frames,
             sample.inverse_depth[0],
+            torch.cat(images) if images else torch.zeros(len(loss_frames), 0),
         )
 
     def _key(self, phase: PhaseConfig) -> str:

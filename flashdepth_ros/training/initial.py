@@ -11,10 +11,13 @@ import torch.nn.functional as F
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import Network, build_model, names
 from flashdepth_ros.network.checkpoint import read_weights
-from flashdepth_ros.network.config import PATCH, InverseDepthOutput, preset
-from flashdepth_ros.network.decoder import ResidualUnit
+from flashdepth_ros.network.config import PATCH, InverseDepthOutput
+from flashdepth_ros.network.convolutional_encoder import ConvolutionalEncoder
+from flashdepth_ros.network.decoder import Decoder, Level, ResidualUnit
 from flashdepth_ros.network.mamba2 import Mixer, inverse_softplus
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
+from flashdepth_ros.training.pretrained import imagenet_encoder
 
 MEMORY_TOKENS = 4.0, 5000.0
 """Initial time constants of the first and the last head of a recurrence, tokens."""
@@ -36,6 +39,8 @@ def initial_model(config: TrainingConfig) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(architecture)
+        if config.initial.pretrained_encoders:
+            _load_pretrained_encoders(model)
         _initialise(model, config.initial)
     if config.initial.student:
         excluded = (_CONTEXT, _FUSION) if config.initial.reset_fusion else (_CONTEXT,)
@@ -69,7 +74,20 @@ def _initialise(model: Network, initial: InitialConfig) -> None:
             nn.init.normal_(module.weight, std=math.sqrt((2.0 if rectified else 1.0) / inputs))
     for unit in (module for module in model.modules() if isinstance(module, ResidualUnit)):
         nn.init.zeros_(unit.conv2.weight)
+    for branch in (model, getattr(model, 'context', None)):
+        if branch is not None and isinstance(branch.encoder, ConvolutionalEncoder):
+            _normalise_maps(branch.encoder, branch.decoder)
     _initialise_output(model, initial)
+
+
+def _normalise_maps(encoder: ConvolutionalEncoder, decoder: Decoder) -> None:
+    """Divide the first layer of every level by the deviation of its map: nothing normalises it."""
+    with torch.no_grad():
+        maps = encoder(torch.randn(1, 3, 10 * PATCH, 10 * PATCH))
+        for level, tapped in zip(sorted(decoder.levels), maps, strict=True):
+            module = decoder.levels[level]
+            assert isinstance(module, Level)
+            module.project.weight.div_(tapped.std())
 
 
 def _initialise_memory(mixer: Mixer) -> None:
@@ -121,6 +139,14 @@ def _initialise_output(model: Network, initial: InitialConfig) -> None:
         last.weight.mul_(0.5 * typical / outputs[0].std())
         last.bias.fill_(typical)
     handle.remove()
+
+
+def _load_pretrained_encoders(model: Network) -> None:
+    """Load weights trained on ImageNet into every convolutional encoder."""
+    entries = imagenet_encoder()
+    for module in model.modules():
+        if isinstance(module, ConvolutionalEncoder):
+            module.load_state_dict({name: entries[name] for name in module.state_dict()})
 
 
 def _load_into(

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.interruption import Interruption, children_without_interrupt
 from flashdepth_ros.network import FlashDepth
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool

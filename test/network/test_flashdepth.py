@@ -13,7 +13,7 @@ HYBRID = 'flashdepth-tiny'
 SIZE = (210, 280)
 
 
-@pytest.fixture(scope='module', params=[HYBRID, 'flashdepth-s'])
+@pytest.fixture(scope='module', params=[HYBRID, 'flashdepth-lite', 'flashdepth-s'])
 def model(request):
     return golden_model(request.param)
 

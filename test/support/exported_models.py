@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines import EngineChoice
 from flashdepth_ros.runtime.engines.exported_engine import ExportedEngine
 from flashdepth_ros.runtime.engines.exported_model import read_exported

@@ -75,7 +75,7 @@ def test_a_hybrid_starts_from_two_branches(tmp_path):
     load_weights(context, files['context'])
     pyramid, path = context.encoder(frames[0]), None
     for level in range(4, hybrid.config.fusion.level - 1, -1):
-        path = context.decoder.merge(level, path, pyramid[level - 1])
+        path = context.decoder.merge(level, path, pyramid[level - 1], (4, 6))
     torch.testing.assert_close(hybrid.context(frames[0]), path)
 
 

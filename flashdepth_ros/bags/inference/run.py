@@ -22,7 +22,7 @@ from flashdepth_ros.bags.scale import RecordedScale, is_scaled
 from flashdepth_ros.bags.writer import BagWriter, Storage
 from flashdepth_ros.errors import BagError, ConfigError, FlashDepthError
 from flashdepth_ros.interruption import Interruption
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.options import option_name
 from flashdepth_ros.runtime.scale import Scale, ScaleSettings

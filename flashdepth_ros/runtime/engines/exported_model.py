@@ -12,7 +12,8 @@ import mmap
 from pathlib import Path
 
 from flashdepth_ros.errors import CheckpointError, ConfigError
-from flashdepth_ros.network.config import PRESETS, ModelConfig
+from flashdepth_ros.network.config import ModelConfig
+from flashdepth_ros.network.presets import PRESETS
 
 SUFFIX = '.onnx'
 FORMAT = 'flashdepth_ros 1'

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network.config import ModelConfig, preset
+from flashdepth_ros.network.config import ModelConfig
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines.engine import Engine
 from flashdepth_ros.runtime.engines.exported_engine import ExportedEngine, Session
 from flashdepth_ros.runtime.engines.exported_model import (

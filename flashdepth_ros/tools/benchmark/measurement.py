@@ -19,7 +19,7 @@ import torch
 from flashdepth_ros.errors import CheckpointError, FlashDepthError
 from flashdepth_ros.network import create_model
 from flashdepth_ros.network.checkpoint import save_weights
-from flashdepth_ros.network.config import preset
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.ros.environment import log_environment, transport_environment
 from flashdepth_ros.runtime.weights import find_weights
 from flashdepth_ros.tools.benchmark.config import BenchmarkConfig

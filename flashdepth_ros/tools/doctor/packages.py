@@ -94,7 +94,7 @@ def weights(_: Mapping[str, str]) -> Iterator[Finding]:
         fix = 'only PyTorch reads them; an exported model is checked when it is loaded'
         yield Finding('weights', 'not checked', WARN, fix)
         return
-    from flashdepth_ros.network.config import preset
+    from flashdepth_ros.network.presets import preset
     from flashdepth_ros.runtime.fetch import verify
     from flashdepth_ros.runtime.settings import Settings
     from flashdepth_ros.runtime.weights import find_weights
