@@ -9,7 +9,11 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument('config', type=Path, help='YAML file: model, data and settings')
+    parser.add_argument(
+        'config',
+        type=Path,
+        help='YAML file: model, data and settings of a run, or a recipe with stages',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,16 +23,16 @@ def run(arguments: argparse.Namespace) -> int:
     # Here, because these imports take long.
     from flashdepth_ros.runtime.distributed import process_group
     from flashdepth_ros.runtime.memory import keep_freed_memory
-    from flashdepth_ros.training.config import read_config
-    from flashdepth_ros.training.run import train
+    from flashdepth_ros.training.recipe import FILMING_LIMIT, follow, read_recipe
 
-    config = read_config(arguments.config)
+    recipe = read_recipe(arguments.config)
     keep_freed_memory()
-    with process_group() as world:
-        finished = train(config, world)
-        if world.is_main and not finished:
+    # The other processes wait while the main one renders.
+    with process_group(FILMING_LIMIT if recipe.film else None) as world:
+        stage = follow(recipe, world)
+        if world.is_main and stage:
             logger.info(
                 'interrupted, checkpoint saved in %s; run the same command to resume',
-                config.output,
+                stage.output,
             )
     return 0

@@ -170,13 +170,21 @@ def read_config(path: Path) -> TrainingConfig:
 
     :raises ConfigError: the file is missing or is not YAML, or a key or value is not valid.
     """
+    config = parse(TrainingConfig, read_yaml(path), str(path))
+    check_config(config, str(path))
+    return config
+
+
+def read_yaml(path: Path) -> object:
+    """
+    Return the content of a YAML file.
+
+    :raises ConfigError: the file is missing or is not YAML.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        return yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f'{path}: not a readable YAML file ({error})') from error
-    config = parse(TrainingConfig, content, str(path))
-    _check(config, str(path))
-    return config
 
 
 def parse(kind: type[T], content: object, where: str) -> T:
@@ -215,7 +223,13 @@ def _value(hint: Any, value: object, where: str) -> Any:
     return value
 
 
-def _check(config: TrainingConfig, where: str) -> None:
+def check_config(config: TrainingConfig, where: str) -> None:
+    """
+    Check what the types of a configuration do not tell.
+
+    :param where: its name in error messages.
+    :raises ConfigError: a value is not valid, or does not go with another one.
+    """
     preset(config.model)
     if config.precision not in ('float32', 'bfloat16'):
         raise ConfigError(f'{where}: precision {config.precision!r}; float32 or bfloat16 expected')

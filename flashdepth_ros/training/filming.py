@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     :raises ConfigError: seeds, a size or the number of clips per scene are not valid.
     :raises SimulationError: this computer cannot render.
     """
-    first, last = _parse_pair(arguments.seeds, ':')
-    width, height = _parse_pair(arguments.size, 'x')
+    first, last = parse_pair(arguments.seeds, ':')
+    width, height = parse_pair(arguments.size, 'x')
     if arguments.clips_per_scene < 1:
         raise ConfigError(f'{arguments.clips_per_scene} clips per scene; 1 or more expected')
     settings = ClipSettings(
@@ -111,7 +111,7 @@ def _parse_copies(text: str | None) -> Copies | None:
         return None
     size, _, folder = text.partition(':')
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return Copies(Path(folder), *_parse_pair(size, 'x'))
+    return Copies(Path(folder), *parse_pair(size, 'x'))
 
 
 def _film_seed(path: Path, seed: int, settings: ClipSettings) -> None:
@@ -134,7 +134,12 @@ def _film_clip(clip: Clip, path: Path) -> None:
     write_clip(path, rgb, depth, camera)
 
 
-def _parse_pair(text: str, separator: str) -> tuple[int, int]:
+def parse_pair(text: str, separator: str) -> tuple[int, int]:
+    """
+    Return the two numbers of a text like 1:2 or 3x4.
+
+    :raises ConfigError: it is another text.
+    """
     first, _, second = text.partition(separator)
     if not (first.isdigit() and second.isdigit()):
         raise ConfigError(f'{text!r} given; two numbers with {separator!r} between them expected')

@@ -1,0 +1,121 @@
+"""A recipe: everything from no data to trained weights, by one command that can be resumed."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+import logging
+from pathlib import Path
+import shlex
+import subprocess
+import sys
+from typing import NoReturn
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.interruption import children_without_interrupt
+from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training import filming
+from flashdepth_ros.training.config import (
+    TrainingConfig,
+    check_config,
+    parse,
+    read_config,
+    read_yaml,
+)
+from flashdepth_ros.training.run import train
+
+logger = logging.getLogger(__name__)
+
+FILMING_LIMIT = timedelta(hours=24)
+"""How long the processes of a run wait for the one that renders."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training data to render, and runs that follow one another."""
+
+    stages: tuple[TrainingConfig, ...]
+    """The runs, in this order; a later one may start from weights of an earlier one."""
+    film: tuple[str, ...] = ()
+    """Arguments of `flashdepth film`, one line for each folder of clips."""
+    processes: int = 2
+    """Number of processes that render at the same time."""
+
+
+def read_recipe(path: Path) -> Recipe:
+    """
+    Read a recipe, or a single run as a recipe of one stage, from a YAML file.
+
+    :raises ConfigError: the file is missing or is not YAML, or a key or value is not valid.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict) or 'stages' not in content:
+        return Recipe((read_config(path),))
+    recipe = parse(Recipe, content, str(path))
+    for number, stage in enumerate(recipe.stages):
+        check_config(stage, f'{path}: stages[{number}]')
+    for line in recipe.film:
+        _parse(line)
+    return recipe
+
+
+def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
+    """
+    Render and train by `recipe`; what is finished is not done again.
+
+    :return: the stage that was interrupted; None if all are finished.
+    :raises FlashDepthError: configuration, data or a checkpoint are not usable.
+    """
+    if world.is_main:
+        for line in recipe.film:
+            _film(_parse(line), shlex.split(line), recipe.processes)
+    world.barrier()
+    for number, stage in enumerate(recipe.stages, start=1):
+        if world.is_main and len(recipe.stages) > 1:
+            logger.info('stage %d of %d: %s', number, len(recipe.stages), stage.output)
+        if not train(stage, world):
+            return stage
+    return None
+
+
+def _parse(line: str) -> argparse.Namespace:
+    """
+    Parse arguments of `flashdepth film`.
+
+    :raises ConfigError: they are not valid.
+    """
+    parser = _Parser(prog='flashdepth film')
+    filming.add_arguments(parser)
+    return parser.parse_args(shlex.split(line))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises errors: they are errors of a recipe, not of a command line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f'film: {message}; see {self.prog} --help')
+
+
+def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -> None:
+    """Render the seeds in several processes, each a part of them."""
+    first, last = filming.parse_pair(arguments.seeds, ':')
+    marker = arguments.folder / f'{first}-{last}.complete'
+    if marker.exists():
+        return
+    logger.info('rendering %d clips into %s', last - first, arguments.folder)
+    bounds = [first + (last - first) * part // processes for part in range(processes + 1)]
+    command = [sys.executable, '-m', 'flashdepth_ros.cli', 'film', *words, '--seeds']
+    with children_without_interrupt():
+        children = [
+            subprocess.Popen([*command, f'{start}:{end}']) for start, end in pairwise(bounds)
+        ]
+    try:
+        failed = [child.wait() for child in children]
+    except KeyboardInterrupt:
+        for child in children:
+            child.terminate()
+        raise
+    if any(failed):
+        raise ConfigError(f'rendering into {arguments.folder} failed, see above')
+    marker.touch()

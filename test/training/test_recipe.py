@@ -1,0 +1,93 @@
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.network.checkpoint import read_weights
+from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training.recipe import follow, read_recipe
+from flashdepth_ros.training.run_folder import read_checkpoint
+
+WORLD = World(0, 1, torch.device('cpu'))
+FILM = '--seeds 0:{clips} --frames 2 --size 56x42 --sampling 1'
+
+
+def write_recipe(folder: Path, clips: int = 2, film: str = '') -> Path:
+    """Write a recipe of two stages; the second one starts from the weights of the first."""
+    stage = {
+        'model': 'flashdepth-tiny-s',
+        'sources': [{'root': str(folder / 'clips')}],
+        'phases': [{'steps': 2, 'height': 28, 'width': 42, 'frames': 1, 'batch': 2}],
+        'workers': 0,
+        'validation': {'sources': [{'root': str(folder / 'clips')}], 'videos': 1},
+    }
+    first = stage | {'output': str(folder / 'first'), 'temporal': False}
+    second = stage | {
+        'output': str(folder / 'second'),
+        'initial': {'student': str(folder / 'first' / 'weights.safetensors')},
+    }
+    line = film or f'{folder / "clips"} {FILM.format(clips=clips)}'
+    path = folder / 'recipe.yaml'
+    path.write_text(yaml.safe_dump({'film': [line], 'stages': [first, second]}))
+    return path
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('recipe')
+    assert follow(read_recipe(write_recipe(folder)), WORLD) is None
+    return folder
+
+
+def test_from_nothing_to_weights_of_the_last_stage(finished):
+    assert len(list((finished / 'clips').glob('*.clip.zip'))) == 2
+    assert read_checkpoint(finished / 'second')['step'] == 2
+    names = read_weights(finished / 'second' / 'weights.safetensors')
+    assert any(name.startswith('temporal.') for name in names)
+
+
+def test_what_is_finished_is_not_done_again(finished):
+    files = [path for path in finished.rglob('*') if path.suffix in ('.zip', '.safetensors')]
+    times = [path.stat().st_mtime_ns for path in files]
+    assert follow(read_recipe(finished / 'recipe.yaml'), WORLD) is None
+    assert [path.stat().st_mtime_ns for path in files] == times
+
+
+def test_rendering_can_be_interrupted_and_goes_on(tmp_path):
+    path = write_recipe(tmp_path, clips=24)
+    command = [sys.executable, '-m', 'flashdepth_ros.cli', 'train', str(path)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while len(list(tmp_path.glob('clips/*.clip.zip'))) < 2:
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'Traceback' not in errors
+    before = {each: each.stat().st_mtime_ns for each in tmp_path.glob('clips/*.clip.zip')}
+    assert 2 <= len(before) < 24
+    assert follow(read_recipe(write_recipe(tmp_path, clips=24)), WORLD) is None
+    assert len(list(tmp_path.glob('clips/*.clip.zip'))) == 24
+    assert {each: each.stat().st_mtime_ns for each in before} == before
+
+
+@pytest.mark.parametrize(
+    ('film', 'message'),
+    [('clips --sedes 0:2', '--sedes'), ('clips --frames many', 'many'), ('--seeds 0:2', 'folder')],
+)
+def test_a_wrong_argument_of_film_is_named_before_anything_starts(tmp_path, film, message):
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(write_recipe(tmp_path, film=film))
+
+
+def test_an_error_of_a_stage_names_it(tmp_path):
+    content = yaml.safe_load(write_recipe(tmp_path).read_text())
+    content['stages'][1]['precision'] = 'float8'
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=r'stages\[1\].*float8'):
+        read_recipe(tmp_path / 'recipe.yaml')
