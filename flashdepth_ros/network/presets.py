@@ -36,8 +36,9 @@ _TEMPORAL_TINY_S = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
 _TEMPORAL_TINY_L = TemporalConfig(level=3, expand=2, head_dim=16, state_dim=128)
 
 _LITE = ConvolutionalEncoderConfig()
-_DPT_LITE = DecoderConfig(width=32, channels=(24, 40, 80, 96), head_channels=16, detail_channels=8)
-_DPT_LITE_CONTEXT = DecoderConfig(width=48, channels=(24, 40, 112, 192), head_channels=16)
+_DPT_LITE = DecoderConfig(
+    width=32, channels=(24, 40, 112, 192), head_channels=16, detail_channels=8
+)
 _TEMPORAL_LITE = TemporalConfig(level=3, expand=4, head_dim=16, state_dim=128)
 
 _RELATIVE = InverseDepthOutput(per_inverse_metre=1.0)
@@ -119,7 +120,7 @@ _PRESETS = (
         _DPT_LITE,
         _TEMPORAL_LITE,
         FusionConfig(
-            ContextConfig(_LITE, _DPT_LITE_CONTEXT, short_side=224),
+            ContextConfig(_LITE, _DPT_LITE, short_side=224),
             level=3,
             position_encoding=True,
         ),
@@ -130,7 +131,7 @@ _PRESETS = (
     ModelConfig(
         'flashdepth-lite-l',
         _LITE,
-        _DPT_LITE_CONTEXT,
+        _DPT_LITE,
         short_side=224,
         canonical_focal=_CANONICAL_FOCAL,
         purpose=_TRIAL,
