@@ -20,7 +20,7 @@ from flashdepth_ros.evaluation.results import (
 )
 from flashdepth_ros.evaluation.scoring import DepthPair
 from flashdepth_ros.evaluation.time_slices import image_of, prediction_slice
-from flashdepth_ros.metrics import Moments
+from flashdepth_ros.metrics import Moments, order_accuracy
 
 EXAMPLES = 2
 """Number of best and of worst frames shown of each candidate and bag."""
@@ -74,13 +74,15 @@ class CandidateEvaluator:
         scale = fit_scale(own)
         frame.pixels, frame.own_scale = own.count, np.nan if scale is None else scale.scale
         fits = {**self.result.fits, 'frame': fit_scale_shift(own)}
+        inverse, truth = self._maps(frame)
+        order = order_accuracy(inverse, invert(truth))
         depths: dict[str, DepthPair] = {}
         for name in ALIGNMENTS:
             fit = fits[name]
             if fit is None:
                 continue
             depths[name] = current = self._align(frame, fit)
-            scores = scorer.frame_scores(current)
+            scores = {**scorer.frame_scores(current), 'order': order}
             if name in previous:
                 scores |= scorer.temporal_scores(previous[name], current)
             frame.scores[name] = scores

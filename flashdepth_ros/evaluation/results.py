@@ -38,6 +38,7 @@ METRICS = (
     Metric('delta2', 'δ2', larger_is_better=True),
     Metric('delta3', 'δ3', larger_is_better=True),
     Metric('rmse', 'RMSE', 'm'),
+    Metric('order', 'order', larger_is_better=True),
     Metric('boundary_f1', 'boundary F1', larger_is_better=True),
     Metric('tae', 'TAE', '%'),
     Metric('flicker', 'flicker', '%'),

@@ -1,5 +1,5 @@
 """
-Compare depth with true depth: alignment, accuracy, boundaries, temporal stability; numpy only.
+Compare depth with true depth: alignment, accuracy, order, boundaries, stability; numpy only.
 
 Depths are Z in metres, in arrays that end in (H, W), or (T, H, W) for metrics over time. A pixel
 is compared where both depths are finite and > 0 and the optional mask is true. A metric without
@@ -14,6 +14,7 @@ from flashdepth_ros.metrics.alignment import (
     frame_scales,
 )
 from flashdepth_ros.metrics.boundaries import BOUNDARY_THRESHOLDS, boundary_f1
+from flashdepth_ros.metrics.order import order_accuracy
 from flashdepth_ros.metrics.pixels import valid_pixels
 from flashdepth_ros.metrics.reprojection import tae
 from flashdepth_ros.metrics.stability import drift_curve, flicker, scale_drift
@@ -30,6 +31,7 @@ __all__ = [
     'drift_curve',
     'flicker',
     'frame_scales',
+    'order_accuracy',
     'rmse',
     'scale_drift',
     'tae',

@@ -37,6 +37,46 @@ def test_a_perfect_prediction_has_perfect_scores(truth):
     np.testing.assert_array_equal(metrics.scale_drift(truth, truth), np.zeros(3))
 
 
+def test_an_increasing_function_of_the_truth_has_the_right_order(truth):
+    for depth in (truth, truth**3, 5 - 1 / truth):
+        assert metrics.order_accuracy(depth, truth) == 1.0
+        assert metrics.order_accuracy(-depth, truth) == 0.0
+
+
+def test_order_does_not_depend_on_an_increasing_function_of_the_prediction(truth, rng):
+    depth = noisy(noisy(truth, rng), rng)
+    score = metrics.order_accuracy(depth, truth)
+    assert 0.5 < score < 1.0
+    assert metrics.order_accuracy(np.log(depth), truth) == score
+    assert metrics.order_accuracy(1 / depth, 1 / truth) == pytest.approx(score, abs=1e-3)
+
+
+def test_a_constant_or_random_prediction_has_the_order_of_chance(truth, rng):
+    assert metrics.order_accuracy(np.ones_like(truth), truth) == 0.5
+    assert metrics.order_accuracy(rng.random(truth.shape), truth) == pytest.approx(0.5, abs=0.03)
+
+
+def test_order_equals_a_loop_over_all_pairs(rng):
+    truth = rng.uniform(1.0, 2.0, 40)
+    depth = truth * rng.uniform(0.8, 1.25, 40)
+    right = [
+        (depth[i] < depth[j]) == (truth[i] < truth[j])
+        for i in range(40)
+        for j in range(40)
+        if max(truth[i] / truth[j], truth[j] / truth[i]) > 1.1
+    ]
+    assert metrics.order_accuracy(depth, truth) == pytest.approx(np.mean(right), abs=0.02)
+
+
+def test_order_needs_true_depths_that_differ(truth):
+    assert np.isnan(metrics.order_accuracy(truth, np.full_like(truth, 2.0)))
+    assert np.isnan(metrics.order_accuracy(truth, np.full_like(truth, np.nan)))
+    two = np.array([1.0, 1.3])
+    assert metrics.order_accuracy(two, two, ratio=1.2) == 1.0
+    assert np.isnan(metrics.order_accuracy(two, two, ratio=1.4))
+    assert np.isnan(metrics.order_accuracy(two, two, mask=np.array([True, False])))
+
+
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 def test_scores_equal_a_loop_over_pixels(truth, rng, dtype):
     depth, mask = noisy(truth, rng).astype(dtype), rng.random(truth.shape) < 0.5

@@ -43,6 +43,14 @@ DEFINITIONS = (
         _EIGEN,
     ),
     Definition(
+        ('order',),
+        'Order',
+        'The share of pixel pairs in the right order, from 0 to 1: 20,000 random pairs of a '
+        'frame, without those whose true depths differ by less than 10 %. Equal predictions count '
+        'one half, so chance gives 0.5. It needs no alignment.',
+        _THIS_PROJECT,
+    ),
+    Definition(
         ('boundary_f1',),
         'Boundary F1',
         'Agreement of depth boundaries, from 0 to 1. Neighbouring pixels i and j (left, right, '
