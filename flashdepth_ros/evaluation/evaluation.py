@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 import shlex
 import sys
 
-from flashdepth_ros.evaluation.bag import Task, evaluate_bag
+from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.host import host, versions
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import BagResult
@@ -57,7 +57,12 @@ class Evaluation:
         return sum(len(each.scored) for bag in self.bags for each in bag.candidates)
 
 
-def evaluate(bags: Sequence[Path], task: Task, world: World) -> Evaluation:
+def evaluate(
+    bags: Sequence[Path],
+    task: Task,
+    world: World,
+    evaluate_one: Callable[[Path, Task], BagResult],
+) -> Evaluation:
     """
     Evaluate every candidate on every bag.
 
@@ -66,7 +71,7 @@ def evaluate(bags: Sequence[Path], task: Task, world: World) -> Evaluation:
     """
     own = []
     for path in bags[world.rank :: world.size]:
-        own.append(evaluate_bag(path, task))
+        own.append(evaluate_one(path, task))
         if own[-1].interrupted:
             break
     by_rank = world.gather(own)

@@ -1,14 +1,17 @@
-"""The command line options of `flashdepth evaluate`."""
+"""The command line options of `flashdepth evaluate` and `evaluate-frames`."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.evaluation.candidates import (
     KEYS,
     Candidate,
+    ModelCandidate,
     check_labels,
     parse_model,
     parse_recorded,
@@ -35,20 +38,14 @@ _NUMBERS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the functions below read."""
+    """Add the options of recordings, which the functions below read."""
     parser.add_argument(
         'bags', nargs='+', type=Path, metavar='BAG', help='recordings with ground truth'
     )
-    parser.add_argument(
-        '-o',
-        '--output',
-        type=Path,
-        default=Path('evaluation'),
-        metavar='FOLDER',
-        help='folder for the report (default evaluation)',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace an existing report')
-    _add_candidates(parser.add_argument_group('candidates'))
+    add_output(parser)
+    candidates = parser.add_argument_group('candidates')
+    add_models(candidates)
+    _add_sequences(candidates)
     topics = parser.add_argument_group('topics', 'default: the only topic of that type in the bag')
     for name, (option, text) in _TOPICS.items():
         topics.add_argument(option, dest=name, default='', metavar='NAME', help=text)
@@ -59,10 +56,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="pose of the lidar in the camera's optical frame (x right, y down, z forward), m; "
         'write --lidar-pose=... (default: from /tf)',
     )
-    _add_protocol(parser.add_argument_group('comparison'))
+    comparison = parser.add_argument_group('comparison')
+    add_protocol(comparison, _NUMBERS)
+    comparison.add_argument(
+        '--allow-other-camera',
+        action='store_true',
+        help='compare pixel by pixel even if frame_id or camera_info of ground truth or '
+        'predictions are not those of the images',
+    )
 
 
-def _add_candidates(group: argparse._ArgumentGroup) -> None:
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the report."""
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        default=Path('evaluation'),
+        metavar='FOLDER',
+        help='folder for the report (default evaluation)',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing report')
+
+
+def add_models(group: argparse._ArgumentGroup) -> None:
+    """Add the options of models and their settings."""
     group.add_argument(
         '--model',
         action='append',
@@ -72,31 +90,10 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
         '(default flashdepth-tiny)',
     )
     group.add_argument(
-        '--predictions',
-        action='append',
-        default=[],
-        metavar='BAG[,KEY=VALUE...]',
-        help='a bag of depth images, for example from flashdepth infer, or a folder of bags with '
-        'the names of the evaluated bags; keys: topic, label; may be repeated',
-    )
-    group.add_argument(
         '--temporal',
         choices=('on', 'off'),
         default='on',
         help='temporal module, for models without this key (default on)',
-    )
-    group.add_argument(
-        '--window',
-        action='store_true',
-        help='estimate in windows of the video, for models without this key that have windows '
-        '(default: frame by frame, as the live node)',
-    )
-    group.add_argument(
-        '--scale-from',
-        default='',
-        metavar='TOPIC',
-        help='fit the scale to this topic while the frames are estimated, as scale.source does in '
-        'the node, for models without this key',
     )
     group.add_argument(
         '--short-side',
@@ -122,9 +119,36 @@ def _add_candidates(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_protocol(group: argparse._ArgumentGroup) -> None:
+def _add_sequences(group: argparse._ArgumentGroup) -> None:
+    """Add the options of candidates that need the whole recording."""
+    group.add_argument(
+        '--predictions',
+        action='append',
+        default=[],
+        metavar='BAG[,KEY=VALUE...]',
+        help='a bag of depth images, for example from flashdepth infer, or a folder of bags with '
+        'the names of the evaluated bags; keys: topic, label; may be repeated',
+    )
+    group.add_argument(
+        '--window',
+        action='store_true',
+        help='estimate in windows of the video, for models without this key that have windows '
+        '(default: frame by frame, as the live node)',
+    )
+    group.add_argument(
+        '--scale-from',
+        default='',
+        metavar='TOPIC',
+        help='fit the scale to this topic while the frames are estimated, as scale.source does in '
+        'the node, for models without this key',
+    )
+
+
+def add_protocol(group: argparse._ArgumentGroup, numbers: Iterable[str]) -> None:
+    """Add the options of the comparison, of its numbers those named."""
     defaults = Protocol()
-    for name, (option, unit, text) in _NUMBERS.items():
+    for name in numbers:
+        option, unit, text = _NUMBERS[name]
         default = getattr(defaults, name)
         group.add_argument(
             option,
@@ -135,12 +159,6 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
             help=f'{text} (default {default:g})',
         )
     group.add_argument(
-        '--allow-other-camera',
-        action='store_true',
-        help='compare pixel by pixel even if frame_id or camera_info of ground truth or '
-        'predictions are not those of the images',
-    )
-    group.add_argument(
         '--alignment',
         choices=ALIGNMENTS,
         default=defaults.alignment,
@@ -150,11 +168,9 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
 
 def protocol_of(arguments: argparse.Namespace) -> Protocol:
     """Return the settings of the comparison; ConfigError for invalid numbers."""
-    numbers = {name: getattr(arguments, name) for name in _NUMBERS}
+    given = vars(arguments)
     return Protocol(
-        **numbers,
-        alignment=arguments.alignment,
-        allow_other_camera=arguments.allow_other_camera,
+        **{each.name: given[each.name] for each in fields(Protocol) if each.name in given}
     )
 
 
@@ -168,6 +184,16 @@ def topics_of(arguments: argparse.Namespace) -> Topics:
 
 def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
     """Return the candidates; ConfigError for unknown names, keys or values."""
+    recorded = [parse_recorded(text) for text in arguments.predictions]
+    names = arguments.model if recorded else arguments.model or [ScaleSettings().model]
+    models = models_of(arguments, names, arguments.window, arguments.scale_from)
+    return check_labels([*models, *recorded])
+
+
+def models_of(
+    arguments: argparse.Namespace, names: list[str], window: bool = False, scale_from: str = ''
+) -> list[ModelCandidate]:
+    """Return the models with the settings of `add_models`; ConfigError as in `parse_model`."""
     defaults = update(
         ScaleSettings(),
         {
@@ -178,11 +204,7 @@ def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
             'engine': arguments.engine,
         },
     )
-    models = arguments.model or ([] if arguments.predictions else [defaults.model])
-    recorded = [parse_recorded(text) for text in arguments.predictions]
-    scale_from = arguments.scale_from
-    parsed = [parse_model(text, defaults, arguments.window, scale_from) for text in models]
-    return check_labels([*parsed, *recorded])
+    return [parse_model(text, defaults, window, scale_from) for text in names]
 
 
 def _pose(text: str) -> tuple[float, ...]:
