@@ -30,6 +30,8 @@ class Evaluation:
     created: str
     versions: dict[str, str]
     machine: dict[str, str]
+    stills: bool = False
+    """Whether the bags are sets of still images, not recordings."""
 
     @property
     def summaries(self) -> list[Summary]:
@@ -62,6 +64,7 @@ def evaluate(
     task: Task,
     world: World,
     evaluate_one: Callable[[Path, Task], BagResult],
+    stills: bool = False,
 ) -> Evaluation:
     """
     Evaluate every candidate on every bag.
@@ -89,4 +92,5 @@ def evaluate(
         created=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         versions=versions(),
         machine=host(world),
+        stills=stills,
     )

@@ -64,6 +64,8 @@ class FrameResult:
     """Least-squares scale of this frame alone."""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     """By alignment and metric."""
+    name: str = ''
+    """Of a still image."""
 
     @property
     def total_ms(self) -> float:
@@ -116,6 +118,8 @@ class ExampleFrame:
     colours: DepthRange
     """Range of the colours of depth in the pictures."""
     pictures: dict[str, bytes]
+    name: str = ''
+    """Of a still image, shown instead of the time."""
 
 
 @dataclass

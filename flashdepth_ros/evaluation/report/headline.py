@@ -13,6 +13,7 @@ from flashdepth_ros.evaluation.results import DRIFT, METRICS
 from flashdepth_ros.evaluation.summary import Summary, mean
 
 _KEYS = ('abs_rel', 'delta1', 'boundary_f1', 'tae')
+_STILL_KEYS = ('abs_rel', 'delta1', 'order', 'boundary_f1')
 _BY_KEY = {metric.key: metric for metric in METRICS}
 
 REFERENCES = (
@@ -55,9 +56,11 @@ class Guide:
 
 def cards(evaluation: Evaluation, summaries: list[Summary]) -> list[Card]:
     """Return a card for each candidate."""
+    # No alignment changes the order, but only the aligned scores include images without K.
     alignments = ('none', evaluation.protocol.fitted)
+    keys = _STILL_KEYS if evaluation.stills else _KEYS
     columns = {
-        key: [metric_cells(_BY_KEY[key], name, summaries) for name in alignments] for key in _KEYS
+        key: [metric_cells(_BY_KEY[key], name, summaries) for name in alignments] for key in keys
     }
     drifts = metric_cells(DRIFT, 'none', summaries)
     result = []
@@ -66,12 +69,14 @@ def cards(evaluation: Evaluation, summaries: list[Summary]) -> list[Card]:
             Row(
                 key,
                 _BY_KEY[key].larger_is_better,
-                tuple(column[index] for column in columns[key]),
+                tuple(column[index] for column in columns[key][key == 'order' :]),
                 _BY_KEY[key].unit,
             )
-            for key in _KEYS
+            for key in keys
         ]
-        rows.append(Row('scale_drift', False, (drifts[index],), DRIFT.unit, 'without alignment'))
+        if not evaluation.stills:
+            drift = (drifts[index],)
+            rows.append(Row('scale_drift', False, drift, DRIFT.unit, 'without alignment'))
         rows.extend(_speed(summary, evaluation))
         result.append(Card(summary.label, summary.frames, tuple(rows)))
     return result
@@ -85,6 +90,11 @@ def _speed(summary: Summary, evaluation: Evaluation) -> Iterator[Row]:
 
 def guides(evaluation: Evaluation) -> list[Guide]:
     """Return what good values of the metrics of the headline are."""
+    shown = (*_STILL_KEYS, 'fps') if evaluation.stills else (*_KEYS, 'scale_drift', 'fps')
+    return [guide for guide in _guides(evaluation) if guide.key in shown]
+
+
+def _guides(evaluation: Evaluation) -> list[Guide]:
     return [
         Guide(
             'abs_rel',
@@ -99,6 +109,12 @@ def guides(evaluation: Evaluation) -> list[Guide]:
             '1 is perfect.',
             'As predicted: 0.40 (Sintel) to 0.89 (SUN RGB-D) for Depth Pro [1]. '
             'Aligned: 0.58 (Sintel) to 0.97 (NYUv2) for Video Depth Anything [2].',
+        ),
+        Guide(
+            'order',
+            True,
+            '1 is perfect, 0.5 is chance.',
+            'There is no common benchmark. Compare candidates on the same images.',
         ),
         Guide(
             'boundary_f1',

@@ -24,6 +24,7 @@ from flashdepth_ros.evaluation.report.plots import (
     range_plot,
     timing_plot,
 )
+from flashdepth_ros.evaluation.report.set_table import COLUMNS, set_rows
 from flashdepth_ros.evaluation.results import DRIFT, METRICS, BagResult, ExampleFrame
 from flashdepth_ros.evaluation.summary import Summary
 
@@ -75,6 +76,8 @@ def render_page(evaluation: Evaluation) -> str:
         slices=_slices(evaluation),
         galleries=[_gallery(evaluation, label) for label in evaluation.labels],
         bags=evaluation.bags,
+        set_columns=COLUMNS,
+        sets=set_rows(evaluation),
         protocol=asdict(evaluation.protocol),
         shown=ALIGNMENT_NAMES[evaluation.protocol.alignment],
         definitions=DEFINITIONS,
@@ -105,19 +108,22 @@ def _plots(evaluation: Evaluation, summaries: list[Summary]) -> Iterator[Plot]:
     errors = [f'{each.scores[shown]["abs_rel"]:.3f}' for each in summaries]
     yield Plot(
         'Error of each frame',
-        Markup('{} of every frame, one recording after the other.').format(metric_link('abs_rel')),
+        Markup('{} of every frame, one {} after the other.').format(
+            metric_link('abs_rel'), 'set' if evaluation.stills else 'recording'
+        ),
         Markup(error_plot(evaluation)),
         f'Line plot of AbsRel over frames. Mean: {join(errors)}.',
     )
-    drifts = [DRIFT.format(each.scale_drift) + ' %' for each in summaries]
-    yield Plot(
-        'Scale over time',
-        Markup('{} over the first x frames of a recording.').format(
-            metric_link('scale_drift', 'Scale drift')
-        ),
-        Markup(drift_plot(evaluation)),
-        f'Line plot of scale drift over the first x frames. All frames: {join(drifts)}.',
-    )
+    if not evaluation.stills:
+        drifts = [DRIFT.format(each.scale_drift) + ' %' for each in summaries]
+        yield Plot(
+            'Scale over time',
+            Markup('{} over the first x frames of a recording.').format(
+                metric_link('scale_drift', 'Scale drift')
+            ),
+            Markup(drift_plot(evaluation)),
+            f'Line plot of scale drift over the first x frames. All frames: {join(drifts)}.',
+        )
     yield Plot(
         'Error by depth',
         Markup('{} by range of true depth, and the fraction of pixels in each range.').format(

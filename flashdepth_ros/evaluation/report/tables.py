@@ -48,7 +48,7 @@ def frames_csv(evaluation: Evaluation) -> str:
     columns = [f'{alignment}.{metric.key}' for alignment in ALIGNMENTS for metric in METRICS]
     text = io.StringIO(newline='')
     table = csv.writer(text)
-    facts = ['bag', 'candidate', 'index', 'stamp_ns', 'truth_ns', 'pixels', 'own_scale']
+    facts = ['bag', 'candidate', 'index', 'name', 'stamp_ns', 'truth_ns', 'pixels', 'own_scale']
     table.writerow([*facts, *STAGES, *columns])
     for bag in evaluation.bags:
         for candidate in bag.candidates:
@@ -58,7 +58,7 @@ def frames_csv(evaluation: Evaluation) -> str:
 
 
 def _cells(frame: FrameResult) -> Iterator[object]:
-    yield from (frame.place, frame.stamp_ns, frame.truth_ns, frame.pixels)
+    yield from (frame.place, frame.name, frame.stamp_ns, frame.truth_ns, frame.pixels)
     yield _number(frame.own_scale)
     yield from map(_number, frame.stages_ms or (math.nan,) * len(STAGES))
     for alignment in ALIGNMENTS:
