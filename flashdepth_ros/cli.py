@@ -45,6 +45,10 @@ COMMANDS = {
     'evaluate': Command(
         'evaluation.command', 'compare models on bags with ground truth and write a report'
     ),
+    'evaluate-frames': Command(
+        'evaluation.stills.command',
+        'compare models on still images with true depth and write a report',
+    ),
     'simulate': Command('tools.simulated_recording', 'record a simulated robot to a bag'),
     'camera': Command('tools.simulated_camera', 'publish a live simulated camera'),
     'film': Command('training.filming', 'render training clips in the simulator'),

@@ -1,0 +1,1 @@
+"""Evaluation of models on folders of still images with true depth."""

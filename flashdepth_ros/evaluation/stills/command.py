@@ -1,0 +1,59 @@
+"""The command `flashdepth evaluate-frames`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.evaluation.candidates import ModelCandidate, check_labels
+from flashdepth_ros.evaluation.evaluation import evaluate
+from flashdepth_ros.evaluation.options import add_models, add_output, add_protocol, models_of
+from flashdepth_ros.evaluation.protocol import Topics
+from flashdepth_ros.evaluation.reporting import run_and_report
+from flashdepth_ros.evaluation.stills.set_evaluation import evaluate_set
+from flashdepth_ros.evaluation.stills.still_set import find_sets
+from flashdepth_ros.evaluation.stills.terminal import table
+from flashdepth_ros.runtime.scale import ScaleSettings
+
+_NUMBERS = ('depth_min_m', 'depth_max_m', 'pixels_max')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `run` reads."""
+    parser.add_argument(
+        'folders',
+        nargs='+',
+        type=Path,
+        metavar='FOLDER',
+        help='a set of images with true depth, or a folder of sets: NAME.png (or .jpg) beside '
+        'NAME.depth.png (16 bits, mm) or NAME.depth.npy (m), and camera.yaml',
+    )
+    add_output(parser)
+    add_models(parser.add_argument_group('candidates'))
+    add_protocol(parser.add_argument_group('comparison'), _NUMBERS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate the sets, and write the report; see `run_and_report`."""
+    sets = find_sets(arguments.folders)
+    models = models_of(arguments, arguments.model or [ScaleSettings().model])
+    for model in models:
+        _check_needs_no_sequence(model)
+    return run_and_report(
+        arguments,
+        check_labels(models),
+        Topics(),
+        lambda task, world: evaluate(sets, task, world, evaluate_set, stills=True),
+        table,
+    )
+
+
+def _check_needs_no_sequence(model: ModelCandidate) -> None:
+    """Raise ConfigError for what only recordings have."""
+    if model.windows or model.is_scaled:
+        key = 'window' if model.windows else 'scale_from and scale_source'
+        raise ConfigError(
+            f'{model.label!r}: {key} need a recording; evaluate still images without it, or '
+            'recordings with flashdepth evaluate'
+        )

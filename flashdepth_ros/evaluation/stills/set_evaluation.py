@@ -1,0 +1,75 @@
+"""Evaluation of all candidates on one set of still images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from flashdepth_ros.evaluation.bag import Task
+from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
+from flashdepth_ros.evaluation.damage import reason
+from flashdepth_ros.evaluation.results import BagResult, CandidateResult
+from flashdepth_ros.evaluation.stills.set_evaluator import SetEvaluator
+from flashdepth_ros.evaluation.stills.still_set import StillSet
+from flashdepth_ros.network.presets import preset
+
+
+def evaluate_set(path: Path, task: Task) -> BagResult:
+    """
+    Evaluate all candidates on the still images of a folder.
+
+    An error of any kind is stored in the result, with everything evaluated before it.
+    """
+    result = BagResult(path.resolve().name)
+    try:
+        stills = _usable(StillSet.read(path), task, result)
+        for candidate in task.candidates if stills.stills else ():
+            result.candidates.append(_evaluate(candidate, stills, task))
+            if result.interrupted:
+                break
+    except Exception as error:  # noqa: BLE001 - the results of the other sets are kept
+        result.failure = reason(error)
+    return result
+
+
+def _usable(found: StillSet, task: Task, result: BagResult) -> StillSet:
+    """Return the set without the stills that cannot be used, and describe both in the result."""
+    usable, problems, dense = [], list(found.problems), 0
+    for still in found.stills:
+        try:
+            dense += still.check(task.protocol).dense
+            usable.append(still)
+        except Exception as error:  # noqa: BLE001 - the other stills are evaluated
+            problems.append(f'{still.name}: {reason(error)}')
+    result.failure = '; '.join(problems)
+    result.images, result.pairs = len(found.stills), len(usable)
+    counts = {'dense': dense, 'points': len(usable) - dense}
+    result.truth = ', '.join(f'{count} {kind}' for kind, count in counts.items() if count)
+    unknown = sum(still.camera is None for still in usable)
+    if unknown:
+        result.warnings = [
+            f'no camera.yaml for {unknown} of {len(usable)} images: no scores as predicted'
+        ]
+        tqdm.write(f'{result.bag}: {result.warnings[0]}', file=sys.stderr)
+    return StillSet(found.path, tuple(usable), found.options, ())
+
+
+def _evaluate(candidate: Candidate, stills: StillSet, task: Task) -> CandidateResult:
+    result = CandidateResult(
+        candidate.label, failure=task.loaded.failures.get(candidate.label, '')
+    )
+    if result.failure:
+        return result
+    assert isinstance(candidate, ModelCandidate)
+    result.relative = not preset(candidate.settings.model).metric
+    try:
+        with TemporaryDirectory(dir=task.scratch) as folder:
+            evaluator = SetEvaluator(stills, task, result, Path(folder))
+            evaluator.predict(task.loaded.estimators[candidate.label])
+            evaluator.score()
+    except Exception as error:  # noqa: BLE001 - the results of the other candidates are kept
+        result.failure = '; '.join(filter(None, (result.failure, reason(error))))
+    return result

@@ -1,0 +1,96 @@
+"""A still image with its files of true depth and of the camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from flashdepth_ros.camera.geometry import Intrinsics
+from flashdepth_ros.camera.sampling import has_aspect
+from flashdepth_ros.errors import InputError
+from flashdepth_ros.evaluation.protocol import Protocol
+from flashdepth_ros.evaluation.stills.truth_map import TruthMap
+
+UInt8 = npt.NDArray[np.uint8]
+
+#: Pixels as they are stored: depth has no note of how an image is to be turned.
+_COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+@dataclass(frozen=True)
+class Still:
+    """The files of a still image; nothing is read yet."""
+
+    name: str
+    image: Path
+    depth: Path
+    camera: Path | None
+    """In the format of camera_calibration; None: the camera is unknown."""
+    units_per_metre: float
+    """Of true depth in a PNG file."""
+
+    def rgb(self) -> UInt8:
+        """Return the image (H, W, 3); InputError if it cannot be read."""
+        bgr = cv2.imread(str(self.image), _COLOUR)
+        if bgr is None:
+            raise InputError(f'{self.image.name}: cannot be read as an image')
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def truth(self, protocol: Protocol) -> TruthMap:
+        """Return true depth; InputError as in `TruthMap.read`."""
+        return TruthMap.read(self.depth, self.units_per_metre, protocol)
+
+    def check(self, protocol: Protocol) -> TruthMap:
+        """Read all files and return true depth; InputError if they do not fit together."""
+        rgb, truth = self.rgb(), self.truth(protocol)
+        if not has_aspect(rgb.shape, truth.full_shape):
+            (height, width), (rows, columns) = rgb.shape[:2], truth.full_shape
+            raise InputError(
+                f'{self.depth.name} is {columns} x {rows} px, {self.image.name} {width} x '
+                f'{height} px; expected the same aspect ratio: depth of the pixels of the image'
+            )
+        self.camera_matrix(rgb.shape)
+        return truth
+
+    def camera_matrix(self, shape: tuple[int, ...]) -> tuple[float, ...] | None:
+        """
+        Return K in row-major order for the image of this shape (H, W, ...); None if unknown.
+
+        Distortion is not used: image and true depth have the same pixels.
+
+        :raises InputError: the file is not a calibration, or one of another camera.
+        """
+        if self.camera is None:
+            return None
+        camera = read_camera(self.camera)
+        height, width = shape[:2]
+        if not has_aspect((camera.height, camera.width), (height, width)):
+            raise InputError(
+                f'{self.camera.name} is of {camera.width} x {camera.height} px, {self.image.name} '
+                f'of {width} x {height} px; expected the calibration of the same camera'
+            )
+        return tuple(camera.resized(width, height).matrix.ravel().tolist())
+
+
+def read_camera(path: Path) -> Intrinsics:
+    """
+    Return size and K of a file as camera_calibration writes it, without distortion.
+
+    :raises InputError: it cannot be read, or size or matrix are missing or invalid.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        width, height = int(content['image_width']), int(content['image_height'])
+        k = [float(number) for number in content['camera_matrix']['data']]
+        fx, _, cx, _, fy, cy, *_ = k
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f'{path.name}: no image_width, image_height and camera_matrix.data of 9 numbers: '
+            f'{type(error).__name__}: {error}; expected a file of camera_calibration'
+        ) from error
+    return Intrinsics(width, height, fx, fy, cx, cy)
