@@ -212,6 +212,8 @@ def test_the_report_names_sets_and_images(tmp_path, read, capsys):
     assert [row['name'] for row in frames(tmp_path / 'out')] == ['image_0', 'image_1', 'image_0']
     text = visible_text((tmp_path / 'out' / 'report.html').read_text())
     assert 'on 2 sets' in text
+    columns = 'candidate AbsRel ↓ δ1 ↑ δ2 ↑ δ3 ↑ RMSE (m) ↓ order ↑ boundary F1 ↑ One scale'
+    assert columns in text.replace('\N{NO-BREAK SPACE}', ' ')
     assert f'kitchen {MODEL} 2 0.500 0.000 0.000 1.000 1.000 1.000 2 dense' in text
     assert f'street {MODEL} 1 n/a n/a 0.000 1.000 1.000 1.000 1 dense' in text
     assert 'kitchen , image_0, AbsRel' in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 import re
 from typing import Any
@@ -25,7 +25,7 @@ from flashdepth_ros.evaluation.report.plots import (
     timing_plot,
 )
 from flashdepth_ros.evaluation.report.set_table import COLUMNS, set_rows
-from flashdepth_ros.evaluation.results import DRIFT, METRICS, BagResult, ExampleFrame
+from flashdepth_ros.evaluation.results import DRIFT, METRICS, BagResult, ExampleFrame, Metric
 from flashdepth_ros.evaluation.summary import Summary
 
 ALIGNMENT_NAMES = {
@@ -38,6 +38,8 @@ EXAMPLES_MAX = 2
 """Number of best and of worst frames shown of a candidate, over all bags."""
 SLICES_MAX = 6
 """Number of bags whose columns over time are shown."""
+_OVER_TIME = ('tae', 'flicker', 'scale_drift')
+"""Metrics that still images do not have."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def render_page(evaluation: Evaluation) -> str:
     )
     environment.filters.update(uri=_data_uri, breakable=_breakable, formula=_formula)
     environment.globals.update(metric_link=metric_link, depth_bar=depth_bar, error_bar=error_bar)
-    summaries = evaluation.summaries
+    summaries, metrics = evaluation.summaries, _metrics(evaluation)
     style = loader.get_source(environment, 'page.css')[0]
     return environment.get_template('page.html.jinja').render(
         style=Markup(style),
@@ -69,8 +71,8 @@ def render_page(evaluation: Evaluation) -> str:
         guides=guides(evaluation),
         references=REFERENCES,
         aligned=ALIGNMENT_NAMES[evaluation.protocol.fitted],
-        metrics=(*METRICS, DRIFT),
-        groups=[_group(name, summaries) for name in _ordered_alignments(evaluation)],
+        metrics=metrics,
+        groups=[_group(name, metrics, summaries) for name in _ordered_alignments(evaluation)],
         plots=list(_plots(evaluation, summaries)),
         latencies=[summary for summary in summaries if summary.stages],
         slices=_slices(evaluation),
@@ -89,8 +91,14 @@ def _ordered_alignments(evaluation: Evaluation) -> list[str]:
     return sorted(ALIGNMENTS, key=lambda name: name != evaluation.protocol.alignment)
 
 
-def _group(alignment: str, summaries: list[Summary]) -> dict[str, Any]:
-    columns = [metric_cells(metric, alignment, summaries) for metric in (*METRICS, DRIFT)]
+def _metrics(evaluation: Evaluation) -> list[Metric]:
+    """Return the columns of the summary; still images have none over time."""
+    every = (*METRICS, DRIFT)
+    return [each for each in every if not (evaluation.stills and each.key in _OVER_TIME)]
+
+
+def _group(alignment: str, metrics: Sequence[Metric], summaries: list[Summary]) -> dict[str, Any]:
+    columns = [metric_cells(metric, alignment, summaries) for metric in metrics]
     rows: Iterator[tuple[Cell, ...]] = zip(*columns, strict=True)
     return {
         'name': ALIGNMENT_NAMES[alignment],
