@@ -100,6 +100,7 @@ def test_a_relative_model_has_no_scores_as_predicted(tmp_path, read):
     relative = 'depth-anything-v2-s'
     found = read(write_set(tmp_path / 'set'), arguments=('--model', relative))
     assert scores(found, 'none', relative)['abs_rel'] is None
+    assert found['bags'][0]['candidates'][relative]['fits']['none'] is None
     assert scores(found, 'scale_shift', relative)['order'] == 1.0
 
 

@@ -87,14 +87,14 @@ class SetEvaluator:
     def score(self) -> None:
         """Fit the alignments to all images, score every image, and make the pictures."""
         self.result.fits = fit_all(sum(self._moments.values(), Moments()))
+        if self.result.relative:
+            self.result.fits['none'] = None
         for frame in self.result.frames:
             self._score(frame)
         ranked = sorted(self.result.frames, key=self._error)
         ranked = [frame for frame in ranked if np.isfinite(self._error(frame))]
         self.result.best = list(self._examples(ranked[:EXAMPLES]))
         self.result.worst = list(self._examples(ranked[: -EXAMPLES - 1 : -1]))
-        if self.result.relative:
-            self.result.fits['none'] = None
 
     def _score(self, frame: FrameResult) -> None:
         inverse_depth, truth = self._maps(frame)
