@@ -197,6 +197,25 @@ def test_an_image_does_not_inherit_the_camera_of_the_one_before(tmp_path):
     assert fits[0] != pytest.approx(fits[1], rel=1e-3)
 
 
+@pytest.mark.parametrize('options', ['', 'video: true'])
+def test_a_set_does_not_inherit_the_camera_of_the_one_before(tmp_path, options):
+    fits = []
+    for focal in (50.0, 25.0):
+        root = tmp_path / str(focal)
+        camera = camera_yaml([focal, 0.0, 31.5, 0.0, focal, 23.5, 0.0, 0.0, 1.0])
+        for folder in (
+            write_still(root / 'a', 'image', camera=camera),
+            write_still(root / 'b', 'x'),
+        ):
+            (folder / 'set.yaml').write_text(options)
+        with one_thread():
+            assert evaluate(root / 'out', root, '--short-side', '28', '--engine', 'torch') == 0
+        bags = report(root / 'out')['bags']
+        fits.append([each['candidates'][MODEL]['fits']['scale']['scale'] for each in bags])
+    assert fits[0][0] == pytest.approx(2 * fits[1][0], rel=1e-3)
+    assert fits[0][1] == fits[1][1]
+
+
 def test_the_report_names_sets_and_images(tmp_path, read, capsys):
     write_set(tmp_path / 'sets' / 'kitchen')
     write_set(tmp_path / 'sets' / 'street', images=1, camera='')

@@ -74,7 +74,7 @@ class SetEvaluator:
     def _predict(self, number: int, still: Still, estimator: DepthEstimator) -> None:
         rgb, truth = still.rgb(), still.truth(self.task.protocol)
         # A name of its own, so that an image without K does not inherit that of the one before.
-        frame_id = '' if self.set.options.video else f'{number}'
+        frame_id = f'{self.set.path}/{"" if self.set.options.video else number}'
         depth = estimator.estimate(
             rgb, number * _STEP_NS, frame_id, still.camera_matrix(rgb.shape)
         )
