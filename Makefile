@@ -14,7 +14,8 @@ PARALLEL ?= 2
 DISTRO ?= jazzy
 VENV := .venv$(if $(filter-out jazzy,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --constraint constraints.txt
+INSTALL := --disable-pip-version-check install --constraint constraints.txt
+PIP := $(BIN)/pip $(INSTALL)
 CPU_TORCH := torch --index-url https://download.pytorch.org/whl/cpu
 
 DEMO_EXTRAS := $(DISTRO),bags,openvino,torch
@@ -22,10 +23,20 @@ TEST_EXTRAS := $(DEMO_EXTRAS),evaluation,export,int8,onnx,simulation,training,te
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
+# Some tests of the node run again without PyTorch, with a model that the other environment exports.
+ONNX_VENV := $(VENV)-onnx
+ONNX_EXTRAS := $(DISTRO),bags,onnx,openvino,test
+ONNX_READY := $(ONNX_VENV)/.test-ready
+ONNX_MODEL := $(abspath $(ONNX_VENV)/flashdepth-tiny-s.onnx)
+ONNX_SOURCES := $(wildcard flashdepth_ros/network/*.py) flashdepth_ros/runtime/export.py \
+	flashdepth_ros/runtime/engines/onnx_graph.py test/support/exported_models.py
+ONNX_TESTS := $(patsubst %,test/node/test_%.py,exported_model sequences publishers bad_input \
+	reliability camera_info images)
+
 # The libraries of a sourced ROS would mix with those of the wheels.
 unexport AMENT_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 
-.PHONY: demo test lint type colcon documents install clean
+.PHONY: demo test test-onnx lint type colcon documents install clean
 
 demo: $(DEMO_READY)
 	$(BIN)/flashdepth demo
@@ -33,6 +44,11 @@ demo: $(DEMO_READY)
 # Kilted's rclpy has other types than Jazzy's, which the annotations are for.
 test: lint $(if $(filter jazzy,$(DISTRO)),type)
 	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(if $(PYTEST),,+$(MAKE) test-onnx)
+
+test-onnx: $(ONNX_READY) $(ONNX_MODEL)
+	FLASHDEPTH_TEST_MODEL=$(ONNX_MODEL) $(ONNX_VENV)/bin/python -m pytest \
+		--numprocesses $(PARALLEL) --dist loadfile --no-loadscope-reorder $(or $(PYTEST),$(ONNX_TESTS))
 
 lint: $(TEST_READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -47,11 +63,11 @@ colcon: $(TEST_READY)
 
 install: $(TEST_READY)
 
-$(VENV)/pyvenv.cfg:
+$(VENV)/pyvenv.cfg $(ONNX_VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo 'Python 3.10 to 3.13 is needed, $(PYTHON) is another: make PYTHON=python3.12 ...'; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo 'on Ubuntu and Debian: sudo apt install python3-venv'; exit 1; }
-	@touch $(VENV)/COLCON_IGNORE
+	@$(PYTHON) -m venv $(@D) || { echo 'on Ubuntu and Debian: sudo apt install python3-venv'; exit 1; }
+	@touch $(@D)/COLCON_IGNORE
 
 # PyPI's PyTorch brings gigabytes of CUDA libraries, which only an Nvidia driver can use.
 $(VENV)/.torch-ready: $(VENV)/pyvenv.cfg constraints.txt
@@ -78,6 +94,16 @@ $(TEST_READY): $(DEMO_READY) test/requirements.txt
 	@echo '== one-time set-up of the tests: simulator, training, linter, type checker'
 	$(PIP) --editable '.[$(TEST_EXTRAS)]' --requirement test/requirements.txt
 	@touch $@
+
+$(ONNX_READY): $(ONNX_VENV)/pyvenv.cfg setup.py constraints.txt
+	@echo '== one-time set-up of the tests without PyTorch'
+	$(ONNX_VENV)/bin/pip $(INSTALL) --editable '.[$(ONNX_EXTRAS)]' \
+		pytest-rerunfailures pytest-timeout pytest-xdist
+	@touch $@
+
+$(ONNX_MODEL): $(TEST_READY) $(ONNX_SOURCES)
+	@mkdir -p $(@D)
+	PYTHONPATH=test $(BIN)/python -m support.exported_models $@
 
 clean:
 	rm -rf .venv .venv-* build install log demo_output *.egg-info

@@ -11,6 +11,7 @@ from flashdepth_ros.entry_point import let_idle_threads_sleep
 from flashdepth_ros.ros.environment import transport_environment
 from flashdepth_ros.ros.shared_memory import remove_abandoned_segments
 from support.fast_dds import use_profile_for_many_participants
+from support.network import MODEL
 
 _LONG = {
     *('test_golden.py', 'test_engines.py', 'test_attention_engines.py', 'test_gpu_check.py'),
@@ -36,6 +37,9 @@ os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let through what ROS itself warns of: lark in its generator, in Kilted its own logger."""
+    config.addinivalue_line(
+        'markers', 'needs_torch(reason): is skipped where the tests run an exported model'
+    )
     config.addinivalue_line('filterwarnings', 'ignore:module .sre_:DeprecationWarning')
     config.addinivalue_line('filterwarnings', 'ignore:.*RcutilsLogger.warning:DeprecationWarning')
 
@@ -50,6 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.path.name not in _LONG)
     for item in items:
+        for mark in item.iter_markers('needs_torch') if MODEL else ():
+            item.add_marker(pytest.mark.skip(reason=f'needs PyTorch: {mark.args[0]}'))
         if _WITH_PROCESSES & set(item.path.relative_to(Path(__file__).parent).parts):
             item.add_marker(pytest.mark.flaky(reruns=1))
 

@@ -78,6 +78,7 @@ def image_warnings(bench):
     return [line for line in bench.process.warnings if 'camera_info' not in line]
 
 
+@pytest.mark.needs_torch('an exported model has one shape of images')
 def test_in_a_namespace_with_compressed_images_and_default_transports(tmp_path, weights):
     with start_bench(
         tmp_path,

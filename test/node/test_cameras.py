@@ -10,6 +10,8 @@ from flashdepth_ros.runtime import DepthEstimator
 from support.node_bench import depth_of, random_image, stamp_of, start_bench, values_of
 from support.node_process import NodeProcess, golden_weights
 
+pytestmark = pytest.mark.needs_torch('an exported model has one shape of images')
+
 PRESET = 'flashdepth-tiny-s'
 SIZES = {'front': (120, 160), 'left': (120, 160), 'rear': (90, 160), 'right': (120, 160)}
 START = {'front.depth.scale': 2.0, 'right.depth.max': 50.0, 'front.dept.scale': 3.0}

@@ -87,6 +87,7 @@ def test_unexpected_error_drops_the_image_and_resets_the_state(bench, failure, n
     assert timing['reset_reason'] == 'non_finite'
 
 
+@pytest.mark.needs_torch('an exported model has one size')
 def test_input_becomes_smaller_until_memory_suffices(bench):
     before = bench.summary()
     for number in range(1, 4):

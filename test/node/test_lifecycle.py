@@ -14,6 +14,8 @@ from flashdepth_ros.network import PRESETS
 from support.node_bench import pixels_of, random_image, start_bench, values_of
 from support.node_process import NodeProcess, golden_weights
 
+pytestmark = pytest.mark.needs_torch('the node changes between two presets')
+
 CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE

@@ -11,6 +11,7 @@ import pytest
 
 from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from support.interrupted_node import LOAD_S, MOMENTS
+from support.network import ENGINE
 from support.node_process import NodeProcess, golden_weights
 from support.paths import ROOT
 
@@ -22,7 +23,7 @@ ENVIRONMENT = {**os.environ, 'PYTHONPATH': os.pathsep.join((str(ROOT), str(ROOT 
 
 def start(module, *words, **parameters):
     """Start a Python module as a node; its output is a pipe."""
-    settings = {'engine': 'torch', 'device': 'cpu', 'inference.short_side': 56, **parameters}
+    settings = {'engine': ENGINE, 'device': 'cpu', 'inference.short_side': 112, **parameters}
     assignments = [word for pair in settings.items() for word in ('-p', ':='.join(map(str, pair)))]
     return subprocess.Popen(
         [sys.executable, '-m', module, *words, '--ros-args', *assignments],

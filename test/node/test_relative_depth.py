@@ -11,6 +11,8 @@ from flashdepth_ros.runtime import DepthEstimator
 from support.node_bench import depth_of, find_by_stamp, random_image, start_bench, values_of
 from support.node_process import golden_weights
 
+pytestmark = pytest.mark.needs_torch('the exported model is another preset')
+
 MODEL = 'video-depth-anything-tiny'
 STEP_NS = 30_000_000
 

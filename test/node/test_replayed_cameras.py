@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from diagnostic_msgs.msg import DiagnosticArray
+import pytest
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from support.node_bench import start_bench, values_of
@@ -29,6 +30,7 @@ def recording(folder):
     return write(folder / 'bag', *messages)
 
 
+@pytest.mark.needs_torch('the images have another shape than the exported model')
 def test_each_camera_of_a_recording_is_one_sequence_in_its_time(tmp_path):
     weights = golden_weights(tmp_path, 'flashdepth-tiny-s')
     remaps = [f'{camera}/image:=/{camera}/image_raw' for camera in CAMERAS]

@@ -6,13 +6,16 @@ from rclpy.logging import get_logger
 from flashdepth_ros.node.governor import LOWER_FRAMES, SETTLE_FRAMES
 from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.runtime import DepthEstimator
-from support import golden_models
+
+pytestmark = pytest.mark.needs_torch('an exported model has one size')
 
 PRESET = 'flashdepth-tiny-s'
 
 
 @pytest.fixture
 def resolution():
+    from support import golden_models
+
     weights = golden_models.golden_model(PRESET).state_dict()
     estimator = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch', short_side=112)
     return Resolution(estimator, get_logger('resolution'))

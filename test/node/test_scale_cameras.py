@@ -7,6 +7,7 @@ from sensor_msgs.msg import Image
 from flashdepth_ros.ros import cdr
 from flashdepth_ros.ros.transport import image_message
 from flashdepth_ros.runtime import DepthEstimator
+from support.network import ENGINE
 from support.node_bench import depth_of, random_image, start_bench
 from support.node_process import golden_weights
 from support.scale_bench import MODEL, OPTIONS, WRONG
@@ -17,7 +18,7 @@ SCALES = {'left': 2.0, 'right': 0.5, 'rear': WRONG}
 def test_each_camera_has_the_scale_of_its_own_reference(tmp_path):
     weights = golden_weights(tmp_path, MODEL)
     estimator = DepthEstimator(
-        MODEL, weights, 'cpu', 'fp32', 'torch', temporal=False, short_side=112
+        MODEL, weights, 'cpu', 'fp32', ENGINE, temporal=False, short_side=112
     )
     inverse = estimator.estimate(random_image(), 0).inverse_depth
     sources = {'left.scale.source': 'depth', 'right.scale.source': 'depth'}

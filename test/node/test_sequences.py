@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
-import torch
 
 from flashdepth_ros.runtime import DepthEstimator
+from support.network import ENGINE, MODEL
 from support.node_bench import RELIABLE, depth_of, random_image, stamp_of, start_bench, values_of
 from support.node_process import golden_weights
 
+PRESET = 'flashdepth-tiny-s' if MODEL else 'flashdepth-tiny'
 MS = 1_000_000
 BLACK, WHITE = (np.full((120, 160, 3), level, np.uint8) for level in (0, 255))
 
@@ -20,12 +21,13 @@ BLACK, WHITE = (np.full((120, 160, 3), level, np.uint8) for level in (0, 255))
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sequences')
-    return golden_weights(folder, 'flashdepth-tiny', make_white_overflow)
+    return golden_weights(folder, PRESET, make_white_overflow)
 
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory, weights):
-    with start_bench(tmp_path_factory.mktemp('sequences'), weights=weights) as bench:
+    folder = tmp_path_factory.mktemp('sequences')
+    with start_bench(folder, model=PRESET, weights=weights) as bench:
         bench.depth = bench.subscribe('/depth/image', Image)
         bench.images = bench.create_publisher()
         bench.camera_info = bench.create_publisher('/camera_info', CameraInfo)
@@ -36,6 +38,8 @@ def bench(tmp_path_factory, weights):
 
 def make_white_overflow(model):
     """Change the weights: a channel is 0 for black images and overflows for white ones."""
+    import torch
+
     head = model.decoder.head
     outputs = []
     hook = head.conv2.register_forward_hook(lambda _, __, output: outputs.append(output))
@@ -81,14 +85,14 @@ def test_first_frame(bench):
 
 
 def test_node_and_estimator_give_the_same_depth(bench, weights):
-    estimator = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
+    estimator = DepthEstimator(PRESET, weights, 'cpu', 'fp32', ENGINE, short_side=112)
     bench.reset()
     for seed in (1, 2, 3, 3):
         image = bench.image(random_image(seed))
         metres = depth_of(bench.round_trip(bench.images, image, bench.depth))
         expected = estimator.estimate(random_image(seed), bench.stamp_ns).depth
         np.testing.assert_allclose(metres, expected, rtol=1e-5, atol=1e-5)
-    fresh = DepthEstimator('flashdepth-tiny', weights, 'cpu', 'fp32', 'torch', short_side=112)
+    fresh = DepthEstimator(PRESET, weights, 'cpu', 'fp32', ENGINE, short_side=112)
     without_past = fresh.estimate(random_image(3), 0).depth
     assert np.abs(without_past - expected).max() > 1e-3
 
@@ -146,6 +150,7 @@ def test_gap(bench):
     assert not bench.set(**{'reset.max_gap': 2.0})
 
 
+@pytest.mark.needs_torch('an exported model has one shape of images')
 def test_size(bench):
     with one_reset(bench, 'geometry_changed') as timings:
         send(bench, timings, frames(bench, rgb=BLACK[:, :140].copy()))
@@ -201,6 +206,7 @@ def tick(bench, *seconds):
         bench.spin_for(0.1)
 
 
+@pytest.mark.needs_torch('an exported model has no changed weights')
 def test_non_finite_output(bench):
     bench.process_all(bench.images, frames(bench))
     with one_reset(bench, 'non_finite') as timings:

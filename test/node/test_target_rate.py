@@ -5,6 +5,8 @@ import pytest
 from support.node_bench import random_image, start_bench, values_of
 from support.node_process import golden_weights
 
+pytestmark = pytest.mark.needs_torch('an exported model has one size')
+
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory):

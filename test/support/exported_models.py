@@ -1,4 +1,13 @@
-"""Exported models with golden weights, and streams that compare them with PyTorch."""
+"""
+Exported models with golden weights, and streams that compare them with PyTorch.
+
+`python -m support.exported_models FILE` writes the model that node tests run without PyTorch.
+"""
+
+from pathlib import Path
+import sys
+import tempfile
+import warnings
 
 import numpy as np
 import torch
@@ -11,12 +20,14 @@ from flashdepth_ros.runtime.engines.loading import load_exported
 from flashdepth_ros.runtime.engines.onnx_session import OnnxSession
 from flashdepth_ros.runtime.export import Target, describe, export
 from support.golden_models import golden_clip
+from support.network import PRESET
 from support.node_process import golden_weights
 
-PRESET = 'flashdepth-tiny-s'
 SIZE = (98, 70)
 """Width and height, px."""
 ALONE = Target(SIZE, 'fp32', 1)
+TARGET = Target((154, 112), 'fp32', 1)
+"""What the node tests run: for images of 160x120 with `inference.short_side` 112."""
 
 
 def exported(folder, preset=PRESET, target=ALONE):
@@ -80,3 +91,9 @@ def deviations(engine, model, frames, reset):
         with torch.inference_mode():
             expected, expected_state = model(frame, expected_state)
         yield np.abs(found - expected.numpy()), expected.numpy()
+
+
+if __name__ == '__main__':
+    warnings.simplefilter('ignore')  # of the exporter
+    with tempfile.TemporaryDirectory() as written:
+        export(PRESET, golden_weights(Path(written), PRESET), TARGET, Path(sys.argv[1]))

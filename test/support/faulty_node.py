@@ -10,8 +10,6 @@ import math
 import sys
 import threading
 
-import torch
-
 from flashdepth_ros.entry_point import run_process
 from flashdepth_ros.node import process, watchdog
 from flashdepth_ros.runtime.sequence import Sequence
@@ -51,6 +49,8 @@ def load(parameters):
             failure == NO_MEMORY
             and math.prod(estimator.inference_size(*rgb.shape[:2])) > PIXELS_MAX
         ):
+            import torch
+
             raise torch.OutOfMemoryError('CUDA out of memory')
         if failure == HANG:
             threading.Event().wait()

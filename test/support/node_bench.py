@@ -82,7 +82,9 @@ class Bench:
             assert time.monotonic() < deadline, '\n'.join(self.process.lines)
             message.header.stamp = stamp_of(self.next_stamp())
             publisher.publish(message)
-            self.spin_for(0.3)
+            again_s = time.monotonic() + 0.3
+            while not (received and self.timing) and time.monotonic() < again_s:
+                self.spin_for(0.02)
         return received[-1]
 
     def process_all(self, publisher, messages):
@@ -184,7 +186,7 @@ def start_bench(folder, *remaps, ready='configured', namespace='', **options):
     """Start a node and its test client; at the end, the node must exit in time with status 0."""
     context = rclpy.Context()
     rclpy.init(context=context)
-    with NodeProcess(folder, *remaps, **{'diagnostics.period': 0.2, **options}) as process:
+    with NodeProcess(folder, *remaps, **{'diagnostics.period': 0.1, **options}) as process:
         if ready is not None:
             process.wait_for_line(ready)
         bench = Bench(context, process, namespace)

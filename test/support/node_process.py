@@ -7,9 +7,7 @@ import subprocess
 import sys
 import time
 
-from safetensors.torch import save_file
-
-from support.golden_models import golden_model
+from support.network import ENGINE, MODEL, PRESET
 from support.paths import ROOT
 
 START_S = 60.0
@@ -17,7 +15,19 @@ LEFTOVERS = 'of shared memory left by killed processes'
 
 
 def golden_weights(folder, preset, change=None):
-    """Save the golden weights of a preset, modified by `change`; return the file."""
+    """
+    Save the golden weights of a preset, modified by `change`; return the file.
+
+    Where the tests run an exported model, return its file: tests that need another preset, or the
+    change, are marked with `needs_torch`.
+    """
+    if MODEL:
+        assert preset == PRESET, f'{MODEL} is {PRESET}, not {preset}: mark the test needs_torch'
+        return Path(MODEL)
+    from safetensors.torch import save_file
+
+    from support.golden_models import golden_model
+
     model = golden_model(preset)
     if change is not None:
         change(model)
@@ -39,7 +49,7 @@ class NodeProcess:
         **parameters,
     ):
         self._log = folder / f'node_{time.monotonic_ns()}.log'
-        network = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
+        network = {'device': 'cpu', 'engine': ENGINE, 'precision': 'fp32'}
         settings = {'inference.short_side': 112, **network, **parameters}
         assignments = [f'{name}:={_yaml(value)}' for name, value in settings.items()]
         self._command = [

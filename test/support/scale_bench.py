@@ -6,6 +6,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 
 from flashdepth_ros.runtime import DepthEstimator
+from support.network import ENGINE
 from support.node_bench import depth_of, random_image, start_bench
 from support.node_process import golden_weights
 
@@ -33,7 +34,7 @@ def start_scale_bench(folder, source, camera_matrix=None, change=None, **options
     """
     weights = golden_weights(folder, MODEL, change)
     estimator = DepthEstimator(
-        MODEL, weights, 'cpu', 'fp32', 'torch', temporal=False, short_side=112
+        MODEL, weights, 'cpu', 'fp32', ENGINE, temporal=False, short_side=112
     )
     options = {**OPTIONS, 'weights': weights, 'scale.source': source, **options}
     with start_bench(folder, **options) as bench:
