@@ -28,8 +28,13 @@ from flashdepth_ros.node.camera_stream import CameraStream
 from flashdepth_ros.node.diagnostics import diagnostics_message
 from flashdepth_ros.node.input_topics import compressed_topic, raw_topic
 from flashdepth_ros.node.managed_node import SUCCESS, ManagedNode
+from flashdepth_ros.node.parameters import common_names
 from flashdepth_ros.node.pipeline import EstimatorFactory, Pipeline
-from flashdepth_ros.ros.overrides import check_qos_overrides, describe_ineffective
+from flashdepth_ros.ros.overrides import (
+    check_qos_overrides,
+    describe_ineffective,
+    describe_unknown,
+)
 from flashdepth_ros.ros.reliability import reliability_parameter
 from flashdepth_ros.runtime import ResetReason
 from flashdepth_ros.runtime.settings import create_estimator
@@ -84,10 +89,19 @@ class DepthNode(ManagedNode):
         def warn() -> None:
             scales = (stream.scale.topics for stream in self.pipeline.streams)
             later = [*self._image_topics, *chain.from_iterable(scales)]
-            for warning in describe_ineffective(self, later, arguments):
+            common = common_names(self._scopes)
+            for warning in describe_ineffective(self, later, arguments, common):
                 self.get_logger().warning(warning)
 
         self.boundary.guard('arguments not checked', warn, lambda _: None)()
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Refuse parameters that do not exist with a reason; rclpy's reason has no name in it."""
+        unknown = [each.name for each in parameter_list if not self.has_parameter(each.name)]
+        if not unknown:
+            return super().set_parameters_atomically(parameter_list)
+        reasons = describe_unknown(self, unknown, (), common_names(self._scopes))
+        return SetParametersResult(successful=False, reason=f'not set: {"; ".join(reasons)}')
 
     def start(self) -> bool:
         """Configure and activate if `autostart` is set; return False if a transition fails."""

@@ -157,6 +157,16 @@ def read(
     return CameraParameters(common, tuple(cameras))
 
 
+def common_names(scopes: Sequence[CameraScope]) -> dict[str, str]:
+    """Return what a user may take for parameters of single cameras, and the names they have."""
+    return {
+        scope.parameter(name): name
+        for scope in scopes
+        for name, _, description in iter_settings(Parameters)
+        if scope.camera and description.shared
+    }
+
+
 def is_static(name: str, scopes: Sequence[CameraScope]) -> bool:
     """Return whether a parameter, by its ROS name, can only be set before configure."""
     return any(

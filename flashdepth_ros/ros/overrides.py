@@ -48,7 +48,10 @@ def check_qos_overrides(node: Node, except_for: Iterable[str]) -> None:
 
 
 def describe_ineffective(
-    node: Node, later_inputs: Sequence[str], arguments: Sequence[str]
+    node: Node,
+    later_inputs: Sequence[str],
+    arguments: Sequence[str],
+    common: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """
     Yield a warning for each kind of setting that has no effect on the node.
@@ -56,8 +59,10 @@ def describe_ineffective(
     :param node: its parameters are declared, and its publishers, subscriptions and services exist.
     :param later_inputs: resolved names of topics to which it may subscribe later.
     :param arguments: of the command line, with the name of the program.
+    :param common: see `describe_unknown`.
     """
-    yield from _unknown_parameters(node, later_inputs)
+    for reason in describe_unknown(node, _overrides(node), later_inputs, common):
+        yield f'parameters without effect, because {reason}'
     for path in _values_of(arguments, '--params-file'):
         yield from _unused_file(node, Path(path))
     yield from _parameters_of_others(node, _values_of(arguments, '-p', '--param'))
@@ -79,7 +84,18 @@ def _overrides(node: Node) -> dict[str, Any]:
     return {name: each.value for name, each in node._parameter_overrides.items()}
 
 
-def _unknown_parameters(node: Node, later_inputs: Iterable[str]) -> Iterator[str]:
+def describe_unknown(
+    node: Node,
+    names: Iterable[str],
+    later_inputs: Iterable[str] = (),
+    common: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """
+    Yield why some of these parameters cannot be set, for each kind of them.
+
+    :param common: names as if a single camera had a parameter that all share: the right ones.
+    """
+    common = common or {}
     known = [
         *node.get_parameters_by_prefix(''),
         *(
@@ -88,13 +104,12 @@ def _unknown_parameters(node: Node, later_inputs: Iterable[str]) -> Iterator[str
             for policy in (*_POLICIES, 'depth')
         ),
     ]
-    unknown = [
-        name
-        for name in _overrides(node)
-        if name not in known and not name.startswith(_QOS_OF_RCLPY)
-    ]
-    if unknown:
-        yield f'parameters without effect, because they do not exist: {_listed(unknown, known)}'
+    unknown = [name for name in names if name not in known and not name.startswith(_QOS_OF_RCLPY)]
+    if shared := [name for name in unknown if name in common]:
+        told = ', '.join(f'{name} (set {common[name]})' for name in shared)
+        yield f'they have one value for all cameras: {told}'
+    if others := [name for name in unknown if name not in common]:
+        yield f'they do not exist: {_listed(others, known)}'
 
 
 def _unused_file(node: Node, path: Path) -> Iterator[str]:

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.needs_torch('an exported model has one shape of images'
 
 PRESET = 'flashdepth-tiny-s'
 SIZES = {'front': (120, 160), 'left': (120, 160), 'rear': (90, 160), 'right': (120, 160)}
-START = {'front.depth.scale': 2.0, 'right.depth.max': 50.0, 'front.dept.scale': 3.0}
+START = {
+    'front.depth.scale': 2.0,
+    'right.depth.max': 50.0,
+    'front.dept.scale': 3.0,
+    'left.device': 'cpu',
+}
 
 
 @pytest.fixture(scope='module')
@@ -206,8 +211,13 @@ def test_under_overload_every_camera_gets_its_share(bench, cameras):
 
 
 def test_misspelt_parameter_of_a_camera_is_reported_with_the_nearest(bench):
-    (line,) = [each for each in bench.process.warnings if 'without effect' in each]
-    assert 'front.dept.scale (did you mean front.depth.scale?)' in line
+    shared, misspelt = [each for each in bench.process.warnings if 'without effect' in each]
+    assert 'one value for all cameras: left.device (set device)' in shared
+    assert 'do not exist: front.dept.scale (did you mean front.depth.scale?)' in misspelt
+    (reason,) = bench.set(**{'front.dept.scale': 3.0})
+    assert 'front.dept.scale (did you mean front.depth.scale?)' in reason
+    (reason,) = bench.set(**{'left.model': PRESET})
+    assert 'one value for all cameras: left.model (set model)' in reason
 
 
 def test_cameras_without_usable_names_end_the_process_with_one_line(tmp_path):
