@@ -9,10 +9,13 @@ from pathlib import PurePosixPath
 import re
 
 from rclpy.node import Node
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+_TIMING, _TIMING_TYPE = '/timing', 'diagnostic_msgs/msg/DiagnosticArray'
+"""By this private topic a depth node is known."""
 
 _COMPRESSED = '/compressed'
 # Also of type CompressedImage, but not with JPEG or PNG of colour.
@@ -115,14 +118,36 @@ def rank(topic: str) -> tuple[int, ...]:
 
 
 def _published(node: Node, types: Collection[str]) -> Iterator[tuple[str, set[str]]]:
-    """Yield the topics that other nodes publish with one of these types, and these types."""
+    """
+    Yield the topics that other nodes publish with one of these types, and these types.
+
+    The outputs of depth nodes do not count.
+    """
     own = dict(node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace()))
+    depth_nodes = _depth_nodes(node)
     for topic, known in node.get_topic_names_and_types():
         if topic in own or not set(known) & set(types):
             continue
-        published = published_types(node, topic) & set(types)
-        if published:
-            yield topic, published
+        publishers = node.get_publishers_info_by_topic(topic)
+        published = {each.topic_type for each in publishers if _name(each) not in depth_nodes}
+        if published & set(types):
+            yield topic, published & set(types)
+
+
+def _depth_nodes(node: Node) -> set[str]:
+    """Return the full names of the depth nodes: they publish `~/timing` or `~/CAMERA/timing`."""
+    return {
+        _name(each)
+        for topic, known in node.get_topic_names_and_types()
+        if topic.endswith(_TIMING) and _TIMING_TYPE in known
+        for each in node.get_publishers_info_by_topic(topic)
+        if topic.startswith(f'{_name(each)}/')
+    }
+
+
+def _name(publisher: TopicEndpointInfo) -> str:
+    """Return the full name of the node of a publisher."""
+    return f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
 
 
 def _common_parts(first: str, second: str) -> int:

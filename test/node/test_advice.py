@@ -9,9 +9,11 @@ import time
 import cv2
 import numpy as np
 import pytest
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from flashdepth_ros.ros.environment import PROFILES, TRANSPORTS
+from flashdepth_ros.ros.image_topics import camera_info_topics, image_streams
 from support.node_bench import BEST_EFFORT, start_bench
 from support.node_process import ROOT, NodeProcess, golden_weights
 from support.paths import CAMERA_DRIVER
@@ -54,6 +56,18 @@ def test_without_images_one_warning_names_the_topic_and_other_image_topics(idle)
     assert warning.endswith('--ros-args -r image:=/other/image_raw')
     idle.spin_until(lambda: 'no images for' in idle.summary()['message'])
     idle.node.destroy_publisher(other)
+
+
+def test_outputs_of_a_depth_node_are_no_cameras(idle):
+    driver = idle.node
+    observer = Node('observer', context=driver.context)
+    other = driver.create_publisher(Image, '/other/image_raw', BEST_EFFORT)
+    outputs = ('/depth/image', '/depth/image_color', '/depth/camera_info')
+    idle.spin_until(lambda: all(observer.count_publishers(each) for each in outputs))
+    idle.spin_until(lambda: [each.topic for each in image_streams(observer)] == [other.topic])
+    assert camera_info_topics(observer, other.topic) == []
+    driver.destroy_publisher(other)
+    observer.destroy_node()
 
 
 def test_without_subscribers_no_inference_runs_and_the_subscription_is_removed(idle):

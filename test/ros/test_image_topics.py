@@ -1,5 +1,6 @@
 """Which topics are suggested, between real nodes."""
 
+from diagnostic_msgs.msg import DiagnosticArray
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -83,6 +84,23 @@ def test_published_streams_are_found(graph):
         ImageStream('/a/image_raw', raw=False, compressed='/a/image_raw/compressed'),
         ImageStream('/c/jpeg', raw=False, compressed='/c/jpeg'),
     ]
+
+
+def test_depth_nodes_are_known_by_their_timing(graph):
+    doctor, camera = graph.node('doctor'), graph.node('camera')
+    for name, timing in (('one', '~/timing'), ('two', '~/left/timing')):
+        depth = graph.node(name)
+        depth.create_publisher(DiagnosticArray, timing, 1)
+        depth.create_publisher(Image, f'/{name}/depth/image', 1)
+    # Not its own: another node's, and another type.
+    camera.create_publisher(DiagnosticArray, '/one/timing', 1)
+    camera.create_publisher(Image, '~/timing', 1)
+    camera.create_publisher(Image, '/one/depth/image', 1)
+    graph.spin_until(lambda: doctor.count_publishers('/one/depth/image') == 2)
+    graph.spin_until(lambda: doctor.count_publishers('/camera/timing'))
+    graph.spin_until(lambda: doctor.count_publishers('/two/left/timing'))
+    streams = {each.topic for each in image_streams(doctor)}
+    assert streams == {'/one/depth/image', '/camera/timing'}
 
 
 @pytest.mark.parametrize(
