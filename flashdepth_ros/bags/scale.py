@@ -67,6 +67,8 @@ class RecordedScale:
         source = 'height' if self.topic is None else SOURCES[self.topic.type]
         self.settings = replace(settings, scale_source=source)
         self.online = OnlineScale(used)
+        self.unscaled = 0
+        """Number of frames before the first scale that `scaled_inverse_depths` left out."""
         self._bag = bag
         self._transforms = TransformBuffer()
         self._ground = GroundObserver(self._transforms)
@@ -89,6 +91,16 @@ class RecordedScale:
     def name(self) -> str:
         """The name of the topic, or what else gives the scale."""
         return 'the ground' if self.topic is None else self.topic.name
+
+    @property
+    def summary(self) -> str:
+        """What was fitted, in words; '' if nothing was."""
+        status = self.online.status
+        if status.scale is None:
+            return ''
+        shift = f' and shift {status.scale.shift:.4g}' if status.scale.shift else ''
+        left = f', {self.unscaled} frames before the first one left out' if self.unscaled else ''
+        return f'scale fitted to {self.name}, last {status.scale.factor:.4g}{shift}{left}'
 
     @property
     def problem(self) -> str:
@@ -169,6 +181,8 @@ def scaled_inverse_depths(
         if metres.scale is not None:
             inverse_depth = metres.scale.invert(depth.inverse_depth)
             yield frame, replace(depth, inverse_depth=inverse_depth)
+        else:
+            scale.unscaled += 1
 
 
 def _depth_reader(bag: BagReader, topic: Topic) -> Callable[[Any], Reference]:

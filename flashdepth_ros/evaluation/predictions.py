@@ -92,14 +92,17 @@ def predict(
         unit='frame',
         disable=not progress,
     )
-    for frame, depth in _scaled(estimates, candidate, paired):
+    for frame, depth in _scaled(estimates, candidate, paired, result):
         stages_ms = astuple(depth.times)
         yield FrameResult(frame.place, frame.stamp_ns, stages_ms=stages_ms), depth.inverse_depth
         result.skipped = frames.skipped
 
 
 def _scaled(
-    estimates: Iterable[tuple[Frame, DepthFrame]], candidate: ModelCandidate, paired: PairedBag
+    estimates: Iterable[tuple[Frame, DepthFrame]],
+    candidate: ModelCandidate,
+    paired: PairedBag,
+    result: CandidateResult,
 ) -> Iterator[tuple[Frame, DepthFrame]]:
     """Yield the frames in metres by the candidate's reference; unchanged without one."""
     if not candidate.is_scaled:
@@ -108,6 +111,7 @@ def _scaled(
     with BagReader(paired.path) as bag:
         scale = RecordedScale(bag, candidate.settings, candidate.scale_from)
         yield from scaled_inverse_depths(estimates, scale)
+        result.scale = scale.summary
         if scale.problem:
             paired.warn(f'{candidate.label}: {scale.problem}')
 

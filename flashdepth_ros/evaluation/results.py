@@ -136,6 +136,8 @@ class CandidateResult:
     worst: list[ExampleFrame] = field(default_factory=list)
     time_slice: bytes = b''
     skipped: int = 0
+    scale: str = ''
+    """What its scale was fitted to, in words; '' if to nothing."""
     failure: str = ''
     interrupted: bool = False
 

@@ -15,7 +15,11 @@ _FORMATS = {metric.key: metric.format for metric in METRICS}
 
 
 def table(evaluation: Evaluation) -> Iterator[str]:
-    """Yield the lines: AbsRel and delta1 as predicted, then the figures with alignment."""
+    """
+    Yield the lines: AbsRel and delta1 as predicted, then the figures with alignment.
+
+    Lines about the scales that were fitted follow.
+    """
     aligned = evaluation.protocol.fitted
     label = max(len(each) for each in evaluation.labels)
     widths = [sum(width for *_, width in group) for group in (_AS_PREDICTED, _ALIGNED)]
@@ -24,6 +28,10 @@ def table(evaluation: Evaluation) -> Iterator[str]:
     yield f'{"":{label}}{"".join(headings)}{"drift %":>9}{"fps":>8}'
     for summary in evaluation.summaries:
         yield f'{summary.label:{label}}{"".join(_cells(summary, aligned))}'
+    for bag in evaluation.bags:
+        for each in bag.candidates:
+            if each.scale:
+                yield f'{bag.bag}: {each.label}: {each.scale}'
 
 
 def _cells(summary: Summary, aligned: str) -> Iterator[str]:

@@ -160,13 +160,15 @@ def test_calibrate_prints_the_line_for_the_parameter_file(tmp_path, plain, model
     assert 'one factor without a shift' in capsys.readouterr().err
 
 
-def test_evaluate_compares_with_and_without_a_reference(tmp_path, plain, weights):
+def test_evaluate_compares_with_and_without_a_reference(tmp_path, plain, weights, capsys):
     bag = write_reference(tmp_path / 'bag', plain)
     common = f'{MODEL},weights={weights},engine=torch'
     candidates = (f'{common},label=plain', f'{common},scale_from={REFERENCE},label=scaled')
     options = [word for each in candidates for word in ('--model', each)]
     out = tmp_path / 'report'
     assert main(['evaluate', str(bag), '-o', str(out), *options]) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if 'fitted to' in each]
+    assert line.startswith(f'bag: scaled: scale fitted to {REFERENCE}, last ')
     plain_error, scaled_error = (
         scores(out, label)['none']['abs_rel'] for label in ('plain', 'scaled')
     )

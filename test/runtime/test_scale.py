@@ -187,6 +187,11 @@ def test_what_cannot_be_used_is_named_and_leaves_the_scale():
     assert "frame_id 'depth', the image has 'camera'" in problem(reference(1.0, frame_id='depth'))
     assert 'another aspect ratio' in problem(reference(1.0, size=(80, 60)))
     assert 'too few inliers' in problem(reference(1.0, outliers=0.9))
+    exact = reference(1.0, outliers=0.0)
+    assert 'has the stamp 0' in problem(replace(exact, stamp_ns=0))
+    millimetres = replace(exact, depth=1000 * exact.depth)
+    assert 'its numbers look like millimetres, but 32FC1 is in metres' in problem(millimetres)
+    assert 'too few points' in problem(replace(exact, depth=1e6 * exact.depth))
     far = replace(SETTINGS, scale_reference_min=20.0)
     assert 'too few points' in problem(reference(1.0, outliers=0.0), settings=far)
     assert problem(reference(1.0, frame_id='/camera')) == ''

@@ -160,6 +160,11 @@ class OnlineScale:
         if view.stamp_ns in self._compared:
             return
         if apart_s > settings.scale_tolerance:
+            if not stamp_ns:
+                raise InputError(
+                    'the reference has the stamp 0, as of a driver that sets none: it needs the '
+                    'time of its measurement, by the clock of the images'
+                )
             age_s = (stamp_ns - self._tracker.stamp_ns) * 1e-9
             if self._tracker.fit is not None and age_s < settings.scale_timeout:
                 # A reference of a higher rate than that of the images.

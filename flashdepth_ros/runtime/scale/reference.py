@@ -67,8 +67,10 @@ class DepthReference:
         """
         Return the samples at the grid of the depth image.
 
-        :raises InputError: its frame_id, aspect ratio or camera is not that of the images.
+        :raises InputError: its frame_id, aspect ratio or camera is not that of the images, or it
+            cannot be in metres.
         """
+        self._check_unit(settings)
         own, other = self.frame_id.lstrip('/'), view.frame_id.lstrip('/')
         if own and other and own != other:
             raise InputError(
@@ -89,6 +91,17 @@ class DepthReference:
                     'image (RealSense: align_depth.enable)'
                 )
         return samples_at(view, self.positions, self.depth, settings)
+
+    def _check_unit(self, settings: ScaleSettings) -> None:
+        """Refuse depth that is too far in metres, and in the range in millimetres."""
+        near, far = settings.scale_reference_min, settings.scale_reference_max
+        middle = float(np.median(self.depth)) if len(self.depth) else 0.0
+        if middle > far and near <= middle / 1000 <= far:
+            raise InputError(
+                f'the reference has a median depth of {middle:.0f} m, beyond '
+                f'scale.reference_max {far:g}: its numbers look like millimetres, but 32FC1 is '
+                'in metres; publish them as 16UC1, or divided by 1000'
+            )
 
 
 def samples_at(
