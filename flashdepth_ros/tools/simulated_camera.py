@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish the camera until Ctrl-C, and return 0."""
+    """Publish the camera until Ctrl-C, which ends the process with status 130."""
     clip, camera = create_clip(arguments)
     with ros_node('simulated_camera') as node:
         publish(clip, camera, node)

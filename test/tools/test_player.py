@@ -16,6 +16,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from flashdepth_ros.bags import BagWriter, build_message, header, stamp
+from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from flashdepth_ros.tools.message_types import message_class
 from support.paths import ROOT
 
@@ -144,7 +145,7 @@ def test_loop_repeats_stamps_and_clock_until_ctrl_c(bag, listener, player):
     assert min(times) >= START_NS
     assert any(after < before for before, after in pairwise(times))
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(10) == INTERRUPTED_STATUS
     assert 'Traceback' not in process.stderr.read()
 
 

@@ -16,6 +16,7 @@ from flashdepth_ros.bags.join import matched_records
 from flashdepth_ros.bags.track import Track
 from flashdepth_ros.camera.camera_info import read_intrinsics
 from flashdepth_ros.errors import ConfigError, SimulationError
+from flashdepth_ros.interruption import INTERRUPTED_STATUS
 from flashdepth_ros.messages import read_compressed, read_depth, read_rgb
 from flashdepth_ros.tools import simulated_recording
 from support.paths import ROOT
@@ -140,7 +141,7 @@ def test_live_camera_publishes_its_topics_until_ctrl_c(tmp_path, ros_context):
         assert images[0].encoding == 'rgb8'
         assert received['/camera/depth_true'][0].encoding == '16UC1'
         camera.send_signal(signal.SIGINT)
-        assert camera.wait(10) == 0
+        assert camera.wait(10) == INTERRUPTED_STATUS
         assert 'Traceback' not in camera.stderr.read()
     finally:
         camera.kill()

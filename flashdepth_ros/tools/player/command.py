@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play the bag and return 0, also after Ctrl-C."""
+    """Play the bag and return 0; Ctrl-C ends with status 130 at any time."""
     options = PlayOptions(
         bag=arguments.bag,
         topics=tuple(arguments.topics),
