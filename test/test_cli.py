@@ -67,6 +67,20 @@ def test_models_convert_and_check(checkpoint, tmp_path, capsys):
         assert words in text
 
 
+def test_models_convert_and_export_replace_a_file_only_on_demand(checkpoint, tmp_path, capsys):
+    out, graph = tmp_path / 'weights.safetensors', tmp_path / 'tiny.onnx'
+    out.write_text('another')
+    graph.write_text('another')
+    convert = ['models', 'convert', str(checkpoint), str(out)]
+    for command in (convert, ['export', STUDENT, '-o', str(graph), '--size', '56x42']):
+        assert main(command) == 1
+        expected = 'already exists; give another name, or use --overwrite'
+        assert expected in capsys.readouterr().err
+    assert out.read_text() == graph.read_text() == 'another'
+    assert main([*convert, '--overwrite']) == 0
+    assert out.stat().st_size > 10**6
+
+
 def test_error_prints_one_line_and_exits_with_status_1(tmp_path, capsys):
     assert main(['models', 'check', str(tmp_path / 'absent.pth')]) == 1
     error = capsys.readouterr().err

@@ -217,7 +217,7 @@ class BagWriter:
         if not self.path.exists():
             return
         if not self.overwrite:
-            raise BagError(f'{self.path}: already exists; give another name or allow overwriting')
+            raise BagError(f'{self.path}: already exists; give another name, or use --overwrite')
         if not (self.path / 'metadata.yaml').exists():
             raise BagError(f'{self.path}: is not a rosbag2 folder and will not be overwritten')
 

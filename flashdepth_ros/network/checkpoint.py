@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 import warnings
+from zipfile import is_zipfile
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -37,15 +38,21 @@ def load_weights(model: Network, weights: str | Path | Mapping[str, Tensor]) -> 
 
     :param weights: a `.pth` or `.safetensors` file, or a state dict, with the names of the
         released checkpoints or of this package.
-    :raises CheckpointError: the file cannot be read or is refused, or an entry is missing,
-        unexpected or of another shape; the message lists the first few and the preset that fits.
+    :raises CheckpointError: they are neither, the file cannot be read or is refused, or an entry
+        is missing, unexpected or of another shape; the message lists the first few and the preset
+        that fits.
     """
     if isinstance(weights, (str, Path)):
         source, entries = str(weights), read_weights(weights)
         if warning := contradiction(model.config, Path(weights), metadata(weights)):
             _LOG.warning(warning)
-    else:
+    elif isinstance(weights, Mapping):
         source, entries = 'state dict', _unwrap(weights)
+    else:
+        raise CheckpointError(
+            f'weights are a {type(weights).__name__}; give the path of a .pth or .safetensors '
+            'file, or a state dict'
+        )
     entries = _with_package_names(entries, model.config)
     mismatches = _find_mismatches(entries, _shapes(model))
     if mismatches:
@@ -201,7 +208,10 @@ def _read_pickle(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return torch.load(path, map_location='cpu', weights_only=True)
+            # Mapped, so that only the entries that are used are read. Files of PyTorch before 1.6
+            # are no archives and cannot be mapped.
+            mapped = is_zipfile(path)
+            return torch.load(path, map_location='cpu', weights_only=True, mmap=mapped)
     except OSError:
         raise
     except Exception as error:  # of any type, from a damaged pickle

@@ -22,6 +22,7 @@ from flashdepth_ros.node.worker import Worker
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.batch import batch_gain
+from flashdepth_ros.runtime.engines.exported_model import purpose_of
 from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.settings import sequence_policy
 
@@ -228,8 +229,7 @@ class Pipeline:
 def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
     """Return model, purpose of its weights, engine, device, precision, input size and rate."""
     engine = estimator.engine
-    # `purpose` describes the weights of the preset, not those of another file.
-    purpose = '' if parameters.weights else _in_brackets(estimator.config.purpose)
+    purpose = _in_brackets(purpose_of(parameters.model, parameters.weights))
     reason = _in_brackets(engine.reason)
     height, width = _WARM_UP_SIZE
     input_height, input_width = estimator.inference_size(height, width)

@@ -23,7 +23,7 @@ from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.engines.exported_model import FORMAT, SUFFIX
 from flashdepth_ros.runtime.measurement import random_frame
 from flashdepth_ros.runtime.preprocess import MEAN, STD
-from flashdepth_ros.runtime.weights import file_sha256, find_weights
+from flashdepth_ros.runtime.weights import file_sha256, find_weights, present_weights
 
 LIMITS = {'fp32': 1e-4, 'fp16': 1e-2}
 """Greatest mean difference from PyTorch in float32 of a frame, divided by its mean."""
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--batch', type=int, default=1, metavar='N', help='number of streams (default 1)'
     )
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     parser.add_argument(
         '--weights', default='', help="a .pth or .safetensors file (default: the preset's)"
     )
@@ -91,6 +92,8 @@ def _target(arguments: argparse.Namespace) -> Target:
         raise ConfigError(f'{output}: the name of the output must end in {SUFFIX}')
     if not output.parent.is_dir():
         raise ConfigError(f'{output}: there is no folder {output.parent}')
+    if output.exists() and not arguments.overwrite:
+        raise ConfigError(f'{output}: already exists; give another name, or use --overwrite')
     return Target((width, height), arguments.precision, arguments.batch)
 
 
@@ -148,6 +151,7 @@ def describe(config: ModelConfig, weights: Path, target: Target) -> dict[str, st
     """Return the metadata of an exported model, which doc/models.md explains."""
     width, height = target.size
     known = metadata(weights)
+    purpose = config.purpose if weights == present_weights(config) else ''
     return {
         'format': FORMAT,
         'preset': config.name,
@@ -158,6 +162,7 @@ def describe(config: ModelConfig, weights: Path, target: Target) -> dict[str, st
         'std': ' '.join(map(str, STD)),
         'unit': '1/m' if config.metric else 'none',
         'canonical_focal': str(config.canonical_focal),
+        'purpose': known.get('purpose', purpose),
         'license': known.get('license', config.weights_license),
         'origin': known.get('origin', weights.name),
         'weights_sha256': file_sha256(weights),

@@ -46,13 +46,14 @@ def fetch(
     config: ModelConfig, dtype: torch.dtype, say: Callable[[str], None], replace: bool = False
 ) -> Path:
     """
-    Download the weights of a preset into the cache, without optimizer state, and load them once.
+    Download the weights of a preset into the cache, without optimizer state, and verify them.
 
     :param say: is called with what is about to be done.
     :param replace: also if there are weights of it already.
     :return: the `.safetensors` file; if weights are there already, their file.
     :raises DownloadError: see `download`.
-    :raises CheckpointError: the file holds other weights than those of the preset.
+    :raises CheckpointError: the file holds other weights than those of the preset, or numbers that
+        are not finite.
     """
     if not replace and (present := present_weights(config)) is not None:
         say(f'{config.name}: already there, {present}')
@@ -67,7 +68,7 @@ def fetch(
     checked = target.with_name(f'{config.name}.unchecked.safetensors')
     try:
         convert(downloaded, checked, dtype, config.name, origin=source.url)
-        load_weights(create_model(config.name), read_weights(checked))
+        verify(checked, config)
         checked.replace(target)
     except CheckpointError as error:
         raise CheckpointError(f'{source.url}: {error}') from error

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument(
         '--model', default='', help='preset of the weights, where several have the same entries'
     )
+    change.add_argument('--overwrite', action='store_true', help='replace an existing file')
     change.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
 
 
@@ -128,6 +129,10 @@ def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _convert_weights(arguments: argparse.Namespace) -> Iterator[str]:
+    if arguments.destination.exists() and not arguments.overwrite:
+        raise CheckpointError(
+            f'{arguments.destination}: already exists; give another name, or use --overwrite'
+        )
     dtype = _DTYPES[arguments.dtype]
     notes = convert(arguments.source, arguments.destination, dtype, arguments.model)
     before, after = (p.stat().st_size / 1e6 for p in (arguments.source, arguments.destination))

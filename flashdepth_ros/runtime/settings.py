@@ -162,7 +162,12 @@ def missing_metres(settings: Settings, named: Callable[[str], str] = ros_name) -
     )
 
 
-_METRES = ('depth_scale', 'depth_min', 'depth_max', 'color_min', 'color_max', 'scale_source')
+_METRES = (
+    *('depth_scale', 'depth_min', 'depth_max', 'depth_png_level'),
+    *('color_min', 'color_max', 'color_jpeg_quality', 'scale_source'),
+    *('points_stride', 'points_color', 'points_edge_threshold', 'points_min_confidence'),
+)
+"""Settings of what is made of depth in metres alone."""
 
 
 def ineffective_settings(settings: Settings, named: Callable[[str], str] = ros_name) -> str:

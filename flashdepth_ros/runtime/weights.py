@@ -60,6 +60,8 @@ SOURCES = {
 }
 """Where the official weights of a preset are published."""
 
+WEIGHT_SUFFIXES = ('.pth', '.pt', '.safetensors')
+"""Of the files that hold weights of a network, and not the network."""
 _BLOCK = 2**20
 
 

@@ -197,7 +197,7 @@ def test_existing_bags_are_not_overwritten_by_default(failing, tmp_path):
     before = (bag / 'out.mcap').read_bytes()
     assert 'is the input bag; give another output name' in failing(bag, '--overwrite')
     other = write(tmp_path / 'bag', *camera_messages(1))
-    assert 'already exists; give another name or allow overwriting' in failing(other)
+    assert 'already exists; give another name, or use --overwrite' in failing(other)
     assert (bag / 'out.mcap').read_bytes() == before
 
 

@@ -1,5 +1,6 @@
 from contextlib import suppress
 import json
+from pathlib import Path
 import pickle
 import subprocess
 import sys
@@ -214,6 +215,23 @@ def test_weights_that_cannot_be_written_leave_the_previous_file(entries, tmp_pat
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(CheckpointError, match='cannot be written'):
         save_weights(entries, tmp_path / 'none' / 'weights.safetensors', torch.float32, {})
+
+
+@pytest.mark.parametrize('weights', [None, 3, [torch.zeros(1)]])
+def test_what_is_neither_file_nor_state_dict_is_refused(weights):
+    expected = f'weights are a {type(weights).__name__}; give the path of a .pth'
+    with pytest.raises(CheckpointError, match=expected):
+        load_weights(create_model(STUDENT), weights)
+
+
+@pytest.mark.parametrize('archive', [True, False])
+def test_a_file_is_mapped_not_read_whole(tmp_path, archive):
+    path = tmp_path / 'run.pth'
+    large = {'model': {'w': torch.arange(9.0)}, 'optimizer': torch.zeros(10)}
+    torch.save(large, path, _use_new_zipfile_serialization=archive)
+    (entry,) = read_weights(path).values()
+    assert torch.equal(entry, torch.arange(9.0))
+    assert (str(path) in Path('/proc/self/maps').read_text()) == archive
 
 
 def test_unreadable_files_are_refused(tmp_path):

@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image
 from flashdepth_ros.runtime import DepthEstimator
 from support.network import MODEL, PRESET
 from support.node_bench import depth_of, random_image, start_bench
+from support.node_process import NodeProcess
 from support.paths import ROOT
 
 pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning', 'ignore::FutureWarning')
@@ -60,3 +61,18 @@ def test_node_without_pytorch_gives_the_depth_of_the_estimator(tmp_path, path, e
         bench.process.wait_for_line('does not have the shape of 154x112, the only size of')
         assert any('target_rate has no effect' in line for line in bench.process.warnings)
         assert not any('Traceback' in line for line in bench.process.lines)
+
+
+def test_first_line_gives_the_purpose_that_the_file_tells(tmp_path, path):
+    told = tmp_path / 'told.onnx'
+    told.write_bytes(path.read_bytes() + metadata('purpose', 'for tests'))
+    options = {'model': PRESET, 'weights': told, 'engine': 'onnxruntime'}
+    with NodeProcess(tmp_path, **options) as process:
+        process.wait_for_line(f'configured: {PRESET} (for tests), onnxruntime (CPU')
+
+
+def metadata(key, value):
+    """Return the bytes that, after an ONNX file, add an entry to its metadata."""
+    fields = ((1, key.encode()), (2, value.encode()))
+    entry = b''.join(bytes([number << 3 | 2, len(text)]) + text for number, text in fields)
+    return bytes([14 << 3 | 2, len(entry)]) + entry

@@ -34,9 +34,10 @@ def test_relative_output_is_inverse_depth_on_its_own_topic_and_resets_drop_the_c
     tmp_path, weights
 ):
     options = {'model': MODEL, 'weights': weights, 'depth.output': 'relative', 'depth.max': 50.0}
+    options['points.min_confidence'] = 0.5
     with start_bench(tmp_path, **options) as bench:
         (warning,) = bench.process.warnings
-        assert 'no effect with depth.output relative: depth.max' in warning
+        assert 'no effect with depth.output relative: depth.max, points.min_confidence' in warning
         assert any(
             'relative inverse depth on depth/inverse' in each for each in bench.process.lines
         )

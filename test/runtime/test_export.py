@@ -8,9 +8,11 @@ import torch
 
 from flashdepth_ros import __version__
 from flashdepth_ros.errors import ConfigError, ExportError
+from flashdepth_ros.network import PRESETS
 from flashdepth_ros.runtime import export as exporting
 from flashdepth_ros.runtime.engines.exported_model import read_exported
-from flashdepth_ros.runtime.export import Target
+from flashdepth_ros.runtime.export import Target, describe
+from flashdepth_ros.runtime.weights import find_weights
 from support import exported_models
 from support.golden_models import golden_model
 from support.node_process import golden_weights
@@ -95,6 +97,14 @@ def test_a_file_is_plain_onnx_and_tells_what_it_is(case):
     assert model.size == target.size[::-1]
     assert model.notes['mean'] == '0.485 0.456 0.406'
     assert model.notes['license'] == model.config.weights_license
+
+
+def test_a_file_tells_the_purpose_of_the_presets_weights(tmp_path):
+    config = PRESETS['flashdepth-tiny']
+    shipped, other = find_weights(config), golden_weights(tmp_path, config.name)
+    notes = [describe(config, each, exported_models.ALONE) for each in (shipped, other)]
+    assert config.purpose
+    assert [each['purpose'] for each in notes] == [config.purpose, '']
 
 
 def test_selecting_the_next_state_equals_writing_it():

@@ -1,5 +1,7 @@
 """Exported models that cannot be used, and packages that are missing: one line each."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -9,6 +11,7 @@ from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.engines import EngineChoice, load_engine, loading
 from flashdepth_ros.runtime.engines.exported_model import FORMAT, read_exported, read_metadata
 from support import exported_models
+from support.paths import ROOT
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -82,8 +85,15 @@ def test_another_file_is_one_line(path, tmp_path, content):
     other.write_bytes(path.read_bytes()[:200] if content is None else content)
     with pytest.raises(CheckpointError, match='not an ONNX file, or damaged'):
         read_exported(other)
-    with pytest.raises(CheckpointError, match='cannot be read: No such file'):
+    with pytest.raises(CheckpointError, match='no such file; give the path of one, or write'):
         read_exported(tmp_path / 'none.onnx')
+
+
+@pytest.mark.parametrize('name', ['tiny.onx', 'tiny.ONN', 'tiny'])
+def test_a_misspelt_suffix_is_named_before_pytorch_is_asked_for(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    with pytest.raises(CheckpointError, match=r'give a \.onnx file of `flashdepth export`, or'):
+        load_engine(PRESET, str(tmp_path / name), EngineChoice())
 
 
 @pytest.mark.parametrize('name', ENGINES)
@@ -170,3 +180,17 @@ def test_onnxruntime_that_is_missing_or_too_old_is_one_line(path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(ConfigError, match='pip install onnxruntime'):
         load_engine(PRESET, path, choice)
+
+
+def test_openvino_is_imported_without_its_telemetry(tmp_path):
+    pytest.importorskip('openvino')
+    code = (
+        'import sys; from flashdepth_ros.runtime.engines.openvino_core import core; core()\n'
+        'print(any(each for name, each in sys.modules.items() if "openvino_telemetry" in name))'
+    )
+    environment = {**os.environ, 'HOME': str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ('False\n', '')
+    assert not list(tmp_path.iterdir())

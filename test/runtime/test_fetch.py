@@ -24,6 +24,12 @@ def checkpoint(model):
     return file.getvalue()
 
 
+def not_finite(model):
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    return model
+
+
 @pytest.fixture(scope='module')
 def content():
     return checkpoint(golden_model(NAME))
@@ -80,12 +86,16 @@ def test_nothing_is_fetched_if_one_name_cannot_be(server, capsys, arguments, mes
     assert server.ranges == []
 
 
-@pytest.mark.parametrize('damage', ['other model', 'no checkpoint', 'wrong hash', 'gone'])
+@pytest.mark.parametrize(
+    'damage', ['other model', 'no checkpoint', 'not finite', 'wrong hash', 'gone']
+)
 def test_what_is_not_the_model_is_never_used(server, capsys, damage):
     if damage == 'other model':
         server.content = checkpoint(create_model('flashdepth-tiny'))
     elif damage == 'no checkpoint':
         server.content = b'<html>' * 1000
+    elif damage == 'not finite':
+        server.content = checkpoint(not_finite(golden_model(NAME)))
     elif damage == 'gone':
         server.faults = ['status 404']
     if damage != 'wrong hash':
@@ -105,9 +115,7 @@ def test_verify_finds_weights_that_are_not_finite(server, capsys):
     assert main(['models', 'verify']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f'{NAME}: ') and 'sha256' in line for line in lines)
-    model = golden_model(NAME)
-    with torch.no_grad():
-        next(model.parameters()).fill_(torch.nan)
+    model = not_finite(golden_model(NAME))
     find_weights(PRESETS[NAME]).unlink()
     torch.save(model.state_dict(), cache_folder() / f'{NAME}.pth')
     assert main(['models', 'verify', NAME]) == 1

@@ -12,14 +12,13 @@ import sys
 from typing import Any
 import warnings
 
-import openvino
 import torch
 from torch import Tensor
 
 from flashdepth_ros.network import Network, create_model, load_weights
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY
 from flashdepth_ros.runtime.engines.network_step import NetworkStep
-from flashdepth_ros.runtime.engines.openvino_core import core, openvino_config
+from flashdepth_ros.runtime.engines.openvino_core import core, import_openvino, openvino_config
 from flashdepth_ros.runtime.engines.processor import usable_cores
 
 _NICENESS = 10
@@ -32,7 +31,7 @@ def to_openvino(model: Network, shape: tuple[int, ...]) -> Any:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # deprecation warnings inside torch itself
         program = torch.export.export(NetworkStep(model, state), (frames, *(state or ())))
-        return openvino.convert_model(program)
+        return import_openvino().convert_model(program)
 
 
 def compile_model(

@@ -73,6 +73,18 @@ def read_exported(path: str | Path) -> ExportedModel:
     return ExportedModel(path, PRESETS[notes['preset']], (height, width), batch, precision, notes)
 
 
+def purpose_of(model: str, weights: str | Path) -> str:
+    """
+    Return what weights are for, '' if that is not known: it is of the preset's, or in the file.
+
+    :param weights: '': those of the preset.
+    :raises CheckpointError: an exported model cannot be read.
+    """
+    if is_exported(weights):
+        return read_exported(weights).notes.get('purpose', '')
+    return '' if weights else PRESETS[model].purpose
+
+
 def check_preset(exported: ExportedModel, model: str) -> None:
     """
     Check that an exported model is of the requested preset.
@@ -101,6 +113,8 @@ def read_metadata(path: Path) -> dict[str, str]:
                 for number, *span in fields
                 if number == _METADATA
             ]
+    except FileNotFoundError as error:
+        raise CheckpointError(f'{path}: no such file; give the path of one, or {_HOW}') from error
     except OSError as error:
         raise CheckpointError(f'{path}: cannot be read: {error.strerror or error}') from error
     except (ValueError, IndexError, TypeError) as error:  # an empty file, or other content

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network.config import ModelConfig
 from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines.engine import Engine
 from flashdepth_ros.runtime.engines.exported_engine import ExportedEngine, Session
 from flashdepth_ros.runtime.engines.exported_model import (
+    SUFFIX,
     ExportedModel,
     check_preset,
     is_exported,
@@ -22,7 +23,7 @@ from flashdepth_ros.runtime.engines.exported_model import (
 from flashdepth_ros.runtime.engines.onnx_providers import CUDA
 from flashdepth_ros.runtime.engines.openvino_core import cpu_precision, intel_gpus
 from flashdepth_ros.runtime.engines.requested import EngineChoice
-from flashdepth_ros.runtime.weights import find_weights
+from flashdepth_ros.runtime.weights import WEIGHT_SUFFIXES, find_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,8 @@ def load_engine(
         exported = read_exported(weights)
         check_preset(exported, model)
         return exported.config, load_exported(exported, choice)
+    if isinstance(weights, (str, Path)) and weights:
+        _check_suffix(Path(weights))
     try:
         import_module('torch')
     except ImportError as error:
@@ -65,6 +68,16 @@ def load_engine(
     network = create_model(model)
     load_weights(network, weights or find_weights(config))
     return config, create_engine(network, choice)
+
+
+def _check_suffix(path: Path) -> None:
+    """Check the name of a weights file, before PyTorch is loaded for it."""
+    if not path.is_dir() and path.suffix not in WEIGHT_SUFFIXES:
+        suffix = f'suffix {path.suffix!r} is not supported' if path.suffix else 'has no suffix'
+        raise CheckpointError(
+            f'{path}: {suffix}; give a {SUFFIX} file of `flashdepth export`, or weights as .pth '
+            'or .safetensors'
+        )
 
 
 def load_exported(exported: ExportedModel, choice: EngineChoice) -> ExportedEngine:

@@ -1,10 +1,25 @@
 """OpenVINO in this process: its core, its devices and its properties."""
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+import sys
 from typing import Any
 
 from flashdepth_ros.runtime.engines.processor import has_bf16, usable_cores
+
+
+def import_openvino() -> Any:
+    """
+    Return the package openvino, imported without its telemetry.
+
+    That sends messages to its maker at every import, writes to the home folder, and reports on
+    the console what fails of it. OpenVINO and nncf do without it if it is not there.
+
+    :raises ImportError: the package is missing.
+    """
+    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+    return import_module('openvino')
 
 
 def openvino_config(device: str, precision: str) -> dict[str, Any]:
@@ -38,6 +53,4 @@ def core() -> Any:
     cores are not deleted in reverse order, the restored stack is freed memory, and the next signal
     crashes the process.
     """
-    import openvino
-
-    return openvino.Core()
+    return import_openvino().Core()

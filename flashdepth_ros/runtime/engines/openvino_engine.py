@@ -13,7 +13,12 @@ from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.runtime.engines.compilation import FRAMES_KEY, Compilation
 from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore, fingerprint
 from flashdepth_ros.runtime.engines.network_step import Result, run_step
-from flashdepth_ros.runtime.engines.openvino_core import core, cpu_precision, openvino_config
+from flashdepth_ros.runtime.engines.openvino_core import (
+    core,
+    cpu_precision,
+    import_openvino,
+    openvino_config,
+)
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from flashdepth_ros.runtime.tensor_transfer import create_transfer
 from flashdepth_ros.runtime.transfer import Transfer
@@ -48,15 +53,13 @@ class OpenVinoEngine:
     input_size = None
 
     def __init__(self, model: Network, precision: str, device: str = 'CPU') -> None:
-        import openvino
-
         self.device = torch.device('cpu')
         self._precision = precision
         self._reason = ''
         self._openvino_device = device
         self._core = core()
         contents = fingerprint(model.state_dict())
-        compiler = f'openvino {openvino.__version__}'
+        compiler = f'openvino {import_openvino().__version__}'
         self._store = ModelStore(model.config.name, contents, compiler)
         self._model = model
         self._fallback = TorchEngine(model, self.device, cpu_precision(), keep_weights=True)

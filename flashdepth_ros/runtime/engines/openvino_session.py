@@ -16,7 +16,7 @@ from flashdepth_ros.runtime.engines.exported_model import (
     ExportedModel,
 )
 from flashdepth_ros.runtime.engines.model_store import CompilationTarget, ModelStore
-from flashdepth_ros.runtime.engines.openvino_core import core, openvino_config
+from flashdepth_ros.runtime.engines.openvino_core import core, import_openvino, openvino_config
 from flashdepth_ros.runtime.weights import file_sha256
 
 
@@ -75,7 +75,7 @@ class OpenVinoSession:
 def _compiled(exported: ExportedModel, device: str, precision: str) -> Any:
     """Return the compiled network, from the cache if it was compiled before."""
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError as error:
         raise ConfigError(
             f"engine 'openvino' needs the package openvino: pip install openvino ({error})"

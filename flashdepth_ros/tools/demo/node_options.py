@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flashdepth_ros.bags.topics import DepthInputs
-from flashdepth_ros.network.presets import preset
+from flashdepth_ros.runtime.engines.exported_model import purpose_of
 from flashdepth_ros.tools.demo.recorder import COLOR_TOPIC, DEPTH_TOPIC, TIMING_TOPIC
 
 RECORDED_TOPICS = (DEPTH_TOPIC, COLOR_TOPIC, TIMING_TOPIC)
@@ -22,8 +22,8 @@ class NodeOptions:
 
     @property
     def purpose(self) -> str:
-        """Return what the model's shipped weights are for; '': no limits, or other weights."""
-        return '' if self.weights else preset(self.model).purpose
+        """Return what the weights are for; '': no limits, or not known."""
+        return purpose_of(self.model, self.weights)
 
     def arguments(self, inputs: DepthInputs) -> list[str]:
         """Return the node's command line, with remaps to the topics of the recording."""

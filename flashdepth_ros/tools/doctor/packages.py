@@ -67,8 +67,9 @@ def openvino(_: Mapping[str, str]) -> Iterator[Finding]:
         fix = "only for CPUs and Intel GPUs: pip install 'openvino>=2025'"
         yield Finding('openvino', 'not installed: other engines run on the CPU', WARN, fix)
         return
-    import openvino as package
+    from flashdepth_ros.runtime.engines.openvino_core import import_openvino
 
+    package = import_openvino()
     devices = ', '.join(package.Core().available_devices)
     yield Finding('openvino', f'{package.__version__}, devices: {devices}')
 
