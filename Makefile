@@ -44,7 +44,7 @@ demo: $(DEMO_READY)
 # Kilted's rclpy has other types than Jazzy's, which the annotations are for.
 test: lint $(if $(filter jazzy,$(DISTRO)),type)
 	PYTHONPATH=$(LAUNCH) $(BIN)/python -m pytest --numprocesses $(PARALLEL) --dist loadfile --no-loadscope-reorder $(PYTEST)
-	$(if $(PYTEST),,+$(MAKE) test-onnx)
+	$(if $(PYTEST),,$(MAKE) test-onnx)
 
 test-onnx: $(ONNX_READY) $(ONNX_MODEL)
 	FLASHDEPTH_TEST_MODEL=$(ONNX_MODEL) $(ONNX_VENV)/bin/python -m pytest \

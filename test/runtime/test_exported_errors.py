@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from flashdepth_ros.errors import CheckpointError, ConfigError
+from flashdepth_ros.network import checkpoint
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.engines import EngineChoice, load_engine, loading
 from flashdepth_ros.runtime.engines.exported_model import FORMAT, read_exported, read_metadata
+from flashdepth_ros.runtime.weights import WEIGHT_SUFFIXES
 from support import exported_models
 from support.paths import ROOT
 
@@ -87,6 +89,10 @@ def test_another_file_is_one_line(path, tmp_path, content):
         read_exported(other)
     with pytest.raises(CheckpointError, match='no such file; give the path of one, or write'):
         read_exported(tmp_path / 'none.onnx')
+
+
+def test_the_suffixes_are_those_that_can_be_read():
+    assert set(WEIGHT_SUFFIXES) == set(checkpoint._READERS)
 
 
 @pytest.mark.parametrize('name', ['tiny.onx', 'tiny.ONN', 'tiny'])
