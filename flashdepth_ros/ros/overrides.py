@@ -61,7 +61,8 @@ def describe_ineffective(
     :param arguments: of the command line, with the name of the program.
     :param common: see `describe_unknown`.
     """
-    for reason in describe_unknown(node, _overrides(node), later_inputs, common):
+    given = [name for name in _overrides(node) if not name.startswith(_QOS_OF_RCLPY)]
+    for reason in describe_unknown(node, given, later_inputs, common):
         yield f'parameters without effect, because {reason}'
     for path in _values_of(arguments, '--params-file'):
         yield from _unused_file(node, Path(path))
@@ -104,7 +105,7 @@ def describe_unknown(
             for policy in (*_POLICIES, 'depth')
         ),
     ]
-    unknown = [name for name in names if name not in known and not name.startswith(_QOS_OF_RCLPY)]
+    unknown = [name for name in names if name not in known]
     if shared := [name for name in unknown if name in common]:
         told = ', '.join(f'{name} (set {common[name]})' for name in shared)
         yield f'they have one value for all cameras: {told}'

@@ -216,6 +216,8 @@ def test_misspelt_parameter_of_a_camera_is_reported_with_the_nearest(bench):
     assert 'do not exist: front.dept.scale (did you mean front.depth.scale?)' in misspelt
     (reason,) = bench.set(**{'front.dept.scale': 3.0})
     assert 'front.dept.scale (did you mean front.depth.scale?)' in reason
+    (reason,) = bench.set(**{'qos_overrides./rosout.publisher.deepth': 3})
+    assert 'do not exist: qos_overrides./rosout.publisher.deepth' in reason
     (reason,) = bench.set(**{'left.model': PRESET})
     assert 'one value for all cameras: left.model (set model)' in reason
 
