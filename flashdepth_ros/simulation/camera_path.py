@@ -160,7 +160,7 @@ def _poses(
         roll, pitch, turn = shake[row] + drift[row] + (motion.roll, motion.pitch, 0.0)
         pitch -= _slope(scene, x, y, yaw)
         pitch, roll = pitch + 0.3 * bob[row], roll + 0.5 * sway[row]
-        poses[row, :3, :3] = _rotation(yaw + turn, pitch, roll)
+        poses[row, :3, :3] = camera_rotation(yaw + turn, pitch, roll)
         offset = (-math.sin(yaw) * sway[row], math.cos(yaw) * sway[row])
         ground = scene.ground(x, y)
         poses[row, :3, 3] = x + offset[0], y + offset[1], ground + motion.height_m + bob[row]
@@ -176,7 +176,7 @@ def _slope(scene: Scene, x: float, y: float, yaw: float) -> float:
     return math.atan2(front - back, 0.6)
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> Array:
+def camera_rotation(yaw: float, pitch: float, roll: float) -> Array:
     """Return the camera's axes as columns; positive pitch is down, positive roll is right."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     forward = np.array([cy * cp, sy * cp, -sp])

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 import math
 import os
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.simulation.camera_path import camera_path, draw_motion
 from flashdepth_ros.simulation.effects import CameraEffects, add_haze, image_motion_px
+from flashdepth_ros.simulation.path_search import PREVIEW_PX, find_path, find_view
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
+from flashdepth_ros.simulation.varied_world import make_varied_scene
+from flashdepth_ros.simulation.variety import FOV_DEG, NO_VARIETY, Variety
 from flashdepth_ros.simulation.world import make_scene
 
 Array = NDArray[np.float64]
-
-PREVIEW_PX = (64, 48)
-_PREVIEW_STEP = 5
-_MAX_ATTEMPTS = 24
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class ClipSettings:
     :param shadow_share: probability of shadows of the main light (twice the render time).
     :param clips_per_scene: number of successive seeds that share a scene, to save build time.
     :param effects: simulate exposure, noise, blur and JPEG of a real camera.
+    :param variety: which scenes are varied; those have a field of view of `variety.FOV_DEG`.
     """
 
     width: int = 224
@@ -62,6 +62,11 @@ class ClipSettings:
     shadow_share: float = 0.4
     clips_per_scene: int = 4
     effects: bool = True
+    variety: Variety = NO_VARIETY
+
+    def is_varied(self, seed: int) -> bool:
+        """Return whether the clip of a seed shows a varied scene."""
+        return self.variety.includes(seed // self.clips_per_scene)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Clip:
         settings, camera = self.settings, self.intrinsics
         effects = CameraEffects(self.seed, (camera.width, camera.height))
         for index, (time, pose) in enumerate(zip(self.times_s, self.poses, strict=True)):
-            renderer = _scene_renderer(*_renderer_key(self.seed, settings))
+            renderer = _renderer_of(self.seed, settings)
             rgb, depth = renderer.render(float(time), pose, camera, settings.supersampling)
             scene = renderer.scene
             if scene.haze_per_m > 0:
@@ -105,56 +110,52 @@ def plan_clip(seed: int, settings: ClipSettings) -> Clip:
 
     :raises SimulationError: there is no off-screen OpenGL, or no camera path was found.
     """
-    renderer = _scene_renderer(*_renderer_key(seed, settings))
+    renderer, varied = _renderer_of(seed, settings), settings.is_varied(seed)
     rng = np.random.default_rng([0xC11B, seed])
-    camera = _draw_camera(rng, settings)
+    camera = _draw_camera(rng, settings, FOV_DEG if varied else settings.fov_deg)
     offset = float(rng.uniform(0.0, 60.0))
     times = np.arange(settings.frames) / settings.rate_hz
-    for attempt in range(_MAX_ATTEMPTS):
-        motion = draw_motion(rng, renderer.scene.indoor)
-        poses = camera_path(rng, renderer.scene, motion, times)
-        strictness = 1.2 if attempt < _MAX_ATTEMPTS // 2 else 0.6
-        if poses is not None and _is_useful(renderer, camera, times + offset, poses, strictness):
-            return Clip(seed, settings, camera, times + offset, poses)
-    raise SimulationError(
-        f'seed {seed}: no camera path found in {_MAX_ATTEMPTS} attempts; '
-        'use another seed or fewer frames'
-    )
+    search = find_view if varied else find_path
+    poses = search(rng, renderer, camera, times, offset)
+    if poses is None:
+        raise SimulationError(
+            f'seed {seed}: no camera path found; use another seed or fewer frames'
+        )
+    return Clip(seed, settings, camera, times + offset, poses)
 
 
-def _draw_camera(rng: np.random.Generator, settings: ClipSettings) -> Intrinsics:
-    low, high = settings.fov_deg
+def _draw_camera(
+    rng: np.random.Generator, settings: ClipSettings, fov_deg: tuple[float, float]
+) -> Intrinsics:
+    low, high = fov_deg
     fov = math.radians(rng.triangular(low, (low + high) / 2, high) if high > low else low)
     focal = settings.width / 2 / math.tan(fov / 2)
     centre = ((settings.width - 1) / 2, (settings.height - 1) / 2)
     return Intrinsics(settings.width, settings.height, focal, focal, *centre)
 
 
-def _is_useful(
-    renderer: SceneRenderer, camera: Intrinsics, times_s: Array, poses: Array, strictness: float
-) -> bool:
-    """Return whether small previews show enough scene: no close surfaces, not only sky."""
-    preview = camera.resized(*PREVIEW_PX)
-    medians, near_shares = [], []
-    for row in range(0, len(poses), _PREVIEW_STEP):
-        depth = renderer.render_depth(float(times_s[row]), poses[row], preview)
-        if (depth < 0.25).mean() > 0.03 or np.isinf(depth).mean() > 0.75:
-            return False
-        medians.append(float(np.median(depth)))
-        near_shares.append(float((depth[: PREVIEW_PX[1] // 2] < 40.0).mean()))
-    enough_space = float(np.median(medians)) > strictness and min(medians) > 0.4
-    return enough_space and float(np.mean(near_shares)) > 0.12 * strictness
+class _SceneKey(NamedTuple):
+    """What a scene depends on; `variety` is None for a typical one."""
+
+    seed: int
+    kind: str
+    shadow_share: float
+    variety: Variety | None
 
 
-def _renderer_key(seed: int, settings: ClipSettings) -> tuple[int, str, float, int, int, int]:
+def _renderer_of(seed: int, settings: ClipSettings) -> SceneRenderer:
+    variety = settings.variety if settings.is_varied(seed) else None
     scene_seed = seed // settings.clips_per_scene
+    key = _SceneKey(scene_seed, settings.kind, settings.shadow_share, variety)
     size = (settings.width * settings.supersampling, settings.height * settings.supersampling)
     width, height = max(size[0], PREVIEW_PX[0]), max(size[1], PREVIEW_PX[1])
-    return scene_seed, settings.kind, settings.shadow_share, width, height, os.getpid()
+    return _scene_renderer(key, width, height, os.getpid())
 
 
 @lru_cache(maxsize=2)
-def _scene_renderer(
-    scene_seed: int, kind: str, shadow_share: float, width: int, height: int, _process_id: int
-) -> SceneRenderer:
-    return SceneRenderer(make_scene(scene_seed, kind, shadow_share), width, height)
+def _scene_renderer(key: _SceneKey, width: int, height: int, _process_id: int) -> SceneRenderer:
+    if key.variety is None:
+        scene = make_scene(key.seed, key.kind, key.shadow_share)
+    else:
+        scene = make_varied_scene(key.seed, key.kind, key.shadow_share, key.variety)
+    return SceneRenderer(scene, width, height)

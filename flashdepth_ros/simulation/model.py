@@ -8,6 +8,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from flashdepth_ros.simulation.mesh import Mesh, join
 from flashdepth_ros.simulation.patterns import SIZE
@@ -42,7 +43,7 @@ class _Builder:
     def __init__(self, width: int, height: int) -> None:
         self.spec = mujoco.MjSpec()
         self._materials: dict[Surface, str] = {}
-        self._textures: set[str] = set()
+        self._textures: dict[object, str] = {}
         self._meshes = 0
         visual, statistic = self.spec.visual, self.spec.stat
         statistic.extent = 1.0
@@ -101,16 +102,21 @@ class _Builder:
             added = self.spec.add_material(name=name, rgba=(*surface.tint, 1.0))
             added.specular, added.shininess = surface.gloss, 0.2 + 0.6 * surface.gloss
             added.emission = surface.glow
-            if surface.family:
+            if surface.family or surface.image:
                 added.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = self._texture(surface)
             self._materials[surface] = name
         return self._materials[surface]
 
     def _texture(self, surface: Surface) -> str:
-        name = f'{surface.family}{surface.variant}'
-        if name not in self._textures:
+        key = surface.image or (surface.family, surface.variant)
+        if key not in self._textures:
+            image = surface.image.pixels() if surface.image else _painted(surface)
+            name = self._textures[key] = f't{len(self._textures)}'
             added = self.spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
             added.width, added.height, added.nchannel = SIZE, SIZE, 3
-            added.data = texture(surface.family, surface.variant).tobytes()
-            self._textures.add(name)
-        return name
+            added.data = image.tobytes()
+        return self._textures[key]
+
+
+def _painted(surface: Surface) -> NDArray[np.uint8]:
+    return texture(surface.family, surface.variant)

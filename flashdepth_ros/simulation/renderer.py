@@ -88,6 +88,10 @@ class Renderer:
         """Switch shadows on or off for the following renderings."""
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = on
 
+    def draw_backs(self, on: bool) -> None:
+        """Draw the backs of surfaces too, or only their fronts."""
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = not on
+
     def close(self) -> None:
         """Free the GL memory."""
         self._context.free()

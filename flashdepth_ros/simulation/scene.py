@@ -92,6 +92,16 @@ class Sky:
     seed: int
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A point worth a close view, the radius (m) around it, and the range of distances to it."""
+
+    point: Vector
+    radius: float
+    nearest: float
+    farthest: float
+
+
 class FreeSpace:
     """A grid map of free ground, with the distance in metres to the nearest obstacle."""
 
@@ -174,6 +184,7 @@ class Scene:
     lights: list[Light] = field(default_factory=list)
     ambient: Colour = (0.4, 0.4, 0.4)
     haze_per_m: float = 0.0
+    sights: list[Sight] = field(default_factory=list)
 
     def add(self, parts: Iterable[Part]) -> None:
         """Add parts at their final position; they occupy no ground."""

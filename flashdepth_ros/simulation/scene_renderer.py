@@ -45,6 +45,16 @@ class SceneRenderer:
         self._renderer.cast_shadows(True)
         return depth
 
+    def back_share(
+        self, time_s: float, pose: NDArray[np.float64], intrinsics: Intrinsics
+    ) -> float:
+        """Return the share of pixels that look at a back, from inside an object or a wall."""
+        front = self.render_depth(time_s, pose, intrinsics)
+        self._renderer.draw_backs(True)
+        both = self.render_depth(time_s, pose, intrinsics)
+        self._renderer.draw_backs(False)
+        return float((both < 0.98 * front).mean())
+
     def _animate(self, time_s: float) -> None:
         limb = 0
         for index, mover in enumerate(self.scene.moving_objects):

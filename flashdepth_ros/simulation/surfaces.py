@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flashdepth_ros.simulation.textures import VARIANTS
 
@@ -41,12 +42,21 @@ TILE_M = {
 WHITE: Colour = (1.0, 1.0, 1.0)
 
 
+class TextureImage(Protocol):
+    """An image of a texture; equal ones are uploaded once."""
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the image, (SIZE, SIZE, 3) uint8."""
+
+    def __hash__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Surface:
     """
     Texture family ('': plain paint) and variant, tint, tile edge in metres, gloss and glow.
 
-    `glow` (0..1) is emitted light, for lamps and screens.
+    `glow` (0..1) is emitted light, for lamps and screens. `image` replaces the family.
     """
 
     family: str = ''
@@ -55,6 +65,7 @@ class Surface:
     tile_m: float = 1.0
     gloss: float = 0.05
     glow: float = 0.0
+    image: TextureImage | None = None
 
 
 _CARTON = Surface('plaster', 0, (0.78, 0.6, 0.42), 1.3, 0.02)

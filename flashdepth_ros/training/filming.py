@@ -11,6 +11,7 @@ from tqdm import tqdm
 from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.simulation.clip import Clip, ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
+from flashdepth_ros.simulation.variety import Variety
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
 from flashdepth_ros.training.clips import Clip as StoredClip
@@ -53,14 +54,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='number of successive seeds that share a scene; building a scene takes as long as '
         'rendering twenty frames (default 4)',
     )
+    add_variety_arguments(parser)
+
+
+def add_variety_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of varied scenes."""
+    parser.add_argument(
+        '--variety',
+        type=float,
+        default=0.0,
+        metavar='SHARE',
+        help='share of scenes with random materials, views and camera effects (default 0)',
+    )
+    parser.add_argument(
+        '--textures',
+        type=Path,
+        metavar='FOLDER',
+        help='JPEG and PNG photographs, drawn on the surfaces of varied scenes',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
     Render the clips that do not exist yet; several processes may run with different seeds.
 
-    :raises ConfigError: seeds, a size or the number of clips per scene are not valid.
-    :raises SimulationError: this computer cannot render.
+    :raises ConfigError: seeds, a size, the clips per scene or the variety are not valid.
+    :raises SimulationError: this computer cannot render, or a folder has no usable files.
     """
     first, last = parse_pair(arguments.seeds, ':')
     width, height = parse_pair(arguments.size, 'x')
@@ -75,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         supersampling=arguments.sampling,
         shadow_share=arguments.shadows,
         clips_per_scene=arguments.clips_per_scene,
+        variety=_variety(arguments),
     )
     copies = _parse_copies(arguments.copies)
     start_gl()
@@ -112,6 +132,13 @@ def _parse_copies(text: str | None) -> Copies | None:
     size, _, folder = text.partition(':')
     Path(folder).mkdir(parents=True, exist_ok=True)
     return Copies(Path(folder), *parse_pair(size, 'x'))
+
+
+def _variety(arguments: argparse.Namespace) -> Variety:
+    share = arguments.variety
+    if not 0.0 <= share <= 1.0:
+        raise ConfigError(f'--variety {share:g} given; a share from 0 to 1 expected')
+    return Variety(share, arguments.textures)
 
 
 def _film_seed(path: Path, seed: int, settings: ClipSettings) -> None:

@@ -5,6 +5,7 @@ from flashdepth_ros.cli import main
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
+from flashdepth_ros.simulation.variety import Variety
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import find_clips
 
@@ -74,3 +75,19 @@ def test_clips_per_scene_below_1_are_refused(tmp_path, capsys):
 def test_invalid_seeds_are_refused(tmp_path, capsys):
     assert main(['film', str(tmp_path), '--seeds', 'all']) == 1
     assert "two numbers with ':'" in capsys.readouterr().err
+
+
+def test_varied_scenes_are_filmed(tmp_path):
+    arguments = ['film', str(tmp_path), '--seeds', '0:2', '--frames', '1', '--size', '56x42']
+    assert main([*arguments, '--variety', '1', '--clips-per-scene', '2']) == 0
+    settings = ClipSettings(
+        width=56, height=42, frames=1, clips_per_scene=2, shadow_share=0.25, variety=Variety(1.0)
+    )
+    (frame,) = plan_clip(0, settings).frames()
+    clip = find_clips(tmp_path)[0]
+    np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / frame.depth, atol=1e-3)
+
+
+def test_a_variety_that_is_no_share_is_refused(tmp_path, capsys):
+    assert main(['film', str(tmp_path), '--variety', '1.5']) == 1
+    assert 'a share from 0 to 1 expected' in capsys.readouterr().err

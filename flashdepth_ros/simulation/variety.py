@@ -1,0 +1,34 @@
+"""How varied the scenes of a set of clips are: `Variety`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FOV_DEG = (45.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Variety:
+    """
+    The share of scenes without a typical look, and the folders that they are made with.
+
+    In such scenes materials, objects, views and the effects of the camera are random, while sizes
+    stay plausible: a network cannot learn the look of the simulator instead of depth.
+
+    :param textures: folder of photographs for surfaces and colour styles.
+    :param meshes: folder of OBJ and STL files of objects.
+    """
+
+    share: float = 0.0
+    textures: Path | None = None
+    meshes: Path | None = None
+
+    def includes(self, scene_seed: int) -> bool:
+        """Return whether the scene of a seed is varied; a larger share includes the same ones."""
+        return bool(np.random.default_rng([0x7A21E7, scene_seed]).random() < self.share)
+
+
+NO_VARIETY = Variety()
