@@ -36,6 +36,10 @@ class Mesh:
         turn = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
         return replace(self, vertices=self.vertices @ turn, normals=self.normals @ turn)
 
+    def turned(self, turn: Array) -> Mesh:
+        """Return the mesh with each point p turned to p @ `turn`, a rotation (3, 3)."""
+        return replace(self, vertices=self.vertices @ turn, normals=self.normals @ turn)
+
     def roughened(self, rng: np.random.Generator, amount_m: float, wave_m: float) -> Mesh:
         """Return the mesh with bumps of about this height and width, for foliage and rocks."""
         turns = rng.normal(0.0, 2.0 * math.pi / wave_m, (3, 3))
@@ -166,14 +170,17 @@ def ellipsoid(radii: Vector, centre: Vector = (0.0, 0.0, 0.0), sides: int = 12) 
 
 def rod(start: Vector, end: Vector, radius: float, sides: int = 8) -> Mesh:
     """Return a cylinder between two points."""
+    return along(cylinder(radius, math.dist(start, end), sides), start, end)
+
+
+def along(mesh: Mesh, start: Vector, end: Vector) -> Mesh:
+    """Return the mesh with its origin at `start` and its z axis towards `end`."""
     a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
-    length = float(np.linalg.norm(b - a))
-    z_axis = (b - a) / length
+    z_axis = (b - a) / float(np.linalg.norm(b - a))
     helper = np.array([1.0, 0.0, 0.0]) if abs(z_axis[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
     x_axis = np.cross(helper, z_axis)
     x_axis /= np.linalg.norm(x_axis)
     turn = np.stack([x_axis, np.cross(z_axis, x_axis), z_axis])
-    mesh = cylinder(radius, length, sides)
     return replace(mesh, vertices=mesh.vertices @ turn + a, normals=mesh.normals @ turn)
 
 

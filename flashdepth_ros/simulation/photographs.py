@@ -44,6 +44,22 @@ class Photograph:
         return np.ascontiguousarray(square, dtype=np.uint8)
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """A whole image file, stretched to a square: the texture of a mesh with coordinates 0 to 1."""
+
+    path: Path
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """
+        Return the image, (SIZE, SIZE, 3) uint8 RGB, its lowest row first as in texture space.
+
+        :raises SimulationError: the file is not an image.
+        """
+        square = cv2.resize(_read(self.path)[::-1], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(square, dtype=np.uint8)
+
+
 class Photographs:
     """The image files of a folder and its subfolders; none without a folder."""
 

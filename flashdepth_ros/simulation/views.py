@@ -52,7 +52,7 @@ def _around(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | Non
 def _at_sight(rng: np.random.Generator, scene: Scene, sight: Sight) -> tuple[Array, Array] | None:
     """Return eye and target of a view of a sight, from any side and mostly from above."""
     distance = _log_uniform(rng, sight.nearest, sight.farthest)
-    yaw, up = rng.uniform(-math.pi, math.pi), float(np.clip(rng.normal(0.35, 0.35), -0.3, 1.4))
+    yaw, up = rng.uniform(-math.pi, math.pi), float(np.clip(rng.normal(0.45, 0.35), -0.1, 1.4))
     away = (math.cos(yaw) * math.cos(up), math.sin(yaw) * math.cos(up), math.sin(up))
     target = np.asarray(sight.point) + rng.normal(0.0, 0.5 * sight.radius, 3) * (1.0, 1.0, 0.3)
     return _above_ground(scene, target + distance * np.array(away), target)

@@ -36,7 +36,8 @@ def make_scene(seed: int, kind: str, shadow_share: float) -> Scene:
     return builders[kind](rng, shadows)
 
 
-def _sky(rng: np.random.Generator) -> Sky:
+def make_sky(rng: np.random.Generator) -> Sky:
+    """Return a clear, cloudy, overcast or evening sky."""
     overcast, dusk = rng.random() < 0.35, rng.random() < 0.15
     grey = float(rng.uniform(0.55, 0.95))
     if overcast:
@@ -58,7 +59,7 @@ def _ambient(rng: np.random.Generator, low: float, high: float) -> tuple[float, 
 def _indoor(rng: np.random.Generator, shadows: bool) -> Scene:
     half_x, half_y = (float(v) for v in rng.uniform(2.0, 7.5, 2))
     free = FreeSpace(half_x + 0.3, half_y + 0.3, 0.06)
-    scene = Scene(free, _sky(rng), True, ambient=_ambient(rng, 0.35, 0.65))
+    scene = Scene(free, make_sky(rng), True, ambient=_ambient(rng, 0.35, 0.65))
     palette = Palette(rng)
     outline = Room(-half_x, -half_y, half_x, half_y)
     add_building(rng, scene, palette, outline, shadows=shadows)
@@ -82,7 +83,7 @@ def _add_surroundings(
 def _open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
     scene = Scene(
         FreeSpace(half_m, half_m, 0.12),
-        _sky(rng),
+        make_sky(rng),
         False,
         ground=level_ground if level else outdoors.hills(rng),
         ambient=_ambient(rng, 0.6, 0.9),

@@ -64,13 +64,19 @@ def add_variety_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar='SHARE',
-        help='share of scenes with random materials, views and camera effects (default 0)',
+        help='share of scenes with random materials, clutter and views (default 0)',
     )
     parser.add_argument(
         '--textures',
         type=Path,
         metavar='FOLDER',
         help='JPEG and PNG photographs, drawn on the surfaces of varied scenes',
+    )
+    parser.add_argument(
+        '--meshes',
+        type=Path,
+        metavar='FOLDER',
+        help='OBJ and STL files of objects for varied scenes; sizes.csv may list their sizes',
     )
 
 
@@ -138,7 +144,7 @@ def _variety(arguments: argparse.Namespace) -> Variety:
     share = arguments.variety
     if not 0.0 <= share <= 1.0:
         raise ConfigError(f'--variety {share:g} given; a share from 0 to 1 expected')
-    return Variety(share, arguments.textures)
+    return Variety(share, arguments.textures, arguments.meshes)
 
 
 def _film_seed(path: Path, seed: int, settings: ClipSettings) -> None:
