@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from flashdepth_ros.simulation.materials import Materials
 from flashdepth_ros.simulation.mesh import box, cylinder, rod
+from flashdepth_ros.simulation.mesh_files import UNPAINTED
 from flashdepth_ros.simulation.mesh_folder import MeshFolder
 from flashdepth_ros.simulation.scene import Part, Scene, SceneObject, Sight
 from flashdepth_ros.simulation.things import SMALL, height_of, primitive, standing, tumbled
@@ -26,13 +28,22 @@ class Stock(NamedTuple):
     def thing(self, rng: np.random.Generator, largest_m: float) -> SceneObject:
         """Return a thing whose longest edge is about this at most."""
         if self.meshes and rng.random() < 0.45:
-            return self.meshes.draw(rng, 0.03, largest_m)
+            return self.painted(rng, self.meshes.draw(rng, 0.03, largest_m))
         for _ in range(6):
             factory = SMALL[int(rng.integers(len(SMALL)))]
             item = factory(rng, self.materials)
             if max(item.length, item.width, height_of(item)) <= largest_m:
                 return item
         return standing([(self.materials.pick(), box((0.05, 0.07, 0.04)))])
+
+    def painted(self, rng: np.random.Generator, item: SceneObject) -> SceneObject:
+        """Return an object of a file with materials where it has none, sometimes everywhere."""
+        everywhere = rng.random() < 0.3
+        parts = tuple(
+            (self.materials.pick() if everywhere or surface == UNPAINTED else surface, mesh)
+            for surface, mesh in item.parts
+        )
+        return replace(item, parts=parts)
 
 
 def laid(
@@ -153,7 +164,7 @@ def add_clutter(rng: np.random.Generator, scene: Scene, stock: Stock, amount: fl
 
 def _single(rng: np.random.Generator, stock: Stock) -> SceneObject:
     if stock.meshes and rng.random() < 0.75:
-        return stock.meshes.draw(rng, 0.25, 2.5)
+        return stock.painted(rng, stock.meshes.draw(rng, 0.25, 2.5))
     return primitive(rng, stock.materials)
 
 

@@ -18,7 +18,7 @@ from flashdepth_ros.simulation.surfaces import Surface
 from flashdepth_ros.simulation.triangles import from_triangles, is_closed, two_sided, volume
 
 SUFFIXES = ('.obj', '.stl')
-_GREY = Surface(tint=(0.7, 0.7, 0.7))
+UNPAINTED = Surface(tint=(0.7, 0.7, 0.7))
 
 
 class _Group(NamedTuple):
@@ -60,7 +60,7 @@ def _read_stl(path: Path) -> tuple[Part, ...]:
         words = data.decode('ascii', 'replace').split('vertex')[1:]
         corners = np.array([w.split()[:3] for w in words], np.float64).reshape(-1, 3, 3)
     _, indices = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
-    group = _Group(_GREY, indices.reshape(-1, 3), *_absent(len(corners)))
+    group = _Group(UNPAINTED, indices.reshape(-1, 3), *_absent(len(corners)))
     points = np.empty((indices.max(initial=-1) + 1, 3))
     points[indices.ravel()] = corners.reshape(-1, 3)
     return _parts(points, np.empty((0, 2)), np.empty((0, 3)), [group])
@@ -89,7 +89,7 @@ def _read_obj(path: Path) -> tuple[Part, ...]:
     uv = np.array([row[:2] for row in rows['vt']], np.float64).reshape(-1, 2)
     lengths = (len(points), len(uv), len(normals))
     groups = [
-        _Group(surfaces.get(name, _GREY), *_indices(corners, lengths))
+        _Group(surfaces.get(name, UNPAINTED), *_indices(corners, lengths))
         for name, corners in triangles.items()
     ]
     return _parts(points, uv, normals, groups)
@@ -146,7 +146,7 @@ def _read_materials(path: Path) -> dict[str, Surface]:
         key, _, rest = line.strip().partition(' ')
         if key == 'newmtl':
             name = rest.strip()
-            surfaces[name] = _GREY
+            surfaces[name] = UNPAINTED
         elif key == 'Kd' and name:
             red, green, blue = (min(1.0, max(0.0, float(v))) for v in rest.split()[:3])
             surfaces[name] = Surface(tint=(red, green, blue), image=surfaces[name].image)

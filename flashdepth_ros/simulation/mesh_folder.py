@@ -17,6 +17,8 @@ from flashdepth_ros.simulation.scene import Part, SceneObject
 
 SIZES = 'sizes.csv'
 LARGEST_BYTES = 250_000
+LARGEST_PERSON_BYTES = 1_200_000
+PERSON = 'person'
 PLAUSIBLE_M = (0.02, 3.0)
 _DRAWN_M = (0.05, 0.8)
 _LISTED_SHARE = 0.6
@@ -24,19 +26,21 @@ _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 class MeshFile(NamedTuple):
-    """A mesh file; size (width x, depth y, height z) in metres and up axis if they are known."""
+    """A mesh file; size (width x, depth y, height z) in metres, up axis and kind, if known."""
 
     path: Path
     size_m: Vector | None = None
     up: str = 'z'
+    kind: str = ''
 
 
 class MeshFolder:
     """
     The OBJ and STL files of a folder and its subfolders; none without a folder.
 
-    `sizes.csv` in the folder may list files with their sizes: file, width_m, depth_m, height_m and
-    up (y or z). Other files are in metres if that gives 0.02-3 m, else their size is random.
+    `sizes.csv` in the folder may list files with their sizes: file, width_m, depth_m, height_m, up
+    (y or z) and kind ('person' or nothing). Other files are in metres if that gives 0.02-3 m, else
+    their size is random.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -45,7 +49,9 @@ class MeshFolder:
 
         :raises SimulationError: the folder has no meshes, or its list of sizes is not valid.
         """
-        self.listed, self.others = ((), ()) if folder is None else _find(folder)
+        listed, self.others = ((), ()) if folder is None else _find(folder)
+        self.people = tuple(file for file in listed if file.kind == PERSON)
+        self.listed = tuple(file for file in listed if file.kind != PERSON)
 
     def __bool__(self) -> bool:
         """Return whether there are files."""
@@ -58,6 +64,8 @@ class MeshFolder:
         listed = min(len(self.listed), max(count // 2, count - len(self.others)))
         chosen.listed = tuple(self.listed[i] for i in order[0][:listed])
         chosen.others = tuple(self.others[i] for i in order[1][: count - listed])
+        people = rng.permutation(len(self.people))[: max(1, count // 10)]
+        chosen.people = tuple(self.people[i] for i in people)
         return chosen
 
     def draw(self, rng: np.random.Generator, smallest_m: float, largest_m: float) -> SceneObject:
@@ -74,6 +82,13 @@ class MeshFolder:
         longest = float((scale * edges).max())
         scale = scale * (min(max(longest, smallest_m), largest_m) / longest)
         return _standing(parts, low, high, scale)
+
+    def draw_person(self, rng: np.random.Generator) -> SceneObject:
+        """Return a random person in the listed size."""
+        file = self.people[int(rng.integers(len(self.people)))]
+        parts = _upright(_read(file.path), file.up)
+        low, high = _bounds(parts)
+        return _standing(parts, low, high, np.asarray(file.size_m) / np.maximum(high - low, 1e-9))
 
 
 def _scale(rng: np.random.Generator, edges: Array) -> float:
@@ -117,17 +132,18 @@ def _read(path: Path) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=4)
 def _find(folder: Path) -> tuple[tuple[MeshFile, ...], tuple[MeshFile, ...]]:
-    paths = sorted(
-        path
-        for path in folder.rglob('*')
-        if path.suffix.lower() in SUFFIXES and path.stat().st_size <= LARGEST_BYTES
-    )
+    paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise SimulationError(f'{folder}: no meshes; a folder with OBJ or STL files expected')
     listed = _read_sizes(folder / SIZES) if (folder / SIZES).is_file() else ()
-    known, small = {file.path for file in listed}, set(paths)
-    others = tuple(MeshFile(path) for path in paths if path not in known)
-    return tuple(file for file in listed if file.path in small), others
+    known = {file.path for file in listed}
+    others = (MeshFile(path) for path in paths if path not in known)
+    return tuple(filter(_is_small, listed)), tuple(filter(_is_small, others))
+
+
+def _is_small(file: MeshFile) -> bool:
+    most = LARGEST_PERSON_BYTES if file.kind == PERSON else LARGEST_BYTES
+    return file.path.is_file() and file.path.stat().st_size <= most
 
 
 def _read_sizes(path: Path) -> tuple[MeshFile, ...]:
@@ -138,6 +154,7 @@ def _read_sizes(path: Path) -> tuple[MeshFile, ...]:
                     path.parent / row['file'],
                     (float(row['width_m']), float(row['depth_m']), float(row['height_m'])),
                     row['up'],
+                    row.get('kind') or '',
                 )
                 for row in csv.DictReader(lines)
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flashdepth_ros.simulation.clutter import Stock, add_clutter
+from flashdepth_ros.simulation.crowd import add_people
 from flashdepth_ros.simulation.materials import Materials, repainted
 from flashdepth_ros.simulation.mesh_folder import MeshFolder
 from flashdepth_ros.simulation.photographs import Photographs
@@ -35,5 +36,6 @@ def make_varied_scene(seed: int, kind: str, shadow_share: float, variety: Variet
         share = float(rng.choice([rng.random(), 1.0]))
         typical = make_scene(seed, kind, shadow_share)
         scene = repainted(rng, typical, materials, share, motley=bool(rng.random() < 0.35))
+    add_people(rng, scene, stock, int(rng.choice([0, 0, 1, 2, 3])))
     add_clutter(rng, scene, stock, float(rng.uniform(0.4, 2.5)))
     return scene
