@@ -16,7 +16,9 @@ from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.effects import CameraEffects, add_haze, image_motion_px
 from flashdepth_ros.simulation.path_search import PREVIEW_PX, find_path, find_view
+from flashdepth_ros.simulation.photographs import Photographs
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
+from flashdepth_ros.simulation.varied_effects import VariedEffects
 from flashdepth_ros.simulation.varied_world import make_varied_scene
 from flashdepth_ros.simulation.variety import FOV_DEG, NO_VARIETY, Variety
 from flashdepth_ros.simulation.world import make_scene
@@ -82,7 +84,7 @@ class Clip:
     def frames(self) -> Iterator[SimulatedFrame]:
         """Render the frames; the same clip gives the same bytes on the same computer."""
         settings, camera = self.settings, self.intrinsics
-        effects = CameraEffects(self.seed, (camera.width, camera.height))
+        effects = self._effects()
         for index, (time, pose) in enumerate(zip(self.times_s, self.poses, strict=True)):
             renderer = _renderer_of(self.seed, settings)
             rgb, depth = renderer.render(float(time), pose, camera, settings.supersampling)
@@ -93,6 +95,12 @@ class Clip:
                 dx, dy = image_motion_px(self.poses[max(0, index - 1)], pose, camera.fx)
                 rgb = effects.apply(rgb, (dx * settings.rate_hz, dy * settings.rate_hz))
             yield SimulatedFrame(rgb, depth, round(time * 1e9), pose)
+
+    def _effects(self) -> CameraEffects | VariedEffects:
+        size = (self.intrinsics.width, self.intrinsics.height)
+        if self.settings.is_varied(self.seed):
+            return VariedEffects(self.seed, size, Photographs(self.settings.variety.textures))
+        return CameraEffects(self.seed, size)
 
 
 def simulate_clip(seed: int, settings: ClipSettings) -> Iterator[SimulatedFrame]:

@@ -12,7 +12,7 @@ from flashdepth_ros.simulation.materials import Materials
 from flashdepth_ros.simulation.mesh import box, cylinder, rod
 from flashdepth_ros.simulation.mesh_files import UNPAINTED
 from flashdepth_ros.simulation.mesh_folder import MeshFolder
-from flashdepth_ros.simulation.scene import Part, Scene, SceneObject, Sight
+from flashdepth_ros.simulation.scene import Part, Rectangle, Scene, SceneObject, Sight
 from flashdepth_ros.simulation.things import SMALL, height_of, primitive, standing, tumbled
 
 TABLE_M = {'table': (0.70, 0.76), 'coffee': (0.38, 0.5), 'bench': (0.85, 0.95), 'bar': (1.0, 1.1)}
@@ -59,7 +59,7 @@ def laid(
     for _ in range(count):
         item = stock.thing(rng, min(0.55, room_m, 0.8 * max(size)))
         if rng.random() < 0.15:
-            item = tumbled(rng, item)
+            item = standing([(surface, mesh.tilted(math.pi / 2)) for surface, mesh in item.parts])
         radius = math.hypot(item.length, item.width) / 2
         x, y = (float(rng.uniform(-0.5, 0.5)) * max(0.0, edge - radius) for edge in size)
         clear = all(math.hypot(x - a, y - b) > 0.8 * (radius + r) for a, b, r in taken)
@@ -142,24 +142,24 @@ def hanging(rng: np.random.Generator, stock: Stock, ceiling_m: float) -> SceneOb
 
 def add_clutter(rng: np.random.Generator, scene: Scene, stock: Stock, amount: float) -> None:
     """Add tables, racks, heaps, larger objects and, indoors, hanging things; they are sights."""
-    reach = 1.0 if scene.indoor else 0.3
+    ground = _Ground(scene)
     for _ in range(int(rng.poisson(2.0 * amount))):
         table, top = laid_table(rng, stock)
-        _place(rng, scene, table, reach, Sight((0, 0, top + 0.05), 0.3, 0.3, 1.5))
+        ground.place(rng, table, Sight((0, 0, top + 0.05), 0.3, 0.3, 1.5))
     for _ in range(int(rng.poisson(1.2 * amount))):
-        _place(rng, scene, rack(rng, stock), reach, Sight((0.1, 0, 0.8), 0.35, 0.5, 2.0))
+        ground.place(rng, rack(rng, stock), Sight((0, 0, 0.8), 0.35, 0.5, 2.0))
     for _ in range(int(rng.poisson(1.5 * amount))):
         radius = float(rng.uniform(0.15, 0.6))
-        sight = Sight((0, 0, 0.5 * radius), 0.6 * radius, 0.4, 2.5)
-        _place(rng, scene, heap(rng, stock, radius), reach, sight)
+        pile = heap(rng, stock, radius)
+        ground.place(rng, pile, Sight((0, 0, 0.5 * radius), 0.6 * radius, 0.4, 2.5))
     for _ in range(int(rng.poisson(3.0 * amount))):
         item = _single(rng, stock)
-        sight = Sight((0, 0, 0.5 * height_of(item)), 0.2, 0.5, 2.5)
-        _place(rng, scene, item, reach, sight)
+        ground.place(rng, item, Sight((0, 0, 0.5 * height_of(item)), 0.2, 0.5, 2.5))
     for _ in range(int(rng.poisson(0.7 * amount)) if scene.indoor else 0):
         point = scene.free.draw_point(rng, 0.2)
         if point is not None:
-            scene.place(hanging(rng, stock, HANGING_FROM_M), *point)
+            scene.add(hanging(rng, stock, HANGING_FROM_M).parts_at(*point))
+    ground.block()
 
 
 def _single(rng: np.random.Generator, stock: Stock) -> SceneObject:
@@ -168,16 +168,26 @@ def _single(rng: np.random.Generator, stock: Stock) -> SceneObject:
     return primitive(rng, stock.materials)
 
 
-def _place(
-    rng: np.random.Generator, scene: Scene, item: SceneObject, reach: float, sight: Sight
-) -> None:
-    """Put an object at a free place, if there is one, and note it as a sight."""
-    radius = math.hypot(item.length, item.width) / 2
-    point = scene.free.draw_point(rng, radius + 0.05, reach, 25)
-    if point is None:
-        return
-    yaw = float(rng.uniform(0, 2 * math.pi))
-    scene.place(item, *point, yaw)
-    x, y, z = sight.point
-    at = (point[0] + x * math.cos(yaw), point[1] + x * math.sin(yaw) + y, z + scene.ground(*point))
-    scene.sights.append(Sight(at, sight.radius, sight.nearest, sight.farthest))
+class _Ground:
+    """Puts objects on free ground, and blocks it at the end, which takes long for each object."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene, self._reach = scene, 1.0 if scene.indoor else 0.3
+        self._placed: list[tuple[float, Rectangle]] = []
+
+    def place(self, rng: np.random.Generator, item: SceneObject, sight: Sight) -> None:
+        """Put an object at a free place, if there is one, and note it as a sight."""
+        radius = math.hypot(item.length, item.width) / 2
+        point = self._scene.free.draw_point(rng, radius + 0.05, self._reach, 25)
+        if point is None or any(math.dist(point, r[:2]) < radius + o for o, r in self._placed):
+            return
+        yaw, ground = float(rng.uniform(0, 2 * math.pi)), self._scene.ground(*point)
+        self._scene.add(item.parts_at(*point, ground, yaw))
+        self._placed.append((radius, (*point, item.length, item.width, yaw)))
+        at = (*point, sight.point[2] + ground)
+        self._scene.sights.append(replace(sight, point=at))
+
+    def block(self) -> None:
+        """Mark the footprints of all placed objects as occupied."""
+        for _, rectangle in self._placed:
+            self._scene.free.block(rectangle)

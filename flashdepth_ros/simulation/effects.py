@@ -74,7 +74,7 @@ class CameraEffects:
         """
         parameters = self.parameters
         dx, dy = (speed * parameters.shutter_s for speed in motion_px_per_s)
-        rgb = _motion_blur(rgb, dx, dy)
+        rgb = motion_blurred(rgb, dx, dy)
         if parameters.focus_px > 0:
             rgb = _bytes(cv2.GaussianBlur(rgb, (0, 0), parameters.focus_px))
         gain = np.float32(self._expose(rgb) * parameters.contrast)
@@ -84,7 +84,7 @@ class CameraEffects:
         top, left = (int(v) for v in self._rng.integers(0, 62, 2))
         image += self._grain[top : top + height, left : left + width]
         noisy = _bytes(cv2.convertScaleAbs(np.maximum(image, 0.0, out=image)))
-        return _jpeg(noisy, parameters.jpeg) if parameters.jpeg else noisy
+        return jpeg_coded(noisy, parameters.jpeg) if parameters.jpeg else noisy
 
     def _expose(self, rgb: Image) -> float:
         """Return the exposure gain: it follows the brightness, with drift and occasional jumps."""
@@ -103,7 +103,7 @@ def _bytes(image: NDArray[np.generic]) -> Image:
     return image.astype(np.uint8, copy=False)
 
 
-def _motion_blur(rgb: Image, dx: float, dy: float) -> Image:
+def motion_blurred(rgb: Image, dx: float, dy: float) -> Image:
     """Return the image blurred along a line of (dx, dy) pixels."""
     length = math.hypot(dx, dy)
     if length < 1.2:
@@ -119,7 +119,8 @@ def _motion_blur(rgb: Image, dx: float, dy: float) -> Image:
     return _bytes(cv2.filter2D(rgb, -1, kernel / kernel.sum()))
 
 
-def _jpeg(rgb: Image, quality: int) -> Image:
+def jpeg_coded(rgb: Image, quality: int) -> Image:
+    """Return the image after JPEG compression."""
     bgr = np.ascontiguousarray(rgb[..., ::-1])
     _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return _bytes(np.ascontiguousarray(np.asarray(cv2.imdecode(data, 1))[..., ::-1]))

@@ -64,13 +64,13 @@ def add_variety_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar='SHARE',
-        help='share of scenes with random materials, clutter and views (default 0)',
+        help='share of scenes with random materials, clutter, views and effects (default 0)',
     )
     parser.add_argument(
         '--textures',
         type=Path,
         metavar='FOLDER',
-        help='JPEG and PNG photographs, drawn on the surfaces of varied scenes',
+        help='JPEG and PNG photographs for the surfaces and colours of varied scenes',
     )
     parser.add_argument(
         '--meshes',
