@@ -69,7 +69,14 @@ class Photographs:
 
         :raises SimulationError: the folder has no images.
         """
-        self.paths = () if folder is None else _find(folder)
+        self.paths: tuple[Path, ...] = () if folder is None else _find(folder)
+
+    def sample(self, rng: np.random.Generator, count: int) -> Photographs:
+        """Return a random choice of `count` files, because reading a file takes long."""
+        chosen = Photographs()
+        order = rng.permutation(len(self.paths))[:count]
+        chosen.paths = tuple(self.paths[index] for index in order)
+        return chosen
 
     def draw(self, rng: np.random.Generator) -> Photograph:
         """Return a random crop of a random photograph, at least a third of it wide."""
@@ -88,7 +95,7 @@ def _find(folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=100)
 def _read(path: Path) -> NDArray[np.uint8]:
     """Return the image (H, W, 3), shrunk to _LONGEST_PX; JPEG decodes faster at half size."""
     large = path.stat().st_size > _LARGE_FILE

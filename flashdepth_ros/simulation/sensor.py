@@ -69,7 +69,7 @@ def draw_sensor(rng: np.random.Generator) -> SensorParameters:
         centre=(float(rng.normal(0.0, 0.1)), float(rng.normal(0.0, 0.1))),
         veil=sometimes(0.25, 0.1, 0.6),
         veil_tint=(float(tint[0]), float(tint[1]), float(tint[2])),
-        electrons=math.exp(rng.uniform(math.log(60), math.log(6000))) if noisy else 1e5,
+        electrons=math.exp(rng.uniform(math.log(150), math.log(8000))) if noisy else 1e5,
         read_noise=math.exp(rng.uniform(math.log(5e-4), math.log(0.02))) if noisy else 2e-4,
         focus_px=sometimes(0.3, 0.5, 2.2),
         shake_px=(float(shake[0]), float(shake[1])),

@@ -9,9 +9,9 @@ from flashdepth_ros.simulation.photographs import Photographs
 from flashdepth_ros.simulation.sensor import SensorEffects
 from flashdepth_ros.simulation.style import exchange_amplitude
 
-STYLED_SHARE = 0.3
-_STRONG_SHARE = 0.65
-_BETA = (0.005, 0.03)
+STYLED_SHARE = 0.25
+STRONG_SHARE = 0.5
+_BETA = (0.005, 0.015)
 
 
 class VariedEffects:
@@ -22,8 +22,8 @@ class VariedEffects:
         rng = np.random.default_rng([0x7AEFF, seed])
         styled = photographs.paths and rng.random() < STYLED_SHARE
         self._style = photographs.draw(rng).pixels() if styled else None
-        self._beta, self._share = float(rng.uniform(*_BETA)), float(rng.uniform(0.4, 1.0))
-        strong = rng.random() < _STRONG_SHARE
+        self._beta, self._share = float(rng.uniform(*_BETA)), float(rng.uniform(0.2, 0.8))
+        strong = rng.random() < STRONG_SHARE
         self._camera = SensorEffects(rng, size) if strong else CameraEffects(seed, size)
 
     def apply(self, rgb: Image, motion_px_per_s: tuple[float, float]) -> Image:

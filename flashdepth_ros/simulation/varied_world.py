@@ -6,6 +6,7 @@ import numpy as np
 
 from flashdepth_ros.simulation.clutter import Stock, add_clutter
 from flashdepth_ros.simulation.crowd import add_people
+from flashdepth_ros.simulation.landscape import make_landscape
 from flashdepth_ros.simulation.materials import Materials, repainted
 from flashdepth_ros.simulation.mesh_folder import MeshFolder
 from flashdepth_ros.simulation.photographs import Photographs
@@ -14,10 +15,15 @@ from flashdepth_ros.simulation.studio import make_studio
 from flashdepth_ros.simulation.variety import Variety
 from flashdepth_ros.simulation.world import make_scene, make_sky
 
-_STUDIO_SHARE = 0.5
-# Successive scenes share their mesh files, which take long to read.
+STAGES = {
+    'any': {'studio': 0.4, 'landscape': 0.2, 'typical': 0.4},
+    'indoor': {'studio': 0.6, 'typical': 0.4},
+    'outdoor': {'landscape': 0.5, 'typical': 0.5},
+}
+# Successive scenes share files, which take long to read.
 _SCENES_PER_CHOICE = 16
-_CHOICE = 40
+_MESHES = 40
+_PHOTOGRAPHS = 90
 
 
 def make_varied_scene(seed: int, kind: str, shadow_share: float, variety: Variety) -> Scene:
@@ -27,15 +33,21 @@ def make_varied_scene(seed: int, kind: str, shadow_share: float, variety: Variet
     :raises SimulationError: the kind is unknown, or a folder has no usable files.
     """
     rng = np.random.default_rng([0x7A5CE9E, seed])
-    materials = Materials(rng, Photographs(variety.textures))
     shared = np.random.default_rng([0x7A3E5, seed // _SCENES_PER_CHOICE])
-    stock = Stock(materials, MeshFolder(variety.meshes).sample(shared, _CHOICE))
-    if kind in ('any', 'indoor') and rng.random() < _STUDIO_SHARE:
+    photographs = Photographs(variety.textures).sample(shared, _PHOTOGRAPHS)
+    materials = Materials(rng, photographs)
+    stock = Stock(materials, MeshFolder(variety.meshes).sample(shared, _MESHES))
+    stages = STAGES.get(kind, {'typical': 1.0})
+    stage = str(rng.choice(list(stages), p=list(stages.values())))
+    if stage == 'studio':
         scene = make_studio(rng, make_sky(rng), materials)
+    elif stage == 'landscape':
+        scene = make_landscape(rng, bool(rng.random() < shadow_share))
     else:
-        share = float(rng.choice([rng.random(), 1.0]))
-        typical = make_scene(seed, kind, shadow_share)
-        scene = repainted(rng, typical, materials, share, motley=bool(rng.random() < 0.35))
+        scene = make_scene(seed, kind, shadow_share)
+    if stage != 'studio':
+        share = float(rng.choice([0.0, rng.random(), 1.0], p=[0.3, 0.45, 0.25]))
+        scene = repainted(rng, scene, materials, share, motley=bool(rng.random() < 0.35))
     add_people(rng, scene, stock, int(rng.choice([0, 0, 1, 2, 3])))
     add_clutter(rng, scene, stock, float(rng.uniform(0.4, 2.5)))
     return scene

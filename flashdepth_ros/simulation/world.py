@@ -80,7 +80,8 @@ def _add_surroundings(
         scene.add(item.parts_at(*place, float(rng.uniform(0, 2 * math.pi))))
 
 
-def _open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
+def open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
+    """Return an empty scene below a sky, on level or hilly ground, sometimes with haze."""
     scene = Scene(
         FreeSpace(half_m, half_m, 0.12),
         make_sky(rng),
@@ -96,7 +97,7 @@ def _open_scene(rng: np.random.Generator, level: bool, half_m: float) -> Scene:
 def _outdoor(rng: np.random.Generator, shadows: bool) -> Scene:
     theme = str(rng.choice(['street', 'park', 'yard']))
     level = theme == 'street' or rng.random() < (0.25 if theme == 'park' else 0.8)
-    scene, palette = _open_scene(rng, level, 30.0), Palette(rng)
+    scene, palette = open_scene(rng, level, 30.0), Palette(rng)
     outdoors.add_sun(rng, scene, shadows=shadows)
     if level and theme != 'street':
         outdoors.add_patches(rng, scene, palette)
@@ -119,7 +120,7 @@ def _outdoor(rng: np.random.Generator, shadows: bool) -> Scene:
 
 
 def _mixed(rng: np.random.Generator, shadows: bool) -> Scene:
-    scene, palette = _open_scene(rng, True, 18.0), Palette(rng)
+    scene, palette = open_scene(rng, True, 18.0), Palette(rng)
     half_x, half_y = (float(v) for v in rng.uniform(3.0, 8.0, 2))
     outdoors.add_level_ground(scene, palette.pick(str(rng.choice(['paved', 'natural']))))
     outdoors.add_patches(rng, scene, palette, math.hypot(half_x, half_y))
