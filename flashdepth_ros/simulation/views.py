@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 ROLL_DEG = 25.0
 EYE_M = (0.15, 2.0)
+LOWEST_M, HIGHEST_M = 0.1, 2.2
 _REACH_M = 9.0
 _SIGHT_SHARE = 0.45
 _SURFACE_SHARE = 0.2
@@ -55,7 +56,7 @@ def _at_sight(rng: np.random.Generator, scene: Scene, sight: Sight) -> tuple[Arr
     yaw, up = rng.uniform(-math.pi, math.pi), float(np.clip(rng.normal(0.45, 0.35), -0.1, 1.4))
     away = (math.cos(yaw) * math.cos(up), math.sin(yaw) * math.cos(up), math.sin(up))
     target = np.asarray(sight.point) + rng.normal(0.0, 0.5 * sight.radius, 3) * (1.0, 1.0, 0.3)
-    return _above_ground(scene, target + distance * np.array(away), target)
+    return _held(scene, target + distance * np.array(away), target)
 
 
 def _at_surface(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None:
@@ -70,7 +71,7 @@ def _at_surface(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] |
     angle = rng.uniform(0.0, math.radians(55.0))
     away = math.cos(angle) * normal + math.sin(angle) * slant
     distance = _log_uniform(rng, 0.3, 2.5)
-    return _above_ground(scene, target + distance * away, target)
+    return _held(scene, target + distance * away, target)
 
 
 def _point_on(rng: np.random.Generator, mesh: Mesh) -> tuple[Array, Array]:
@@ -83,9 +84,10 @@ def _point_on(rng: np.random.Generator, mesh: Mesh) -> tuple[Array, Array]:
     return point, normals[face] / max(float(doubled_area[face]), 1e-12)
 
 
-def _above_ground(scene: Scene, eye: Array, target: Array) -> tuple[Array, Array] | None:
-    below = eye[2] < scene.ground(float(eye[0]), float(eye[1])) + 0.1
-    return None if below else (eye, target)
+def _held(scene: Scene, eye: Array, target: Array) -> tuple[Array, Array] | None:
+    """Return eye and target if the eye is as high as a camera is held or mounted."""
+    height = eye[2] - scene.ground(float(eye[0]), float(eye[1]))
+    return (eye, target) if LOWEST_M <= height <= HIGHEST_M else None
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

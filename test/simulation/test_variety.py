@@ -17,7 +17,7 @@ from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
 from flashdepth_ros.simulation.surfaces import Surface
 from flashdepth_ros.simulation.variety import Variety
-from flashdepth_ros.simulation.views import EYE_M, ROLL_DEG, draw_view
+from flashdepth_ros.simulation.views import EYE_M, HIGHEST_M, LOWEST_M, ROLL_DEG, draw_view
 from flashdepth_ros.simulation.world import make_scene
 
 SMALL = ClipSettings(width=84, height=64, frames=2, rate_hz=2.0, clips_per_scene=1)
@@ -155,5 +155,6 @@ def test_views_are_held_at_plausible_heights_and_angles() -> None:
     assert len(rolls) > 100
     assert np.abs(rolls).max() < ROLL_DEG + 3
     assert np.abs(rolls).max() > 15
-    assert min(heights) > 0.09
+    assert min(heights) >= LOWEST_M
+    assert max(heights) <= HIGHEST_M
     assert min(heights) < EYE_M[0] + 0.2
