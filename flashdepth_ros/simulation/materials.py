@@ -13,9 +13,9 @@ from flashdepth_ros.simulation.scene import MovingObject, Part, Scene
 from flashdepth_ros.simulation.surfaces import Surface, TextureImage, colour, random_surface
 from flashdepth_ros.simulation.textures import FAMILIES
 
-COUNT = 22
+COUNT = 18
 _SHARES = (0.2, 0.25, 0.2, 0.35)
-_PATTERNS = 4000
+_PATTERNS = 500
 # The size of what these textures show is given by their object: keep the edge of the tile.
 _SIZED = ('poster', 'books', 'facade')
 

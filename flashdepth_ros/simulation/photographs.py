@@ -95,7 +95,7 @@ def _find(folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-@lru_cache(maxsize=100)
+@lru_cache(maxsize=140)
 def _read(path: Path) -> NDArray[np.uint8]:
     """Return the image (H, W, 3), shrunk to _LONGEST_PX; JPEG decodes faster at half size."""
     large = path.stat().st_size > _LARGE_FILE

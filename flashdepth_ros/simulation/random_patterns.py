@@ -26,7 +26,7 @@ class RandomPattern:
         return _paint(self.seed)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=500)
 def _paint(seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng([0x9A77E2, seed])
     painter = PAINTERS[int(rng.integers(len(PAINTERS)))]

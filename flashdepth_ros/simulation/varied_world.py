@@ -21,9 +21,9 @@ STAGES = {
     'outdoor': {'landscape': 0.5, 'typical': 0.5},
 }
 # Successive scenes share files, which take long to read.
-_SCENES_PER_CHOICE = 16
-_MESHES = 40
-_PHOTOGRAPHS = 90
+_SCENES_PER_CHOICE = 32
+_MESHES = 48
+_PHOTOGRAPHS = 120
 
 
 def make_varied_scene(seed: int, kind: str, shadow_share: float, variety: Variety) -> Scene:
