@@ -84,7 +84,7 @@ def _add_door(scene: Scene, materials: Materials, wall: _Wall, along: float) -> 
     middle = along + wide / 2
     scene.add([(leaf, wall.put(box((wide, 0.05, tall), (middle, 0, tall / 2))))])
     for x in (along, along + wide):
-        scene.add([(frame, wall.put(box((0.07, 0.08, tall + 0.04), (x, 0, tall / 2))))])
+        scene.add([(frame, wall.put(box((0.07, 0.08, tall + 0.04), (x, 0, tall / 2 + 0.02))))])
     handle = box((0.12, 0.14, 0.025), (along + 0.1, 0, 1.05))
     scene.add([(frame, wall.put(handle))])
 

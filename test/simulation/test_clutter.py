@@ -91,6 +91,7 @@ def test_rooms_have_plausible_heights_and_face_inwards() -> None:
         scene = make_studio(rng, SKY, stock.materials)
         whole = standing(scene.parts)
         assert height_of(whole) < HEIGHT_M[1] + 0.01
+        assert min(mesh.vertices[:, 2].min() for _, mesh in scene.parts) >= 0.0
         assert 1.5 < whole.length < 9.5
         floor = scene.parts[0][1]
         assert (floor.normals[:, 2] == 1.0).all()
