@@ -23,7 +23,6 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from flashdepth_ros.ros.environment import transport_environment
-from flashdepth_ros.runtime.memory import resident_bytes
 from support.node_process import NodeProcess
 
 RATE_HZ = 15.0
@@ -32,6 +31,8 @@ COUNTS = ('processed', 'dropped_transport', 'dropped_stale', 'dropped_bad', 'unw
 OUTPUTS = {'depth/image': Image, 'depth/image_color': Image, 'points': PointCloud2}
 SETTLE_S = 8.0
 """Some seconds after the last image the node returns the memory that it has freed."""
+WARM_UP = 2 * len(SIZES)
+"""After this many cameras each output was published with each size, so its buffers are there."""
 
 
 class Graph:
@@ -93,6 +94,17 @@ class Graph:
         self._node.destroy_publisher(infos)
 
 
+def memory_mb(pid: int) -> tuple[float, float]:
+    """
+    Return the resident memory of a process of its own and that shared with others, MB.
+
+    A middleware's segment of shared memory becomes resident page by page, up to its fixed size.
+    """
+    lines = Path('/proc', str(pid), 'status').read_text().splitlines()
+    kib = {line.partition(':')[0]: line.split()[1] for line in lines if line.startswith('Rss')}
+    return int(kib['RssAnon']) * 1024 / 1e6, int(kib['RssShmem']) * 1024 / 1e6
+
+
 def _messages(size: tuple[int, int]) -> tuple[Image, CameraInfo]:
     height, width = size
     image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
@@ -104,30 +116,30 @@ def _messages(size: tuple[int, int]) -> tuple[Image, CameraInfo]:
 
 
 def main() -> int:
-    """Run; return 1 if memory grew by more than 2 % or images are unaccounted for."""
+    """Run; return 1 if the node's own memory grew by over 2 % or images are unaccounted for."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0])
     parser.add_argument('--minutes', type=float, default=120.0)
     parser.add_argument('--camera-minutes', type=float, default=5.0)
     arguments = parser.parse_args()
     rclpy.init()
-    runs = max(2 * len(SIZES), round(arguments.minutes / arguments.camera_minutes))
+    runs = max(WARM_UP + 1, round(arguments.minutes / arguments.camera_minutes))
     memory = []
     with TemporaryDirectory() as folder, NodeProcess(Path(folder), engine='auto') as node:
         graph = Graph(rclpy.create_node('soak'))
         for index, size in zip(range(runs), cycle(SIZES)):
             graph.run_camera(size, 60.0 * arguments.camera_minutes)
-            memory.append(resident_bytes(node.pid) / 1e6)
+            own_mb, shared_mb = memory_mb(node.pid)
+            memory.append(own_mb)
             accounted = sum(int(graph.counts.get(key, 0)) for key in COUNTS)
             sys.stdout.write(
                 f'camera {index + 1} of {runs}, {size[1]}x{size[0]}: {graph.sent} sent, '
-                f'{accounted} accounted for, {memory[-1]:.0f} MB, '
+                f'{accounted} accounted for, {own_mb:.0f} MB and {shared_mb:.0f} MB shared, '
                 f'last reset {graph.counts.get("last_reset_reason")}\n'
             )
             sys.stdout.flush()
         problems = [line for line in node.lines if '[ERROR]' in line or 'Traceback' in line]
         graph.spin(SETTLE_S)
-    # Every size has been seen once by then, so that its buffers are there.
-    growth = max(memory[len(SIZES) :]) / max(memory[: len(SIZES)]) - 1.0
+    growth = max(memory[WARM_UP:]) / max(memory[:WARM_UP]) - 1.0
     missing = graph.sent - sum(int(graph.counts.get(key, 0)) for key in COUNTS)
     counts = ', '.join(f'{key} {graph.counts.get(key)}' for key in COUNTS)
     sys.stdout.write(
