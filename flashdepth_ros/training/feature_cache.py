@@ -41,7 +41,7 @@ class CachedSample(NamedTuple):
     inverse_depth: Tensor
     """(S, H, W) float32, 1/m, the training target."""
     frames: Tensor
-    """(S, 3, H, W); (S, 0) if the model has no detail path."""
+    """(S, 3, H, W) uint8 RGB; (S, 0) if the model has no detail path."""
 
     def model_inputs(self, device: torch.device) -> tuple[FrameFeatures]:
         """Return the model's arguments for a batch of samples."""
@@ -50,7 +50,9 @@ class CachedSample(NamedTuple):
             for part in (self.tokens, self.loss_frames, self.path, *self.pyramid)
         )
         pyramid = [maps.flatten(0, 1) for maps in pyramid]
-        frames = self.frames.to(device).flatten(0, 1) if self.frames.numel() else None
+        frames = None
+        if self.frames.numel():
+            frames = normalise(self.frames.to(device, non_blocking=True)).flatten(0, 1)
         return (
             FrameFeatures(
                 path.flatten(0, 1),
@@ -140,6 +142,7 @@ class FeatureCache:
     def _extract(self, sample: Sample) -> CachedSample:
         """Extract the features of a batch of one sample, its frames in chunks."""
         device, loss_frames = self._world.device, sample.loss_frames[0]
+        rgb = sample.rgb[0, loss_frames]
         parts: list[FrameFeatures] = []
         bfloat16 = self._config.precision == 'bfloat16'
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
@@ -152,14 +155,13 @@ class FeatureCache:
                 )
                 parts.append(features)
         tokens = [part.tokens for part in parts if part.tokens is not None]
-        images = [part.frames for part in parts if part.frames is not None]
         return CachedSample(
             torch.cat([part.path for part in parts]),
             [torch.cat(maps) for maps in zip(*(part.pyramid for part in parts), strict=True)],
             torch.cat(tokens, dim=1)[0],
             loss_frames,
             sample.inverse_depth[0],
-            torch.cat(images) if images else torch.zeros(len(loss_frames), 0),
+            rgb if parts[0].frames is not None else rgb.new_zeros(len(rgb), 0),
         )
 
     def _key(self, phase: PhaseConfig) -> str:

@@ -37,9 +37,15 @@ def make(tmp_path):
     for seed in range(3):
         write_scene(tmp_path / 'clips' / f'{seed}.clip.zip', seed, frames=12)
 
-    def config(output='run', rates=FROZEN | {'temporal': 1e-2, 'decoder': 1e-2}, **phase):
+    def config(
+        output='run',
+        rates=FROZEN | {'temporal': 1e-2, 'decoder': 1e-2},
+        model='flashdepth-tiny-s',
+        **phase,
+    ):
         return tiny_run(
             tmp_path,
+            model=model,
             output=str(tmp_path / output),
             phases=[{**PHASE, 'loss_frames': 4, **phase}],
             optimiser={'warmup_steps': 0, 'rates': rates},
@@ -53,12 +59,15 @@ def cached_samples(config):
     return trainer, samples(config, ALONE, 0, FeatureCache(config, trainer.model, ALONE))
 
 
-@pytest.mark.parametrize('loss_frames', [4, 0])
-def test_a_step_on_cached_features_equals_one_on_the_frames(make, loss_frames):
+@pytest.mark.parametrize(
+    ('loss_frames', 'model'),
+    [(4, 'flashdepth-tiny-s'), (0, 'flashdepth-tiny-s'), (4, 'flashdepth-lite')],
+)
+def test_a_step_on_cached_features_equals_one_on_the_frames(make, loss_frames, model):
     # Two steps of two samples use each of the four cached samples once.
     rates = FROZEN | {'temporal': 1e-2, 'decoder': 0.0}
-    with_cache = make('cache', rates, loss_frames=loss_frames, cached_samples=4)
-    without_cache = make('frames', rates, loss_frames=loss_frames)
+    with_cache = make('cache', rates, loss_frames=loss_frames, model=model, cached_samples=4)
+    without_cache = make('frames', rates, loss_frames=loss_frames, model=model)
     trainer, cached = cached_samples(with_cache)
     other_trainer = Trainer(without_cache, ALONE)
     pairs = zip(islice(cached, 2), samples(without_cache, ALONE, 0), strict=False)
