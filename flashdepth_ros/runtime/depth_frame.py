@@ -54,7 +54,7 @@ class DepthFrame:
         return self.position.reset_reason.value
 
 
-@dataclass
+@dataclass(eq=False)
 class PendingFrame:
     """A submitted frame whose depth is not downloaded yet."""
 
@@ -64,8 +64,8 @@ class PendingFrame:
     focal_ratio: float
     """This camera's focal length divided by that of the model's canonical camera."""
     size: tuple[int, int]
-    finish: Callable[[], None]
-    """Waits for the network and starts the download."""
+    finish: Callable[[PendingFrame], None]
+    """Waits for the network; repeats a frame that is not finite."""
     preprocess_s: float
     launched_s: float
     prediction: Array = field(init=False)
@@ -86,13 +86,12 @@ class PendingFrame:
 
         :raises RuntimeError: inference failed, most likely because memory ran out.
         """
-        if self.download is None and self.error is None:
-            self.finish()
+        self.finish(self)
         if self.error is not None:
             raise self.error
         assert self.download is not None
         start_s = time.perf_counter()
-        inverse_depth = self.download()
+        inverse_depth = self.download.array()
         postprocess_s = self.postprocess_s + time.perf_counter() - start_s
         times = StageTimes(
             *(1e3 * each for each in (self.preprocess_s, self.inference_s, postprocess_s))

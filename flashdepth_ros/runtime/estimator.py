@@ -1,7 +1,8 @@
-"""The depth estimator of one stream: engine, recurrent state and sequence policy."""
+"""The depth estimator of one camera: from images to depth, with the sequence policy."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
@@ -15,10 +16,9 @@ from flashdepth_ros.camera.geometry import canonical_scale
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines import EngineChoice, load_engine
-from flashdepth_ros.runtime.engines.engine import EngineState
 from flashdepth_ros.runtime.preprocess import FixedSize, InferenceSize, check_rgb
 from flashdepth_ros.runtime.sequence import FrameTag, ResetReason, Sequence, SequencePolicy
-from flashdepth_ros.runtime.transfer import Array
+from flashdepth_ros.runtime.stream import FrameStream
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OUTPUT_SIZES = ('input', 'inference')
 
 
-class DepthEstimator:
+class DepthEstimator(FrameStream):
     """
     Estimates the depth of the frames of one camera, in order.
 
@@ -63,20 +63,13 @@ class DepthEstimator:
             raise ConfigError(
                 f'unknown output size {output_size!r}; expected one of {", ".join(OUTPUT_SIZES)}'
             )
-        self.config, self.engine = load_engine(
-            model, weights, EngineChoice(device, precision, engine)
-        )
-        self.temporal = temporal
+        self.config, loaded = load_engine(model, weights, EngineChoice(device, precision, engine))
+        super().__init__(loaded, Sequence(policy), temporal)
         self.size = self.engine.input_size or InferenceSize(short_side, long_side_max)
         _check_short_side(self.size, short_side)
         self.output_size = output_size
-        self.sequence = Sequence(policy)
-        self.transfer = self.engine.create_transfer()
-        self._is_only_stream = True
         self.warm_rate_hz = 0.0
         """Frames a second in the warm-up, from image to depth; 0: there was none."""
-        self._state: EngineState | None = None
-        self._pending: PendingFrame | None = None
 
     def reset(self, reason: ResetReason = ResetReason.REQUESTED) -> None:
         """Start a new sequence with the next frame."""
@@ -91,7 +84,7 @@ class DepthEstimator:
         for _ in range(2):
             start_s = time.perf_counter()
             frame = self.transfer.upload(blank, size)
-            self.transfer.download(self._infer(frame), (height, width))()
+            self.transfer.download(self._infer(frame), (height, width)).array()
             self.warm_rate_hz = 1.0 / (time.perf_counter() - start_s)
         self._state = state
 
@@ -158,7 +151,7 @@ class DepthEstimator:
         height, width = rgb.shape[:2]
         frame = self.transfer.upload(rgb, self.inference_size(height, width))
         uploaded_s = time.perf_counter()
-        self._finish_pending()  # this frame continues from the state of the previous one
+        self._finish_all_but(self.ahead)
         position = self.sequence.add(FrameTag(stamp_ns, height, width, frame_id, camera_matrix))
         if position.reset_reason:
             self._state = None
@@ -170,29 +163,10 @@ class DepthEstimator:
             position,
             self._focal_ratio((height, width)),
             self.depth_size((height, width), (frame.shape[-2], frame.shape[-1])),
-            self._finish_pending,
+            self._finish,
             preprocess_s=uploaded_s - start_s,
             launched_s=time.perf_counter(),
         )
-
-    def run(self, frame: Array) -> tuple[Array, EngineState | None]:
-        """Run the network on a frame (1, 1, 3, h, w); do not use the stream's state again."""
-        return self.engine.run(frame, self._state, reuse_state=self._is_only_stream)
-
-    def launch(self, pending: PendingFrame, prediction: Array, state: EngineState | None) -> None:
-        """
-        Continue `submit` of a prepared frame, with what the network makes of it.
-
-        :param prediction: inverse depth (1, 1, h, w) that the engine returned for the frame.
-        :param state: the stream's state after the frame.
-        """
-        pending.prediction, self._pending = prediction, pending
-        self._state = state if self.temporal else None
-
-    @property
-    def state(self) -> EngineState | None:
-        """The state that the next frame continues from; None: it starts a sequence."""
-        return self._state
 
     def for_another_camera(
         self, output_size: str, policy: SequencePolicy | None = None
@@ -205,7 +179,7 @@ class DepthEstimator:
         other = copy(self)
         other.output_size = output_size
         other.sequence, other.transfer = Sequence(policy), self.engine.create_transfer()
-        other._state = other._pending = None
+        other._state, other._in_flight = None, deque()
         # The engine may keep the state of one stream in its own memory.
         self._is_only_stream = other._is_only_stream = False
         return other
@@ -214,11 +188,6 @@ class DepthEstimator:
     def fixed_size(self) -> FixedSize | None:
         """The only size of the network input, of an exported model; None: any."""
         return self.size if isinstance(self.size, FixedSize) else None
-
-    @property
-    def ahead(self) -> int:
-        """Number of further frames to submit before the result of a frame is requested."""
-        return self.transfer.ahead
 
     def state_memory_bytes(self) -> int:
         """Return the memory of the state that the next frame continues from."""
@@ -231,47 +200,6 @@ class DepthEstimator:
         if not canonical or matrix is None or matrix[0] <= 0:
             return 1.0
         return canonical_scale(matrix[0], size, canonical)
-
-    def _finish_pending(self) -> None:
-        """Wait for the network's output of the pending frame and start its download."""
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        try:
-            self._make_finite(pending)
-            inferred_s = time.perf_counter()
-            pending.inference_s = inferred_s - pending.launched_s
-            pending.download = self.transfer.download(pending.inverse_depth, pending.size)
-            pending.postprocess_s = time.perf_counter() - inferred_s
-        except (RuntimeError, MemoryError) as error:
-            pending.error = error
-            self._state = None
-            self.sequence.request_reset(ResetReason.NON_FINITE)
-
-    def _make_finite(self, pending: PendingFrame) -> None:
-        """Repeat a non-finite prediction without the recurrent state, in a new sequence."""
-        if self._is_finite(pending.prediction):
-            return
-        self._state = None
-        if pending.position.reset_reason:
-            self.sequence.request_reset(ResetReason.NON_FINITE)
-        else:
-            pending.position = self.sequence.restart(ResetReason.NON_FINITE)
-            pending.prediction = self._infer(pending.frame)
-            if self._is_finite(pending.prediction):
-                return
-            self._state = None
-        pending.prediction = self.transfer.with_nan(pending.prediction)
-
-    def _infer(self, frame: Array) -> Array:
-        prediction, state = self.run(frame)
-        self._state = state if self.temporal else None
-        return prediction
-
-    def _is_finite(self, prediction: Array) -> bool:
-        """Return whether prediction and state are finite."""
-        unproven = () if self._state is None else self._state.unproven_parts()
-        return self.transfer.are_finite([prediction, *unproven])
 
 
 def _check_short_side(size: InferenceSize | FixedSize, short_side: int) -> None:

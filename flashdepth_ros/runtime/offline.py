@@ -153,7 +153,7 @@ def _finish(
     start_s = time.perf_counter()
     height, width = inverse_depth.shape
     size = estimator.depth_size(prepared.frame.rgb.shape[:2], (height, width))
-    pixels = estimator.transfer.download(inverse_depth[None, None], size)()
+    pixels = estimator.transfer.download(inverse_depth[None, None], size).array()
     postprocess_ms = 1e3 * (time.perf_counter() - start_s)
     times = StageTimes(prepared.preprocess_ms, frame_ms, postprocess_ms)
     return prepared.frame, DepthFrame(pixels, prepared.position, times)

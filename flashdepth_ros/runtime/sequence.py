@@ -83,11 +83,19 @@ class Sequence:
         reason = self._requested or self._reset_reason(tag)
         self._requested = ResetReason.NONE
         self._last = self._with_known_camera(tag)
+        return self.continue_or_restart(reason)
+
+    def continue_or_restart(self, reason: ResetReason) -> SequencePosition:
+        """Return the position after the last one; with a reason it starts a new sequence."""
         if reason:
             return self.restart(reason)
         frames = self._position.frames_since_reset + 1
         self._position = SequencePosition(self._position.sequence_id, frames, ResetReason.NONE)
         return self._position
+
+    def rewind(self, position: SequencePosition) -> None:
+        """Go back to a frame's position, so that those after it get new ones."""
+        self._position = position
 
     def restart(self, reason: ResetReason) -> SequencePosition:
         """Start a new sequence with the frame added last; return its new position."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle
+import math
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -31,13 +32,11 @@ class CpuTensorTransfer(CpuTransfer):
         """Implement `Transfer.upload`."""
         return torch.from_numpy(super().upload(rgb, size))
 
-    def download(self, inverse_depth: Tensor, size: tuple[int, int]) -> Download:
-        """Implement `Transfer.download`."""
-        return super().download(inverse_depth.numpy(), size)
-
-    def are_finite(self, parts: Sequence[Tensor]) -> bool:
-        """Implement `Transfer.are_finite`; numpy is faster."""
-        return super().are_finite([part.numpy() for part in parts])
+    def download(
+        self, inverse_depth: Tensor, size: tuple[int, int], unproven: Sequence[Tensor] = ()
+    ) -> Download:
+        """Implement `Transfer.download`; numpy is faster."""
+        return super().download(inverse_depth.numpy(), size, [part.numpy() for part in unproven])
 
     def with_nan(self, inverse_depth: Tensor) -> Tensor:
         """Implement `Transfer.with_nan`."""
@@ -101,27 +100,31 @@ class GpuTransfer:
             pixels = resize_on_device(image, size)
             return torch.addcmul(self._offset, pixels, self._scale).unsqueeze(0)
 
-    def download(self, inverse_depth: Tensor, size: tuple[int, int]) -> Download:
-        """Implement `Transfer.download`; the copy overlaps with later work of the network."""
+    def download(
+        self, inverse_depth: Tensor, size: tuple[int, int], unproven: Sequence[Tensor] = ()
+    ) -> Download:
+        """
+        Implement `Transfer.download`; the copies overlap with later work of the network.
+
+        The sum that tells whether all is finite is computed behind the network and copied with
+        the depth: nothing waits for it between frames.
+        """
+        total = inverse_depth.sum()
+        for part in unproven:
+            total = total + part.sum()
         if tuple(inverse_depth.shape[-2:]) != size:
             inverse_depth = F.interpolate(
                 inverse_depth, size, mode='bilinear', align_corners=False
             )
-        # A new tensor, because results must not change later; torch reuses freed pinned memory.
-        host = torch.empty(size, dtype=inverse_depth.dtype, pin_memory=self._pinned)
-        stream = self._download_stream
-        copied = stream.copy(inverse_depth[0, 0], host, stream.record_compute())
+        computed = self._download_stream.record_compute()
+        return _GpuDownload(
+            self._start_copy(total, computed), self._start_copy(inverse_depth[0, 0], computed)
+        )
 
-        # The default argument keeps the source alive until it is copied.
-        def wait(_: Tensor = inverse_depth) -> npt.NDArray[np.float32]:
-            copied.synchronize()
-            return host.numpy()
-
-        return wait
-
-    def are_finite(self, parts: Sequence[Tensor]) -> bool:
-        """Implement `Transfer.are_finite`."""
-        return bool(torch.stack([part.sum() for part in parts]).sum().isfinite())
+    def _start_copy(self, source: Tensor, computed: Any) -> _Copy:
+        # New memory, because results must not change later; torch reuses freed pinned memory.
+        host = torch.empty(source.shape, dtype=source.dtype, pin_memory=self._pinned)
+        return _Copy(source, host, self._download_stream.copy(source, host, computed))
 
     def with_nan(self, inverse_depth: Tensor) -> Tensor:
         """Implement `Transfer.with_nan`."""
@@ -148,6 +151,37 @@ class GpuTransfer:
         # Earlier work may still use the memory that torch assigned to these tensors.
         now = self._upload_stream.record_compute()
         return _UploadBuffer(host, device, now, now)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A copy of a tensor on its way to page-locked host memory."""
+
+    source: Tensor
+    """Kept alive until it is copied."""
+    host: Tensor
+    copied: Event
+
+    def wait(self) -> Tensor:
+        """Wait until it has arrived."""
+        self.copied.synchronize()
+        return self.host
+
+
+@dataclass(frozen=True)
+class _GpuDownload:
+    """Inverse depth (H, W), and before it the sum of all that has to be finite."""
+
+    total: _Copy
+    inverse_depth: _Copy
+
+    def is_finite(self) -> bool:
+        """Implement `Download.is_finite`."""
+        return math.isfinite(float(self.total.wait()))
+
+    def array(self) -> npt.NDArray[np.float32]:
+        """Implement `Download.array`."""
+        return self.inverse_depth.wait().numpy()
 
 
 @dataclass

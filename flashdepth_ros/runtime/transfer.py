@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import cv2
@@ -13,8 +13,16 @@ from flashdepth_ros.runtime.preprocess import normalise_on_cpu, resize_on_cpu
 
 Array = Any
 """What an engine computes with: numpy arrays, or tensors of PyTorch on one device."""
-Download = Callable[[], npt.NDArray[np.float32]]
-"""Waits until the array is downloaded and returns it."""
+
+
+class Download(Protocol):
+    """Inverse depth on its way from the device of an engine."""
+
+    def is_finite(self) -> bool:
+        """Wait for the network; return whether all that it computed is finite, by its sum."""
+
+    def array(self) -> npt.NDArray[np.float32]:
+        """Wait until inverse depth (H, W) is downloaded, and return it."""
 
 
 class Transfer(Protocol):
@@ -30,11 +38,14 @@ class Transfer(Protocol):
         The image is resized bicubically, as the released networks expect, and normalised.
         """
 
-    def download(self, inverse_depth: Array, size: tuple[int, int]) -> Download:
-        """Start to download inverse depth (1, 1, h, w), resized to `size`."""
+    def download(
+        self, inverse_depth: Array, size: tuple[int, int], unproven: Sequence[Array] = ()
+    ) -> Download:
+        """
+        Start to download inverse depth (1, 1, h, w), resized to `size`.
 
-    def are_finite(self, parts: Sequence[Array]) -> bool:
-        """Return whether all values are finite, checked by their sums."""
+        :param unproven: what else has to be finite, such as parts of the state.
+        """
 
     def with_nan(self, inverse_depth: Array) -> Array:
         """Return inverse depth with NaN for every value that is not finite."""
@@ -49,17 +60,31 @@ class CpuTransfer:
         """Implement `Transfer.upload`."""
         return normalise_on_cpu(resize_on_cpu(rgb, size))
 
-    def download(self, inverse_depth: Array, size: tuple[int, int]) -> Download:
+    def download(
+        self, inverse_depth: Array, size: tuple[int, int], unproven: Sequence[Array] = ()
+    ) -> Download:
         """Implement `Transfer.download`."""
+        finite = all(bool(np.isfinite(part.sum())) for part in (inverse_depth, *unproven))
         array = inverse_depth[0, 0]
         if array.shape != size:
             array = np.asarray(cv2.resize(array, size[::-1], interpolation=cv2.INTER_LINEAR))
-        return lambda: array
-
-    def are_finite(self, parts: Sequence[Array]) -> bool:
-        """Implement `Transfer.are_finite`."""
-        return all(bool(np.isfinite(part.sum())) for part in parts)
+        return _Downloaded(finite, array)
 
     def with_nan(self, inverse_depth: Array) -> Array:
         """Implement `Transfer.with_nan`."""
         return np.where(np.isfinite(inverse_depth), inverse_depth, np.float32(np.nan))
+
+
+class _Downloaded:
+    """A download that needs no waiting."""
+
+    def __init__(self, finite: bool, array: npt.NDArray[np.float32]) -> None:
+        self._finite, self._array = finite, array
+
+    def is_finite(self) -> bool:
+        """Implement `Download.is_finite`."""
+        return self._finite
+
+    def array(self) -> npt.NDArray[np.float32]:
+        """Implement `Download.array`."""
+        return self._array

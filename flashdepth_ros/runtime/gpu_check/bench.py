@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from flashdepth_ros.network import Network, State, create_model
+from flashdepth_ros.network import Network, State, StreamState, create_model
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine, record_cuda
 from flashdepth_ros.runtime.estimator import DepthEstimator
@@ -157,6 +157,17 @@ def estimate_ahead(
             yield pending.popleft().result()
     for each in pending:
         yield each.result()
+
+
+def spoil(
+    estimator: DepthEstimator, images: Iterable[npt.NDArray[np.uint8]], number: int
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield images; before the one of a number, make the state of their stream NaN."""
+    for index, image in enumerate(images):
+        if index == number:
+            assert isinstance(estimator.state, StreamState)
+            estimator._state = StreamState(estimator.state.ssm * torch.nan)
+        yield image
 
 
 def repeat(run: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
