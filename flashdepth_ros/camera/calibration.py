@@ -106,6 +106,12 @@ class CameraInfoCache:
         self._missing_since_s: float | None = None
         self._warned: set[str] = set()
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width, px, of the images of the last message; None before the first one."""
+        pinhole = next((each.pinhole for each in reversed(self._cameras.values())), None)
+        return None if pinhole is None else (pinhole.height, pinhole.width)
+
     def restart(self) -> None:
         """Forget all messages; a warning is not repeated."""
         self._cameras, self._invalid, self._missing_since_s = {}, None, None

@@ -176,10 +176,12 @@ class FlashDepth(nn.Module):
             return self.context(images), self.encoder(images)
         main, side = torch.cuda.current_stream(images.device), side_stream(images.device)
         side.wait_stream(main)
-        with torch.cuda.stream(side):
-            context = self.context(images)
-        pyramid = self.encoder(images)
-        main.wait_stream(side)
+        try:
+            with torch.cuda.stream(side):
+                context = self.context(images)
+            pyramid = self.encoder(images)
+        finally:  # a capture cannot end before
+            main.wait_stream(side)
         context.record_stream(main)
         return context, pyramid
 

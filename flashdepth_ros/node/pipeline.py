@@ -28,6 +28,7 @@ from flashdepth_ros.runtime.settings import sequence_policy
 
 EstimatorFactory = Callable[[Parameters], DepthEstimator]
 _WARM_UP_SIZE = (480, 640)
+"""Height and width of the images of the warm-up until a camera_info tells those of a camera."""
 _CHECK_PERIOD_S = 1.0
 _LONGEST_IMAGE_S = 60.0
 """Deactivation waits for the current image at most this long."""
@@ -63,7 +64,7 @@ class Pipeline:
         transport = choose_transport(node.get_logger())
         self.streams = [CameraStream(scope, transport, self._process) for scope in scopes]
         self._supervisor = Supervisor(self._create_worker, self._load_warm, node.get_logger())
-        self._batching = False
+        self._batching, self._image_size = False, _WARM_UP_SIZE
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
         self._memory = IdleMemory()
@@ -90,7 +91,7 @@ class Pipeline:
         topics = ', '.join(stream.image_topic for stream in self.streams)
         metric = estimators[0].config.metric
         outputs = dict.fromkeys(stream.describe_output(metric) for stream in self.streams)
-        model = _describe(self.parameters, estimators[0])
+        model = _describe(self.parameters, estimators[0], self._image_size)
         return f'{model}, images from {topics}, {" and ".join(outputs)}'
 
     def activate(self) -> None:
@@ -197,7 +198,9 @@ class Pipeline:
         first, *others = self.streams
         own = replace(self.parameters, depth_size=first.parameters.depth_size)
         estimator = self._load(own)
-        estimator.warm_up(*_WARM_UP_SIZE)
+        sizes = (stream.camera_info.cache.image_size for stream in self.streams)
+        self._image_size = next(filter(None, sizes), _WARM_UP_SIZE)
+        estimator.warm_up(*self._image_size)
         self._batching = bool(others) and self._batches_pay(estimator)
         return estimator, *(
             estimator.for_another_camera(each.parameters.depth_size) for each in others
@@ -212,7 +215,7 @@ class Pipeline:
             return self.parameters.batching == 'true'
         if str(engine.device) == 'cpu':
             return False
-        gain = batch_gain(engine, cameras, estimator.inference_size(*_WARM_UP_SIZE))
+        gain = batch_gain(engine, cameras, estimator.inference_size(*self._image_size))
         pays = gain >= _MIN_GAIN
         self._node.get_logger().info(
             f'images of {cameras} cameras take {1 / gain:.0%} of the time as a batch: '
@@ -226,12 +229,14 @@ class Pipeline:
         return Worker(dict(zip(self.streams, estimators, strict=True)), self._batching)
 
 
-def _describe(parameters: Parameters, estimator: DepthEstimator) -> str:
+def _describe(
+    parameters: Parameters, estimator: DepthEstimator, image_size: tuple[int, int]
+) -> str:
     """Return model, purpose of its weights, engine, device, precision, input size and rate."""
     engine = estimator.engine
     purpose = _in_brackets(purpose_of(parameters.model, parameters.weights))
     reason = _in_brackets(engine.reason)
-    height, width = _WARM_UP_SIZE
+    height, width = image_size
     input_height, input_width = estimator.inference_size(height, width)
     rate = f'{estimator.warm_rate_hz:.{0 if estimator.warm_rate_hz >= 10 else 1}f}'
     return (

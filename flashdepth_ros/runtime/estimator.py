@@ -81,6 +81,8 @@ class DepthEstimator(FrameStream):
         blank = np.zeros((height, width, 3), np.uint8)
         fixed = self.fixed_size
         size = (fixed.height, fixed.width) if fixed else self.inference_size(height, width)
+        if self.ahead and not fixed:  # a GPU, which captures a graph
+            self.engine.prepare(self.transfer.upload(blank, size))
         for _ in range(2):
             start_s = time.perf_counter()
             frame = self.transfer.upload(blank, size)

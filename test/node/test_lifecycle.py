@@ -7,7 +7,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 
 from flashdepth_ros.network import PRESETS
@@ -265,3 +265,19 @@ def test_first_line_gives_the_purpose_of_the_presets_weights(tmp_path, weights, 
     assert float(rate) > 0
     assert 'images from /image, ' in line
     assert PRESETS[preset].purpose
+
+
+def test_the_warm_up_has_the_size_of_a_known_camera(tmp_path, weights):
+    """The first images of a size take longer, above all on a GPU."""
+    preset = 'flashdepth-tiny-s'
+    static = {'model': preset, 'weights': weights[preset], 'autostart': False}
+    with start_bench(tmp_path, ready=None, **static) as bench:
+        camera = bench.create_publisher('/camera_info', CameraInfo)
+        bench.spin_until(camera.get_subscription_count)
+        info = CameraInfo(width=320, height=180)
+        info.k = [300.0, 0.0, 160.0, 0.0, 300.0, 90.0, 0.0, 0.0, 1.0]
+        for _ in range(5):
+            camera.publish(info)
+            bench.spin_for(0.1)
+        assert bench.change_state(CONFIGURE) == [True]
+        bench.process.wait_for_line('images/s of 320x180 (network input ')

@@ -144,6 +144,16 @@ def test_new_size_runs_while_it_is_compiled():
     assert stream(engine, clip, state)[1].ssm.shape == state.ssm.shape
 
 
+def test_blank_frames_of_a_warm_up_are_no_calibration_frames():
+    for package in ('openvino', 'nncf'):
+        pytest.importorskip(package)
+    engine, (frame,) = engine_of('openvino', 'int8'), clip_of(1, (56, 70))
+    blank = torch.tensor([-2.0, 0.0, 1.5]).view(1, 1, 3, 1, 1).expand(frame.shape)
+    for each, count in ((blank, 0), (frame, 1), (blank, 1)):
+        engine.run(each, None)
+        assert len(engine._calibration.get((1, 1, 3, 56, 70), ())) == count
+
+
 def test_least_recently_used_network_is_dropped(monkeypatch):
     pytest.importorskip('openvino')
     monkeypatch.setattr('flashdepth_ros.runtime.engines.openvino_engine.MAX_LOADED', 1)
@@ -231,6 +241,13 @@ def test_auto_chooses_bf16_on_a_gpu_that_multiplies_it_without_emulation(
         torch.cuda, 'get_device_capability', lambda device: capabilities[device.index]
     )
     assert choosing.choose_precision('auto', torch.device('cuda:1')) == precision
+
+
+@pytest.mark.parametrize(('name', 'index'), [('auto', 1), ('cuda', 1), ('cuda:0', 0)])
+def test_a_gpu_has_its_index_whatever_the_current_one_of_a_thread_is(monkeypatch, name, index):
+    for function, value in (('is_available', True), ('device_count', 2), ('current_device', 1)):
+        monkeypatch.setattr(torch.cuda, function, lambda value=value: value)
+    assert choosing.choose_device(name) == torch.device('cuda', index)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from flashdepth_ros.network import StreamState
+from flashdepth_ros.node.governor import SHARES
+from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.engines import graph_engine
 from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from support import golden_models
-from support.gpu_on_cpu import Recorder
+from support.gpu_on_cpu import Recorder, emulate_gpu
 
 PRESET = 'flashdepth-tiny'
 SIZE = (70, 98)
@@ -66,7 +68,7 @@ def test_used_graph_can_start_a_new_stream(engine):
 def test_least_recently_used_graph_is_dropped(engine, recorder, monkeypatch):
     monkeypatch.setattr(graph_engine, 'MAX_GRAPHS', 2)
     for size in (SIZE, (56, 70), (42, 56), (56, 70), SIZE):
-        engine.run(clip_of(1, size)[0], None)
+        engine.prepare(clip_of(1, size)[0])
         assert len(engine.captured_shapes) <= 2
     assert engine.captured_shapes == ((1, 1, 3, 56, 70), (1, 1, 3, *SIZE))
     assert recorder.captures == 4
@@ -75,17 +77,51 @@ def test_least_recently_used_graph_is_dropped(engine, recorder, monkeypatch):
 def test_a_graph_keeps_what_it_reads_until_it_is_dropped(engine, monkeypatch):
     """The model keeps the position embeddings of its last size only."""
     monkeypatch.setattr(graph_engine, 'MAX_GRAPHS', 2)
-    engine.run(clip_of(1)[0], None)
+    engine.prepare(clip_of(1)[0])
     encoder = engine._model.encoder
     positions = weakref.ref(encoder.cached_positions)
     address = positions().data_ptr()
-    engine.run(clip_of(1, (56, 70))[0], None)
+    engine.prepare(clip_of(1, (56, 70))[0])
     assert encoder.cached_positions.data_ptr() != address
     assert positions() is not None
     for size in ((42, 56), (28, 42)):
-        engine.run(clip_of(1, size)[0], None)
+        engine.prepare(clip_of(1, size)[0])
     gc.collect()  # the recorder's function and the graph refer to each other
     assert positions() is None
+
+
+def test_a_later_size_runs_without_a_graph_before_it_is_captured(engine, recorder):
+    engine.run(clip_of(1)[0], None)
+    clip, captures, state, expected_state = clip_of(5, (56, 70)), [], None, None
+    model = golden_models.golden_model(PRESET)
+    for frame in clip:
+        prediction, state = engine.run(frame, state)
+        captures.append(recorder.captures)
+        with torch.inference_mode():
+            expected, expected_state = model(frame, expected_state)
+        torch.testing.assert_close(prediction, expected, rtol=1e-5, atol=1e-7)
+    assert captures == [1, 1, 2, 2, 2]
+
+
+def test_a_size_that_does_not_last_is_not_captured(engine, recorder):
+    sizes = [(28 + 14 * index, 56) for index in range(4)]
+    for size in (SIZE, *sizes, SIZE):
+        engine.run(clip_of(1, size)[0], None)
+    assert engine.captured_shapes == ((1, 1, 3, *SIZE),)
+    assert recorder.captures == 1
+
+
+def test_there_is_room_for_all_sizes_of_the_governor():
+    assert len(SHARES) <= graph_engine.MAX_GRAPHS
+
+
+def test_the_warm_up_captures_the_graph_of_its_size():
+    weights = golden_models.golden_model(PRESET).state_dict()
+    estimator = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch')
+    emulate_gpu(estimator, PRESET)
+    for size in ((56, 70), (70, 98)):
+        estimator.warm_up(*size)
+        assert estimator.engine.captured_shapes[-1] == (1, 1, 3, *size)
 
 
 def test_graphs_are_captured_one_at_a_time():
@@ -112,7 +148,7 @@ def test_graphs_are_captured_one_at_a_time():
 
     def run(engine):
         for size in (SIZE, (56, 70), (42, 56)):
-            engine.run(clip_of(1, size)[0], None)
+            engine.prepare(clip_of(1, size)[0])
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(run, engines))

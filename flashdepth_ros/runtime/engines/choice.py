@@ -70,10 +70,12 @@ def choose_device(name: str) -> torch.device:
     """
     Return the torch device of frames and state; 'auto' is the CUDA GPU if there is one.
 
+    A GPU has its index, because each thread has a current device of its own.
+
     :raises ConfigError: the device is unknown or not available on this computer.
     """
     if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        return choose_device('cuda' if torch.cuda.is_available() else 'cpu')
     if name == 'cpu':
         return torch.device('cpu')
     if name == 'intel_gpu':
@@ -92,7 +94,7 @@ def choose_device(name: str) -> torch.device:
             f'device {name!r} was requested, but torch {torch.__version__} finds '
             f'{torch.cuda.device_count()} GPUs: install a CUDA build of torch, or use cpu'
         )
-    return torch.device(name)
+    return torch.device('cuda', int(index) if index else torch.cuda.current_device())
 
 
 def choose_precision(name: str, device: torch.device) -> str:

@@ -116,7 +116,8 @@ class OpenVinoEngine:
             return run_step(self._loaded[shape], frames, state, reuse_state=reuse_state)
         failed = shape in self._failed
         self._fallback_reason = 'openvino failed' if failed else 'until openvino is ready'
-        self._add_calibration_frames(shape, [frames])
+        if not _is_blank(frames):  # as in a warm-up
+            self._add_calibration_frames(shape, [frames])
         return self._fallback.run(frames, state, reuse_state=reuse_state)
 
     def prepare(self, frames: Tensor) -> None:
@@ -233,6 +234,11 @@ class _Request:
             self._request.set_output_tensor(index, _shared(tensor))
         self._request.infer()
         return outputs[0], outputs[1:]
+
+
+def _is_blank(frames: Tensor) -> bool:
+    """Return whether all pixels of a frame are the same."""
+    return bool((frames == frames[..., :1, :1]).all())
 
 
 def _shared(tensor: Tensor) -> Any:

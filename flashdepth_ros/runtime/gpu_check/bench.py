@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 import gc
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from flashdepth_ros.network import Network, State, StreamState, create_model
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
-from flashdepth_ros.runtime.engines.graph_engine import GraphEngine, record_cuda
+from flashdepth_ros.runtime.engines.graph_engine import CudaRecorder, GraphEngine
 from flashdepth_ros.runtime.estimator import DepthEstimator
 
 _REHEARSAL = {
@@ -88,7 +87,7 @@ class Bench:
 
     def engine(self, model: Network, precision: str) -> GraphEngine:
         """Return the engine of CUDA graphs; in a rehearsal its replay repeats the run."""
-        recorder: Any = repeat if self.rehearsal else partial(record_cuda, self.device)
+        recorder: Any = repeat if self.rehearsal else CudaRecorder(self.device)
         return GraphEngine(model, self.device, precision, recorder)
 
     def estimator(self, name: str, precision: str, short_side: int = 0) -> DepthEstimator:
