@@ -109,13 +109,18 @@ class Temporal(nn.Module):
         return tokens, StreamState(torch.stack(states, dim=1))
 
     def add_to(self, path: Tensor, tokens: Tensor) -> Tensor:
-        """Return a path (N, C, h, w) plus the last layer of its aligned tokens (N, l, C)."""
+        """
+        Return a path (N, C, h, w) plus the last layer of its aligned tokens (N, l, C).
+
+        Channels are last in the memory of the result, as the convolutions after it compute
+        fastest.
+        """
         change = tokens.transpose(1, 2).unflatten(2, _pooled_size(path))
-        change = F.gelu(resize(change.contiguous(), (path.shape[-2], path.shape[-1])))
+        change = F.gelu(resize(change, (path.shape[-2], path.shape[-1])))
         # baddbmm: one operation for product and sum.
-        weight = self.output.weight.expand(len(path), -1, -1)
-        added = torch.baddbmm(path.flatten(2), weight, change.flatten(2))
-        return added.add_(self.output.bias.unsqueeze(-1)).unflatten(2, path.shape[-2:])
+        cells, change = (maps.flatten(2).transpose(1, 2) for maps in (path, change))
+        added = torch.baddbmm(cells, change, self.output.weight.T.expand(len(path), -1, -1))
+        return added.add_(self.output.bias).transpose(1, 2).unflatten(2, path.shape[-2:])
 
     def initial_state(self, batch: int, device: torch.device) -> StreamState:
         """Return the state of `batch` streams before their first frame."""

@@ -146,6 +146,20 @@ def test_an_untrained_token_attends_to_the_context_near_it(grid, context_grid):
     assert change[distance > 0.25].max() < 0.01 * change.max()
 
 
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_channels_are_last_in_memory_after_the_alignment(model, layout):
+    """Else a GPU transposes the maps of the two finest levels."""
+    with torch.inference_mode():
+        features = model.extract_features(golden_clip(1, 112, 140))
+        path = features.path.contiguous(memory_format=layout)
+        tokens = model.temporal(features.tokens, model.temporal.initial_state(1, path.device))[0]
+        path = model.temporal.add_to(path, tokens.flatten(0, 1))
+        assert path.is_contiguous(memory_format=torch.channels_last)
+        for level in model._levels_after:
+            path = model.decoder.merge(level, path, features.pyramid[level - 1], features.grid)
+            assert path.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_every_parameter_gets_a_gradient():
     model = golden_model(HYBRID).train()
     inverse_depth, state = model(golden_clip(3, *SIZE))
