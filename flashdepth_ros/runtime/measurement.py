@@ -14,8 +14,15 @@ from flashdepth_ros.network import Network, create_model, load_weights
 from flashdepth_ros.runtime.engines import Engine, EngineChoice, create_engine, load_engine
 from flashdepth_ros.runtime.engines.exported_engine import ExportedEngine
 from flashdepth_ros.runtime.engines.exported_model import is_exported
-from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
-from flashdepth_ros.runtime.performance import Stopwatch, count_flops, peak_flops, synchronise
+from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
+from flashdepth_ros.runtime.performance import (
+    Stopwatch,
+    count_flops,
+    memory_bytes,
+    peak_flops,
+    peak_memory_bytes,
+    synchronise,
+)
 from flashdepth_ros.runtime.transfer import Array
 from flashdepth_ros.runtime.weights import find_weights
 
@@ -65,6 +72,7 @@ class Measurement:
     """Rate of a large matrix product in this precision."""
     peak_share: float
     memory_peak_mib: float
+    """Of the process; on CUDA of what PyTorch reserves on the GPU."""
     memory_growth_mib: float
     deviation: float
     """Mean difference of inverse depth from eager float32, divided by its mean."""
@@ -84,9 +92,9 @@ def measure(case: Case) -> Measurement:
     engine.prepare(_on_device(engine, torch.cat(frames)))
     on_device = [_on_device(engine, frame) for frame in frames]
     each_ms, total_s, growth = _time_stream(engine, on_device, case.frames)
-    memory = peak_resident_bytes()
+    memory = peak_memory_bytes(device)
     reference, _ = _load_model(case)  # the engine may have changed the first one's weights
-    work = count_flops(reference, frames[0])
+    work = count_flops(reference, tuple(frames[0].shape))
     peak = peak_flops(device, engine.precision)
     rate = work * len(each_ms) / total_s
     return Measurement(
@@ -113,13 +121,20 @@ def measure(case: Case) -> Measurement:
 
 
 def deviation(engine: Engine, reference: Network, frames: list[Tensor]) -> float:
-    """Return the mean difference from the module in eager float32 over a stream, relative."""
+    """
+    Return the mean difference from the module in eager float32 over a stream, relative.
+
+    The module runs on the device of an engine of PyTorch: on a GPU in IEEE float32, too.
+    """
+    device = torch.device(str(engine.device)) if isinstance(engine, TorchEngine) else 'cpu'
+    reference = reference.to(device)
     state, expected_state, differences, means = None, None, [], []
     for frame in frames:
         prediction, state = engine.run(_on_device(engine, frame), state)
         with torch.inference_mode():
-            expected, expected_state = reference(frame, expected_state)
-        differences.append(float((torch.as_tensor(prediction).cpu() - expected).abs().mean()))
+            expected, expected_state = reference(frame.to(device), expected_state)
+        error = torch.as_tensor(prediction).to(device) - expected
+        differences.append(float(error.abs().mean()))
         means.append(float(expected.mean()))
     return sum(differences) / sum(means) if sum(means) else float('nan')
 
@@ -173,7 +188,7 @@ def _time_stream(
         _, state = engine.run(frames[index], state, reuse_state=True)
     device = torch.device(str(engine.device))
     synchronise(device)
-    memory_before, stopwatch = resident_bytes(), Stopwatch(device)
+    memory_before, stopwatch = memory_bytes(device), Stopwatch(device)
     start_s = time.perf_counter()
     stopwatch.lap()
     for index in range(count):
@@ -181,4 +196,4 @@ def _time_stream(
         stopwatch.lap()
     synchronise(device)
     total_s = time.perf_counter() - start_s
-    return stopwatch.laps_ms(), total_s, resident_bytes() - memory_before
+    return stopwatch.laps_ms(), total_s, memory_bytes(device) - memory_before

@@ -6,28 +6,36 @@ import time
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from flashdepth_ros.runtime.engines.torch_engine import DTYPES
+from flashdepth_ros.runtime.memory import peak_resident_bytes, resident_bytes
 
-_SIDE = 2048
+_SIDES = {'cpu': 2048, 'cuda': 8192}
+"""Of the matrices whose product gives the peak rate; smaller ones measure the launch on a GPU."""
 _TRIES = 10
 
 
-def count_flops(model: nn.Module, frame: Tensor) -> int:
-    """Return the number of multiplications and additions of one frame, including attention."""
-    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    counter = FlopCounterMode(display=False, custom_mapping={attention: _attention_flops})
-    with torch.inference_mode(), counter:
-        model(frame)
+def count_flops(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """
+    Return the number of multiplications and additions of one frame, including attention.
+
+    Nothing is computed: fake tensors have shapes only. They are on a device with autocast, which
+    the meta device has not.
+
+    :param shape: of the network input.
+    """
+    fake = FakeTensorMode()
+    entries: dict[str, Tensor] = {
+        name: fake.from_tensor(entry)
+        for name, entry in (*model.named_parameters(), *model.named_buffers())
+    }
+    device = next(model.parameters()).device
+    with fake, FlopCounterMode(display=False) as counter:
+        functional_call(model, entries, (torch.zeros(shape, device=device),))
     return counter.get_total_flops()
-
-
-def _attention_flops(
-    query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], *_: object, **__: object
-) -> int:
-    batch, heads, tokens, width = query
-    return 2 * batch * heads * tokens * key[-2] * (width + value[-1])
 
 
 @cache
@@ -37,14 +45,17 @@ def peak_flops(device: torch.device, precision: str) -> float:
 
     int8 is measured on the CPU only; its operations count like floating-point operations.
     """
+    side = _SIDES[device.type]
     if precision == 'int8':
-        left, right = (torch.randint(-9, 9, (_SIDE, _SIDE), dtype=torch.int8) for _ in range(2))
+        left, right = (torch.randint(-9, 9, (side, side), dtype=torch.int8) for _ in range(2))
         multiply = torch._int_mm
     else:
-        left, right = (torch.randn(_SIDE, _SIDE).to(device, DTYPES[precision]) for _ in range(2))
+        left, right = (
+            torch.randn(side, side, device=device).to(DTYPES[precision]) for _ in range(2)
+        )
         multiply = torch.mm
     best_s = min(_seconds(multiply, left, right) for _ in range(_TRIES))
-    return 2 * _SIDE**3 / best_s
+    return 2 * side**3 / best_s
 
 
 def _seconds(multiply: object, left: Tensor, right: Tensor) -> float:
@@ -85,3 +96,15 @@ def synchronise(device: torch.device) -> None:
     """Wait until a GPU has finished all submitted work."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Return the memory of the process, or what PyTorch has reserved on a GPU."""
+    return torch.cuda.memory_reserved(device) if device.type == 'cuda' else resident_bytes()
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the peak of `memory_bytes`."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_reserved(device)
+    return peak_resident_bytes()

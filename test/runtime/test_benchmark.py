@@ -12,7 +12,7 @@ import torch
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network import create_model
 from flashdepth_ros.runtime import benchmark
-from flashdepth_ros.runtime.performance import count_flops
+from flashdepth_ros.runtime.performance import count_flops, memory_bytes, peak_memory_bytes
 from flashdepth_ros.runtime.settings import Settings
 
 PRESET = 'flashdepth-tiny-s'
@@ -25,15 +25,33 @@ def arguments(*words):
 
 
 def test_count_flops_includes_attention():
-    model, frame = create_model(PRESET), torch.zeros(1, 1, 3, 98, 140)
+    model = create_model(PRESET)
     encoder, tokens = model.config.encoder, 7 * 10 + 1
-    whole = count_flops(model, frame)
+    whole = count_flops(model, (1, 1, 3, 98, 140))
     # Queries by keys and weights by values, with two operations each.
     attention = encoder.depth * 4 * tokens**2 * encoder.dim
     linear = encoder.depth * 2 * 12 * encoder.dim**2 * tokens
     patches = 2 * 3 * 14**2 * encoder.dim * (tokens - 1)
-    assert count_flops(model.encoder, frame[0]) == attention + linear + patches
+    assert count_flops(model.encoder, (1, 3, 98, 140)) == attention + linear + patches
     assert whole > attention + linear + patches
+
+
+@pytest.mark.parametrize('preset', ['flashdepth-tiny', 'video-depth-anything-tiny'])
+def test_counting_flops_computes_nothing(preset):
+    """Attention alone would take hours at this size, and its maps more memory than there is."""
+    model = create_model(preset)
+    small, large = (count_flops(model, (1, 1, 3, side, side)) for side in (700, 7000))
+    assert small * 10**2 < large < small * 10**4
+
+
+def test_memory_on_a_gpu_is_what_is_reserved_there(monkeypatch):
+    reserved = {0: (1, 2), 1: (3, 4)}
+    for index, name in enumerate(('memory_reserved', 'max_memory_reserved')):
+        monkeypatch.setattr(
+            torch.cuda, name, lambda device, index=index: reserved[device.index][index]
+        )
+    device = torch.device('cuda', 1)
+    assert (memory_bytes(device), peak_memory_bytes(device)) == (3, 4)
 
 
 def test_run_reports_every_value_and_skips_unavailable_precisions(capsys):

@@ -14,6 +14,7 @@ from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime.engines import EngineChoice, create_engine, resolve
 from flashdepth_ros.runtime.engines import choice as choosing
+from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from support import golden_models
 from support.paths import ROOT
 
@@ -241,6 +242,20 @@ def test_auto_chooses_bf16_on_a_gpu_that_multiplies_it_without_emulation(
         torch.cuda, 'get_device_capability', lambda device: capabilities[device.index]
     )
     assert choosing.choose_precision('auto', torch.device('cuda:1')) == precision
+
+
+def test_float32_is_ieee_on_a_gpu():
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for device, allowed in (('cpu', True), ('meta', False)):
+            for backend in backends:
+                backend.allow_tf32 = True
+            TorchEngine(golden_models.golden_model(PRESET), torch.device(device), 'bf16')
+            assert [backend.allow_tf32 for backend in backends] == [allowed, allowed]
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            backend.allow_tf32 = value
 
 
 @pytest.mark.parametrize(('name', 'index'), [('auto', 1), ('cuda', 1), ('cuda:0', 0)])

@@ -41,6 +41,8 @@ class TorchEngine:
         self.device = device
         self.precision = precision
         self._dtype = DTYPES[precision]
+        if device.type != 'cpu':
+            _compute_in_ieee_float32()
         self._model = model.to(device)
         if not keep_weights:
             convert_weights(self._model, self._dtype)
@@ -109,6 +111,16 @@ class CompiledTorchEngine(TorchEngine):
     def _use_eager_mode(self, error: Exception) -> None:
         _LOG.warning('torch.compile failed; using eager mode: %s', str(error).splitlines()[0])
         self._step, self.name = self._model.step, TorchEngine.name
+
+
+def _compute_in_ieee_float32() -> None:
+    """
+    Compute float32 in IEEE precision in this process.
+
+    By default PyTorch computes products in it, but convolutions in TF32, which has the mantissa
+    of fp16: the head, which is in float32 in every precision, would not be.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def convert_weights(model: Network, dtype: torch.dtype) -> None:
