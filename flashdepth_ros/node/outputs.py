@@ -20,7 +20,7 @@ from flashdepth_ros.ros.transport import Transport, compressed_message, stamp_me
 from flashdepth_ros.ros.wiring import create_output
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.confidence import ConfidenceRater
-from flashdepth_ros.runtime.products import Products, RayCache
+from flashdepth_ros.runtime.products import Products, RayCache, products_of
 from flashdepth_ros.runtime.scale import Scale
 
 
@@ -74,7 +74,7 @@ class Outputs:
         if not self.has_subscribers:
             return
         inverse, confidence = frame.inverse_depth, self._rate(frame, parameters, scale)
-        products = Products(inverse, source, parameters, self._rays, scale, confidence)
+        products = products_of(frame, source, parameters, self._rays, scale, confidence)
         if confidence is not None and self._confidence.get_subscription_count():
             self._publish_image(self._confidence, source, '32FC1', confidence)
         if parameters.depth_output == 'relative':

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ import numpy.typing as npt
 from flashdepth_ros.camera.geometry import depth_from_inverse
 from flashdepth_ros.runtime.sequence import SequencePosition
 from flashdepth_ros.runtime.transfer import Array, Download
+
+if TYPE_CHECKING:
+    from flashdepth_ros.runtime.device_depth import DeviceDepth
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class DepthFrame:
     """(H, W) in 1/m, 0 = infinitely far, NaN where the network failed."""
     position: SequencePosition
     times: StageTimes
+    on_device: DeviceDepth | None = None
+    """The same on the device of the network; None: the outputs are not computed there."""
 
     @cached_property
     def depth(self) -> npt.NDArray[np.float32]:
@@ -96,4 +102,4 @@ class PendingFrame:
         times = StageTimes(
             *(1e3 * each for each in (self.preprocess_s, self.inference_s, postprocess_s))
         )
-        return DepthFrame(inverse_depth, self.position, times)
+        return DepthFrame(inverse_depth, self.position, times, self.download.on_device)

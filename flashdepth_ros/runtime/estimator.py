@@ -41,6 +41,7 @@ class DepthEstimator(FrameStream):
     :param long_side_max: maximum long side of the network input, px.
     :param output_size: size of depth: 'input', as the image, or 'inference', as the network.
     :param policy: when a new sequence starts.
+    :param gpu_options: of `GPU_OPTIONS`, without effect but on CUDA.
     :raises ConfigError: a name or number is unknown or not available on this computer.
     :raises CheckpointError: the weights cannot be found or read, or do not fit the model.
     """
@@ -58,12 +59,14 @@ class DepthEstimator(FrameStream):
         long_side_max: int = 2044,
         output_size: str = 'input',
         policy: SequencePolicy | None = None,
+        gpu_options: tuple[str, ...] = (),
     ) -> None:
         if output_size not in OUTPUT_SIZES:
             raise ConfigError(
                 f'unknown output size {output_size!r}; expected one of {", ".join(OUTPUT_SIZES)}'
             )
-        self.config, loaded = load_engine(model, weights, EngineChoice(device, precision, engine))
+        choice = EngineChoice(device, precision, engine, gpu_options)
+        self.config, loaded = load_engine(model, weights, choice)
         super().__init__(loaded, Sequence(policy), temporal)
         self.size = self.engine.input_size or InferenceSize(short_side, long_side_max)
         _check_short_side(self.size, short_side)

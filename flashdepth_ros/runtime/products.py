@@ -19,6 +19,7 @@ from flashdepth_ros.camera.geometry import (
     edge_mask,
     rays,
 )
+from flashdepth_ros.runtime.depth_frame import DepthFrame
 from flashdepth_ros.runtime.scale.fit import Scale
 from flashdepth_ros.runtime.settings import Settings
 
@@ -108,11 +109,14 @@ class Products:
         if intrinsics is None:
             return None
         stride = self.settings.points_stride
-        strided = self._depth_of_points(stride)
-        rgb = None
-        if self.settings.points_color:
-            rgb = _resized(self.image.rgb, self.depth.shape)[::stride, ::stride]
+        strided, rgb = self._depth_of_points(stride), self._rgb_of_points(stride)
         return messages.cloud_data(strided, self.rays.get(intrinsics, stride), rgb)
+
+    def _rgb_of_points(self, stride: int) -> UInt8 | None:
+        """Return the colour of every n-th pixel and row, None if it is not wanted."""
+        if not self.settings.points_color:
+            return None
+        return _resized(self.image.rgb, self.inverse_depth.shape)[::stride, ::stride]
 
     def _depth_of_points(self, stride: int) -> Float32:
         """Return the depth of every n-th pixel and row, NaN where no point is wanted."""
@@ -132,6 +136,23 @@ class Products:
     def preview(self) -> UInt8:
         """(H, W, 3) RGB; a colour means the same depth in every frame."""
         return messages.colorize(self.depth, self.settings.color_min, self.settings.color_max)
+
+
+def products_of(
+    frame: DepthFrame,
+    image: SourceImage,
+    settings: Settings,
+    rays: RayCache,
+    scale: Scale | None = None,
+    confidence: Float32 | None = None,
+) -> Products:
+    """Return the outputs of a frame, computed where its depth is; see `Products`."""
+    arguments = frame.inverse_depth, image, settings, rays, scale, confidence
+    if frame.on_device is None:
+        return Products(*arguments)
+    from flashdepth_ros.runtime.device_products import DeviceProducts
+
+    return DeviceProducts(*arguments, on_device=frame.on_device)
 
 
 def _resized(rgb: UInt8, shape: tuple[int, ...]) -> UInt8:

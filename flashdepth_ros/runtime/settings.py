@@ -15,6 +15,7 @@ from flashdepth_ros.messages import DEPTH_ENCODINGS, check_bits
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
+from flashdepth_ros.runtime.engines.requested import GPU_OPTIONS, split_options
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
 from flashdepth_ros.runtime.sequence import SequencePolicy
 from flashdepth_ros.runtime.setting_description import ros_name, setting
@@ -47,6 +48,12 @@ class Settings:
         'auto', 'numeric precision of the network', choices=('auto', *PRECISIONS), shared=True
     )
     engine: str = setting('auto', 'inference engine', choices=ENGINES, shared=True)
+    gpu_options: str = setting(
+        '',
+        'faster ways to compute on CUDA that no GPU has proved, separated by commas: '
+        f'{", ".join(GPU_OPTIONS)}',
+        shared=True,
+    )
     temporal: bool = setting(
         True, 'use the recurrent state; false: every frame separately (baseline)', shared=True
     )
@@ -212,6 +219,7 @@ def create_estimator(settings: Settings, windows: bool = False) -> DepthEstimato
         long_side_max=settings.inference_long_side_max,
         output_size=settings.depth_size,
         policy=sequence_policy(settings),
+        gpu_options=split_options(settings.gpu_options),
     )
 
 

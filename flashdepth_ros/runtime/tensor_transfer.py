@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle
-import math
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -16,13 +15,24 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+from flashdepth_ros.runtime.device_depth import DeviceDepth
+from flashdepth_ros.runtime.gpu_download import Event, GpuDownload, HostCopy
 from flashdepth_ros.runtime.preprocess import MEAN, STD, needs_area_filter
 from flashdepth_ros.runtime.transfer import CpuTransfer, Download, Transfer
 
 
-def create_transfer(device: torch.device) -> Transfer:
-    """Return the transfer of one stream to and from a device."""
-    return CpuTensorTransfer() if device.type == 'cpu' else GpuTransfer(device)
+def create_transfer(device: torch.device, keep_depth: bool = False) -> Transfer:
+    """
+    Return the transfer of one stream to and from a device.
+
+    :param keep_depth: depth stays on a GPU, too, for the outputs of its frame.
+    """
+    if device.type == 'cpu':
+        return CpuTensorTransfer()
+    transfer = GpuTransfer(device)
+    if keep_depth:
+        transfer.keep_depth(torch.cuda.Stream(device))
+    return transfer
 
 
 class CpuTensorTransfer(CpuTransfer):
@@ -41,13 +51,6 @@ class CpuTensorTransfer(CpuTransfer):
     def with_nan(self, inverse_depth: Tensor) -> Tensor:
         """Implement `Transfer.with_nan`."""
         return torch.where(inverse_depth.isfinite(), inverse_depth, torch.nan)
-
-
-class Event(Protocol):
-    """An event in the work of a device, such as `torch.cuda.Event`."""
-
-    def synchronize(self) -> None:
-        """Wait on the CPU until the event is reached."""
 
 
 EventT = TypeVar('EventT', bound=Event)
@@ -91,8 +94,14 @@ class GpuTransfer:
         self._pinned = device.type == 'cuda'
         mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (MEAN, STD))
         self._scale, self._offset = 1.0 / (255.0 * std), -mean / std
+        self._keeps_depth = False
+        self._output_stream: torch.cuda.Stream | None = None
         self._shape: tuple[int, ...] = ()
         self._buffers: Iterator[_UploadBuffer] = iter(())
+
+    def keep_depth(self, stream: torch.cuda.Stream | None) -> None:
+        """Keep depth on the device, too, for outputs that are computed in a stream."""
+        self._keeps_depth, self._output_stream = True, stream
 
     def upload(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
         """Implement `Transfer.upload`; the copy overlaps with earlier work of the network."""
@@ -117,14 +126,17 @@ class GpuTransfer:
                 inverse_depth, size, mode='bilinear', align_corners=False
             )
         computed = self._download_stream.record_compute()
-        return _GpuDownload(
-            self._start_copy(total, computed), self._start_copy(inverse_depth[0, 0], computed)
+        depth, on_device = inverse_depth[0, 0], None
+        if self._keeps_depth:
+            on_device = DeviceDepth(depth, computed, self._output_stream)
+        return GpuDownload(
+            self._start_copy(total, computed), self._start_copy(depth, computed), on_device
         )
 
-    def _start_copy(self, source: Tensor, computed: Any) -> _Copy:
+    def _start_copy(self, source: Tensor, computed: Any) -> HostCopy:
         # New memory, because results must not change later; torch reuses freed pinned memory.
         host = torch.empty(source.shape, dtype=source.dtype, pin_memory=self._pinned)
-        return _Copy(source, host, self._download_stream.copy(source, host, computed))
+        return HostCopy(source, host, self._download_stream.copy(source, host, computed))
 
     def with_nan(self, inverse_depth: Tensor) -> Tensor:
         """Implement `Transfer.with_nan`."""
@@ -151,37 +163,6 @@ class GpuTransfer:
         # Earlier work may still use the memory that torch assigned to these tensors.
         now = self._upload_stream.record_compute()
         return _UploadBuffer(host, device, now, now)
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A copy of a tensor on its way to page-locked host memory."""
-
-    source: Tensor
-    """Kept alive until it is copied."""
-    host: Tensor
-    copied: Event
-
-    def wait(self) -> Tensor:
-        """Wait until it has arrived."""
-        self.copied.synchronize()
-        return self.host
-
-
-@dataclass(frozen=True)
-class _GpuDownload:
-    """Inverse depth (H, W), and before it the sum of all that has to be finite."""
-
-    total: _Copy
-    inverse_depth: _Copy
-
-    def is_finite(self) -> bool:
-        """Implement `Download.is_finite`."""
-        return math.isfinite(float(self.total.wait()))
-
-    def array(self) -> npt.NDArray[np.float32]:
-        """Implement `Download.array`."""
-        return self.inverse_depth.wait().numpy()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -11,12 +11,19 @@ import numpy.typing as npt
 
 from flashdepth_ros.runtime.preprocess import normalise_on_cpu, resize_on_cpu
 
+if TYPE_CHECKING:
+    from flashdepth_ros.runtime.device_depth import DeviceDepth
+
 Array = Any
 """What an engine computes with: numpy arrays, or tensors of PyTorch on one device."""
 
 
 class Download(Protocol):
     """Inverse depth on its way from the device of an engine."""
+
+    @property
+    def on_device(self) -> DeviceDepth | None:
+        """What stays on the device for the outputs; None: nothing."""
 
     def is_finite(self) -> bool:
         """Wait for the network; return whether all that it computed is finite, by its sum."""
@@ -77,6 +84,8 @@ class CpuTransfer:
 
 class _Downloaded:
     """A download that needs no waiting."""
+
+    on_device = None
 
     def __init__(self, finite: bool, array: npt.NDArray[np.float32]) -> None:
         self._finite, self._array = finite, array

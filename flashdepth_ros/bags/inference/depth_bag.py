@@ -18,7 +18,7 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import CLOUD_FIELDS
 from flashdepth_ros.runtime import DepthFrame
 from flashdepth_ros.runtime.confidence import ConfidenceRater
-from flashdepth_ros.runtime.products import Products, RayCache
+from flashdepth_ros.runtime.products import RayCache, products_of
 from flashdepth_ros.runtime.scale import Scale
 from flashdepth_ros.runtime.settings import Settings
 
@@ -91,9 +91,7 @@ class DepthBagWriter:
         confidence = None
         if self._outputs.confidence or self._settings.points_min_confidence:
             confidence = self._rater.rate(depth.inverse_depth, depth.position)
-        products = Products(
-            depth.inverse_depth, frame, self._settings, self._rays, scale, confidence
-        )
+        products = products_of(depth, frame, self._settings, self._rays, scale, confidence)
         if self._outputs.relative:
             self._write_image(INVERSE, frame, '32FC1', depth.inverse_depth)
         else:

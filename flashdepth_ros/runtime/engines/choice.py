@@ -44,7 +44,7 @@ def create_engine(model: Network, choice: EngineChoice) -> Engine:
     elif resolved.engine == 'torch_compile':
         engine = CompiledTorchEngine(model, resolved.device, resolved.precision)
     elif resolved.device.type == 'cuda':
-        engine = GraphEngine(model, resolved.device, resolved.precision)
+        engine = GraphEngine(model, resolved.device, resolved.precision, options=choice.options)
     else:
         engine = TorchEngine(model, resolved.device, resolved.precision)
     engine.reason = resolved.reason

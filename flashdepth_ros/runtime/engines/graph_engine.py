@@ -13,6 +13,8 @@ from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.network.encoder import Block, Encoder
 from flashdepth_ros.runtime.engines.network_step import Result, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
+from flashdepth_ros.runtime.tensor_transfer import create_transfer
+from flashdepth_ros.runtime.transfer import Transfer
 
 MAX_GRAPHS = 8
 """
@@ -41,6 +43,7 @@ class GraphEngine(TorchEngine):
     that one that lasts for a few frames costs no capture, and none waits for several runs.
 
     :param recorder: captures a graph; tests replace it to run on a CPU.
+    :param options: of `GPU_OPTIONS`.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class GraphEngine(TorchEngine):
         device: torch.device,
         precision: str,
         recorder: _Recorder | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         for module in model.modules():
             if isinstance(module, Block):
                 module.fold_scales()  # in float32; the results change by rounding only
         super().__init__(model, device, precision)
         self._record = recorder or CudaRecorder(device)
+        self._options = frozenset(options)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
         self._failed: set[tuple[int, ...]] = set()
         self._eager_frames: Counter[tuple[int, ...]] = Counter()
@@ -76,6 +81,10 @@ class GraphEngine(TorchEngine):
             if reuse_state and isinstance(state, AttentionState):
                 state = graph.take(state)
             return run_step(graph, frames, state, reuse_state=reuse_state)
+
+    def create_transfer(self) -> Transfer:
+        """See `Engine.create_transfer`."""
+        return create_transfer(self.device, keep_depth='device_products' in self._options)
 
     def prepare(self, frames: Tensor) -> None:
         """Capture the graph of this size, and run it once."""
