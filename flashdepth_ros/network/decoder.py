@@ -101,7 +101,14 @@ class Head(nn.Module):
             half, full = self.detail(frames)
             path = self.conv1(path + resize(half, (path.shape[-2], path.shape[-1])))
             path = torch.cat((resize(path, size), full), dim=1)
-        return self.conv3(F.relu(self.conv2(path))).squeeze(1)
+        path = F.relu(self.conv2(path)).to(self.conv3.weight.dtype)
+        return self.conv3(path).squeeze(1)
+
+    def halve(self) -> None:
+        """Compute in fp16, which has the mantissa of TF32, but for the last convolution."""
+        for module in (self.detail, self.conv1, self.conv2):
+            if module is not None:
+                module.half()
 
 
 class Decoder(nn.Module):
@@ -164,8 +171,14 @@ def path_size(grid: tuple[int, int], level: int) -> tuple[int, int]:
 def run_head(
     head: Head, path: Tensor, grid: tuple[int, int], frames: Tensor | None = None
 ) -> Tensor:
-    """Run the head always in float32: bf16 would quantise depth in steps of 0.4 %."""
+    """
+    Run the head always in the type of its weights.
+
+    That is float32, or fp16 with a last layer in float32: bf16 would quantise depth in steps of
+    0.4 %.
+    """
+    dtype = head.conv1.weight.dtype
     with torch.autocast(path.device.type, enabled=False):
         if frames is not None:
-            frames = frames.float()
-        return head(path.float(), (PATCH * grid[0], PATCH * grid[1]), frames)
+            frames = frames.to(dtype)
+        return head(path.to(dtype), (PATCH * grid[0], PATCH * grid[1]), frames)

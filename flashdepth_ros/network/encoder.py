@@ -74,6 +74,8 @@ class Encoder(nn.Module):
         self.position_embedding = nn.Parameter(torch.zeros(1, 1 + self.grid**2, config.dim))
         self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(max(taps) + 1))
         self.norm = nn.LayerNorm(config.dim, eps=1e-6)
+        self.embeds_by_product = False
+        """Whether patches are embedded by a matrix product, which is the same sum."""
         self._cached: tuple[tuple[object, ...], Tensor] | None = None
         self._initialise()
 
@@ -86,9 +88,8 @@ class Encoder(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        patches = self.patch_embedding(frames)  # (B, C, h, w)
-        height, width = patches.shape[-2:]
-        patches = patches.flatten(2).transpose(1, 2)
+        height, width = frames.shape[-2] // PATCH, frames.shape[-1] // PATCH
+        patches = self._embed(frames)
         tokens = torch.cat((self.class_token.expand(len(frames), -1, -1), patches), dim=1)
         tokens = tokens + self.positions(height, width)
         maps = []
@@ -98,6 +99,15 @@ class Encoder(nn.Module):
                 tapped = self.norm(tokens)[:, 1:]
                 maps.append(tapped.transpose(1, 2).unflatten(2, (height, width)))
         return maps
+
+    def _embed(self, frames: Tensor) -> Tensor:
+        """Return the embedded patches (B, h * w, C) of frames (B, 3, H, W)."""
+        layer = self.patch_embedding
+        if not self.embeds_by_product:
+            return layer(frames).flatten(2).transpose(1, 2)
+        pixels = frames.unflatten(3, (-1, PATCH)).unflatten(2, (-1, PATCH))
+        pixels = pixels.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (B, h * w, 3 * 14^2)
+        return F.linear(pixels, layer.weight.flatten(1), layer.bias)
 
     @property
     def cached_positions(self) -> Tensor | None:

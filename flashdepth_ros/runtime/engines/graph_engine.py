@@ -1,7 +1,8 @@
 """Run the network as a captured CUDA graph: one launch per frame instead of a thousand."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 import logging
 from threading import Lock
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.network.encoder import Block, Encoder
+from flashdepth_ros.runtime.engines import gpu_options
 from flashdepth_ros.runtime.engines.network_step import Result, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from flashdepth_ros.runtime.tensor_transfer import create_transfer
@@ -54,15 +56,22 @@ class GraphEngine(TorchEngine):
         recorder: _Recorder | None = None,
         options: Sequence[str] = (),
     ) -> None:
+        gpu_options.check_versions(options)
         for module in model.modules():
             if isinstance(module, Block):
                 module.fold_scales()  # in float32; the results change by rounding only
         super().__init__(model, device, precision)
         self._record = recorder or CudaRecorder(device)
         self._options = frozenset(options)
+        gpu_options.change_network(model, self._options, self._lower_precision)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
         self._failed: set[tuple[int, ...]] = set()
         self._eager_frames: Counter[tuple[int, ...]] = Counter()
+
+    @contextmanager
+    def _lower_precision(self) -> Iterator[None]:
+        with super()._lower_precision(), gpu_options.running(self._options):
+            yield
 
     @property
     def captured_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -115,7 +124,7 @@ class GraphEngine(TorchEngine):
             dropped, _ = self._graphs.popitem(last=False)
             del self._eager_frames[dropped]
         try:
-            with _CAPTURE:
+            with _CAPTURE, gpu_options.capturing(self._options):
                 self._graphs[shape] = _Graph(self._model, self._record, frames, state)
         except RuntimeError as error:
             self._failed.add(shape)

@@ -84,10 +84,10 @@ class Bench:
         noise = np.random.default_rng(2).integers(0, 256, (*size, 3), np.uint8)
         return [np.ascontiguousarray(np.roll(noise, index, axis=1)) for index in range(count)]
 
-    def engine(self, model: Network, precision: str) -> GraphEngine:
+    def engine(self, model: Network, precision: str, options: tuple[str, ...] = ()) -> GraphEngine:
         """Return the engine of CUDA graphs; in a rehearsal its replay repeats the run."""
         recorder: Any = repeat if self.rehearsal else CudaRecorder(self.device)
-        return GraphEngine(model, self.device, precision, recorder)
+        return GraphEngine(model, self.device, precision, recorder, options)
 
     def estimator(
         self, name: str, precision: str, short_side: int = 0, options: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from flashdepth_ros.runtime.gpu_check.bench import STEP_NS, Bench, estimate_ahea
 from flashdepth_ros.runtime.performance import Stopwatch, synchronise
 
 Row = dict[str, Any]
-_PAPER = ('flashdepth-full', (2044, 1148), 50)
+PAPER = ('flashdepth-full', (2044, 1148), 50)
 _MODELS = (
     ('flashdepth-s', (924, 518)),
     ('flashdepth-s', (644, 364)),
@@ -50,11 +50,11 @@ def machine(bench: Bench) -> Iterator[Row]:
 
 def full(bench: Bench) -> Iterator[Row]:
     """Time FlashDepth at 2K as in the paper: frames on the device, wall time over all of them."""
-    name, size, count = _PAPER
+    name, size, count = PAPER
     for precision in bench.precisions:
         engine = bench.engine(bench.model(name), precision)
         for attempt in range(2):
-            yield {'model': name, 'attempt': attempt, **_throughput(bench, engine, size, count)}
+            yield {'model': name, 'attempt': attempt, **throughput(bench, engine, size, count)}
 
 
 def models(bench: Bench) -> Iterator[Row]:
@@ -62,7 +62,7 @@ def models(bench: Bench) -> Iterator[Row]:
     for name, size in _MODELS:
         for precision in bench.precisions:
             engine = bench.engine(bench.model(name), precision)
-            yield {'model': name, **_throughput(bench, engine, size, 100)}
+            yield {'model': name, **throughput(bench, engine, size, 100)}
             bench.free()
 
 
@@ -100,7 +100,7 @@ def batches(bench: Bench) -> Iterator[Row]:
     """Time frames of several cameras in one batch."""
     for batch in (1, 2, 4):
         engine = bench.engine(bench.model('flashdepth-s'), bench.precisions[0])
-        row = _throughput(bench, engine, (924, 518), 60, batch)
+        row = throughput(bench, engine, (924, 518), 60, batch)
         yield {'model': 'flashdepth-s', 'batch': batch, **row}
         bench.free()
 
@@ -131,7 +131,7 @@ def attention(bench: Bench) -> Iterator[Row]:
 
 def kernels(bench: Bench) -> Iterator[Row]:
     """Yield the kernels in which a frame at 2K spends its time, eagerly."""
-    name, size, _ = _PAPER
+    name, size, _ = PAPER
     engine = bench.engine(bench.model(name), bench.precisions[0])
     (frame,) = bench.frames(1, bench.size(*size))
     engine.run(frame, None)
@@ -148,7 +148,7 @@ def kernels(bench: Bench) -> Iterator[Row]:
         yield {'kernel': event.key[:120], 'calls': event.count, 'us': round(microseconds)}
 
 
-def _throughput(
+def throughput(
     bench: Bench, engine: GraphEngine, size: tuple[int, int], count: int, batch: int = 1
 ) -> Row:
     """Return the speed of a stream whose frames are on the device already."""
