@@ -24,6 +24,7 @@ from flashdepth_ros.node.swapped_frames import SwappedFrames
 from flashdepth_ros.ros.transport import AnyImage
 from flashdepth_ros.runtime import DepthEstimator, DepthFrame, ResetReason, StaleFrameError
 from flashdepth_ros.runtime.depth_frame import PendingFrame
+from flashdepth_ros.runtime.device_errors import is_device_lost
 from flashdepth_ros.runtime.memory import is_out_of_memory
 
 
@@ -56,6 +57,8 @@ class FrameProcessor:
         self._reset_request = stream.reset_request
         self._swapped, self._swaps_logged = SwappedFrames(), False
         self._boundary = Boundary(self._logger)
+        self.lost_device = ''
+        """Why the GPU cannot be used any more in this process; '' if it can."""
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -80,6 +83,8 @@ class FrameProcessor:
             self.estimator.reset(ResetReason.NON_FINITE)
             if is_out_of_memory(error):
                 self.resolution.shrink()
+            if is_device_lost(error):
+                self.lost_device = str(error).partition('\n')[0]
             self._boundary.report('inference failed', error)
             reason = f'inference failed: {describe(error)}'
             self._stream.statistics.count_drop('failed', reason)

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from flashdepth_ros.errors import FlashDepthError
 from flashdepth_ros.node.camera_scope import CameraScope
 from flashdepth_ros.node.camera_stream import CameraStream
+from flashdepth_ros.node.description import describe_model
 from flashdepth_ros.node.diagnostics import NodeStatus
 from flashdepth_ros.node.idle_memory import IdleMemory
 from flashdepth_ros.node.parameters import CameraParameters, Parameters
@@ -22,7 +23,6 @@ from flashdepth_ros.node.worker import Worker
 from flashdepth_ros.ros.transport import choose_transport
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.batch import batch_gain
-from flashdepth_ros.runtime.engines.exported_model import purpose_of
 from flashdepth_ros.runtime.memory import resident_bytes
 from flashdepth_ros.runtime.settings import sequence_policy
 
@@ -74,6 +74,12 @@ class Pipeline:
         """Whether images are processed."""
         return self._supervisor.running
 
+    @property
+    def lost_device(self) -> str:
+        """Why only another process can use the GPU again; '' if this one can."""
+        worker = self._supervisor.worker
+        return '' if worker is None else worker.lost_device
+
     def configure(self, parameters: CameraParameters) -> str:
         """
         Load the model and run it once; return one line that describes what runs where.
@@ -91,7 +97,7 @@ class Pipeline:
         topics = ', '.join(stream.image_topic for stream in self.streams)
         metric = estimators[0].config.metric
         outputs = dict.fromkeys(stream.describe_output(metric) for stream in self.streams)
-        model = _describe(self.parameters, estimators[0], self._image_size)
+        model = describe_model(self.parameters, estimators[0], self._image_size)
         return f'{model}, images from {topics}, {" and ".join(outputs)}'
 
     def activate(self) -> None:
@@ -227,24 +233,3 @@ class Pipeline:
         for stream, estimator in zip(self.streams, estimators, strict=True):
             estimator.sequence.policy = sequence_policy(stream.parameters)
         return Worker(dict(zip(self.streams, estimators, strict=True)), self._batching)
-
-
-def _describe(
-    parameters: Parameters, estimator: DepthEstimator, image_size: tuple[int, int]
-) -> str:
-    """Return model, purpose of its weights, engine, device, precision, input size and rate."""
-    engine = estimator.engine
-    purpose = _in_brackets(purpose_of(parameters.model, parameters.weights))
-    reason = _in_brackets(engine.reason)
-    height, width = image_size
-    input_height, input_width = estimator.inference_size(height, width)
-    rate = f'{estimator.warm_rate_hz:.{0 if estimator.warm_rate_hz >= 10 else 1}f}'
-    return (
-        f'{parameters.model}{purpose}, {engine.name}{reason} on {engine.device} '
-        f'in {engine.precision}, about {rate} images/s of {width}x{height} '
-        f'(network input {input_width}x{input_height})'
-    )
-
-
-def _in_brackets(text: str) -> str:
-    return f' ({text})' if text else ''

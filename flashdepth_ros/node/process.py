@@ -69,6 +69,12 @@ def _run(args: list[str] | None, load: EstimatorFactory, interruption: Interrupt
         if not node.start():
             return INTERRUPTED_STATUS if interruption.requested else 1
         _spin(node, interruption)
+        if lost := node.pipeline.lost_device:
+            get_logger(node.get_name()).fatal(
+                f'the GPU cannot be used by this process any more ({lost}): it ends; start the '
+                'node again'
+            )
+            return 1
     except Exception as error:  # noqa: BLE001 - nothing may end the process without a line
         Boundary(get_logger('flashdepth')).report('not started', error)
         return 1
@@ -88,7 +94,7 @@ def _spin(node: DepthNode, interruption: Interruption) -> None:
     boundary = Boundary(get_logger(node.get_name()))
     try:
         # Not spin_until_future_complete: rclpy would add a callback to the future at every turn.
-        while not (node.finished or interruption.requested):
+        while not (node.finished or interruption.requested or node.pipeline.lost_device):
             try:
                 executor.spin_once()
             except ExternalShutdownException:

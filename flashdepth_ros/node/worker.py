@@ -44,6 +44,12 @@ class Worker:
         publishing = (each.publishing.progress for each in self._processors.values())
         return *publishing, self._thread.progress
 
+    @property
+    def lost_device(self) -> str:
+        """Why the GPU cannot be used any more in this process; '' if it can."""
+        reasons = (each.lost_device for each in self._processors.values())
+        return next(filter(None, reasons), '')
+
     def processor(self, stream: CameraStream) -> FrameProcessor:
         """Return what processes the images of a camera."""
         return self._processors[stream]

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from support.faulty_node import HANG, KEY_ERROR, NO_MEMORY, REFUSED_S, SYSTEM_EXIT
+from support.faulty_node import (
+    HANG,
+    KEY_ERROR,
+    LOST_DEVICE,
+    NO_MEMORY,
+    REFUSED_S,
+    SYSTEM_EXIT,
+)
 from support.node_bench import find_by_stamp, start_bench, values_of
 from support.node_process import golden_weights
 from support.paths import ROOT
@@ -16,17 +23,19 @@ LONG_S = 30.0
 K = [130.0, 0.0, 80.0, 0.0, 130.0, 60.0, 0.0, 0.0, 1.0]
 
 
-@pytest.fixture(scope='module')
-def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('failures')
-    weights = golden_weights(folder, 'flashdepth-tiny-s')
-    with start_bench(
+def start_faulty_node(folder):
+    return start_bench(
         folder,
         module='support.faulty_node',
         environment={'PYTHONPATH': os.pathsep.join((str(ROOT), str(ROOT / 'test')))},
         model='flashdepth-tiny-s',
-        weights=weights,
-    ) as bench:
+        weights=golden_weights(folder, 'flashdepth-tiny-s'),
+    )
+
+
+@pytest.fixture(scope='module')
+def bench(tmp_path_factory):
+    with start_faulty_node(tmp_path_factory.mktemp('failures')) as bench:
         bench.depth = bench.subscribe('/depth/image', Image)
         bench.points = bench.subscribe('/points', PointCloud2)
         bench.info = bench.subscribe('/depth/camera_info', CameraInfo)
@@ -131,3 +140,15 @@ def test_process_ends_although_a_thread_hangs(bench):
     bench.images.publish(image(bench, HANG))
     bench.spin_for(0.5)
     assert bench.process.stop() == 0
+
+
+def test_process_ends_when_its_gpu_cannot_be_used_any_more(tmp_path):
+    with start_faulty_node(tmp_path) as bench:
+        bench.depth = bench.subscribe('/depth/image', Image)
+        bench.images = bench.create_publisher()
+        bench.connect(bench.images, image(bench), bench.depth)
+        bench.images.publish(image(bench, LOST_DEVICE))
+        assert bench.process.wait() == 1
+        (line,) = lines_with(bench, '[FATAL]')
+    assert 'cannot be used by this process any more' in line
+    assert 'CUDA error: an illegal memory access was encountered): it ends' in line

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from flashdepth_ros.runtime.device_errors import is_device_lost
 from flashdepth_ros.runtime.memory import is_out_of_memory, resident_bytes, return_freed_memory
 
 BLOCK = 50_000_000
@@ -59,3 +60,18 @@ def test_out_of_memory_is_recognised():
     assert all(map(is_out_of_memory, errors))
     others = [RuntimeError('mat1 and mat2 shapes cannot be multiplied'), OSError(12, 'no device')]
     assert not any(map(is_out_of_memory, others))
+
+
+@pytest.mark.parametrize(
+    ('error', 'lost'),
+    [
+        (RuntimeError('CUDA error: an illegal memory access was encountered'), True),
+        (RuntimeError('CUDA error: device-side assert triggered\nCompile with'), True),
+        (torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'), False),
+        (RuntimeError('CUDA error: operation not permitted when stream is capturing'), False),
+        (RuntimeError('expected scalar type Float but found Half'), False),
+        (KeyError('CUDA error: an illegal memory access'), False),
+    ],
+)
+def test_errors_after_which_a_gpu_is_lost_are_known(error, lost):
+    assert is_device_lost(error) == lost

@@ -15,7 +15,11 @@ from flashdepth_ros.node import process, watchdog
 from flashdepth_ros.runtime.sequence import Sequence
 from flashdepth_ros.runtime.settings import create_estimator
 
-KEY_ERROR, SYSTEM_EXIT, HANG, NO_MEMORY = 1, 2, 3, 4
+KEY_ERROR, SYSTEM_EXIT, HANG, NO_MEMORY, LOST_DEVICE = 1, 2, 3, 4, 5
+ERRORS = {
+    KEY_ERROR: KeyError('missing'),
+    LOST_DEVICE: RuntimeError('CUDA error: an illegal memory access was encountered\nCompile'),
+}
 PIXELS_MAX = 98 * 70
 REFUSED_S = 13.0
 
@@ -41,8 +45,8 @@ def load(parameters):
 
     def fail_or_prepare(rgb, *arguments):
         failure = int(rgb[0, 0, 0])
-        if failure == KEY_ERROR:
-            raise KeyError('missing')
+        if failure in ERRORS:
+            raise ERRORS[failure]
         if failure == SYSTEM_EXIT:
             sys.exit(3)
         if (
