@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from inspect import signature
 import logging
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import Network
+from flashdepth_ros.network import Network, State
 from flashdepth_ros.network.decoder import Head
 from flashdepth_ros.network.encoder import Block, Encoder
+from flashdepth_ros.runtime.engines.network_step import Step
 
 _LOG = logging.getLogger(__name__)
 _ATTENTION = (
@@ -77,13 +78,14 @@ def _compile_blocks(blocks: list[Block]) -> None:
         _LOG.warning('gpu_options compiled_blocks has no effect: %s', reason)
 
 
-@contextmanager
-def running(options: Collection[str]) -> Iterator[None]:
-    """Run a network or capture its graph in this context."""
-    with ExitStack() as stack:
-        if 'cudnn_attention' in options:
-            stack.enter_context(sdpa_kernel(list(_ATTENTION), set_priority=True))
-        yield
+def run_step(
+    step: Step, options: Collection[str], frames: Tensor, state: State | None
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Run the step of a network, or capture it."""
+    if 'cudnn_attention' not in options:
+        return step(frames, state)
+    with sdpa_kernel(list(_ATTENTION), set_priority=True):
+        return step(frames, state)
 
 
 @contextmanager

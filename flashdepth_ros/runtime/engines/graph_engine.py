@@ -1,9 +1,8 @@
 """Run the network as a captured CUDA graph: one launch per frame instead of a thousand."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 import logging
 from threading import Lock
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.network.encoder import Block, Encoder
 from flashdepth_ros.runtime.engines import gpu_options
-from flashdepth_ros.runtime.engines.network_step import Result, run_step
+from flashdepth_ros.runtime.engines.network_step import Result, Step, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 from flashdepth_ros.runtime.tensor_transfer import create_transfer
 from flashdepth_ros.runtime.transfer import Transfer
@@ -64,14 +63,10 @@ class GraphEngine(TorchEngine):
         self._record = recorder or CudaRecorder(device)
         self._options = frozenset(options)
         gpu_options.change_network(model, self._options, self._lower_precision)
+        self._step = partial(gpu_options.run_step, model.step, self._options)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
         self._failed: set[tuple[int, ...]] = set()
         self._eager_frames: Counter[tuple[int, ...]] = Counter()
-
-    @contextmanager
-    def _lower_precision(self) -> Iterator[None]:
-        with super()._lower_precision(), gpu_options.running(self._options):
-            yield
 
     @property
     def captured_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -125,7 +120,7 @@ class GraphEngine(TorchEngine):
             del self._eager_frames[dropped]
         try:
             with _CAPTURE, gpu_options.capturing(self._options):
-                self._graphs[shape] = _Graph(self._model, self._record, frames, state)
+                self._graphs[shape] = _Graph(self._model, self._step, self._record, frames, state)
         except RuntimeError as error:
             self._failed.add(shape)
             reason = str(error).partition('\n')[0]
@@ -136,11 +131,16 @@ class _Graph:
     """A captured graph of one shape; inputs are copied to the memory that it reads."""
 
     def __init__(
-        self, model: Network, record: _Recorder, frames: Tensor, state: State | None
+        self,
+        model: Network,
+        step: Step,
+        record: _Recorder,
+        frames: Tensor,
+        state: State | None,
     ) -> None:
         self._frames = frames.clone()
         self._state = None if state is None else type(state)(*(part.clone() for part in state))
-        self._replay, self._outputs = record(lambda: model.step(self._frames, self._state))
+        self._replay, self._outputs = record(lambda: step(self._frames, self._state))
         # The graph reads these at a fixed address; the model keeps only those of the last size.
         encoders = [module for module in model.modules() if isinstance(module, Encoder)]
         self._kept = [encoder.cached_positions for encoder in encoders]

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from flashdepth_ros.entry_point import describe
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.runtime.engines.choice import choose_device
-from flashdepth_ros.runtime.gpu_check import checks, node, options, outputs, table
+from flashdepth_ros.runtime.gpu_check import checks, full_memory, node, options, outputs, table
 from flashdepth_ros.runtime.gpu_check.bench import Bench
 
 Row = dict[str, Any]
@@ -29,6 +29,7 @@ STEPS: dict[str, tuple[float, Step]] = {
     'resizing': (5.0, checks.resizing),
     'threads': (20.0, checks.threads),
     'memory': (30.0, checks.memory),
+    'full_memory': (30.0, full_memory.full_memory),
     'products': (20.0, outputs.products),
     'options': (90.0, options.options),
     'models': (60.0, table.models),
