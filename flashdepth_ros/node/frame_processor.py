@@ -18,7 +18,7 @@ from flashdepth_ros.node.diagnostics import NETWORK_FAILED
 from flashdepth_ros.node.outputs import Source
 from flashdepth_ros.node.parameters import Parameters
 from flashdepth_ros.node.publishing import EstimatedFrame, PublishingThread
-from flashdepth_ros.node.received_image import ReceivedImage
+from flashdepth_ros.node.received_image import ReceivedImage, WarmUp
 from flashdepth_ros.node.resolution import Resolution
 from flashdepth_ros.node.swapped_frames import SwappedFrames
 from flashdepth_ros.ros.transport import AnyImage
@@ -88,6 +88,18 @@ class FrameProcessor:
             self._boundary.report('inference failed', error)
             reason = f'inference failed: {describe(error)}'
             self._stream.statistics.count_drop('failed', reason)
+
+    def warm_up(self, size: WarmUp) -> None:
+        """Prepare for images of a size, unless images were processed before."""
+        if self.estimator.state is not None:
+            return
+        try:
+            self.resolution.prepare(self._stream.parameters.target_rate, size.height, size.width)
+            self.estimator.warm_up(size.height, size.width)
+        except Exception as error:  # noqa: BLE001 - images of another size may come
+            self._boundary.report('warm-up failed', error)
+            return
+        self._logger.info(f'ready for images of {size.width}x{size.height}')
 
     def prepare(self, received: ReceivedImage) -> PreparedFrame | None:
         """

@@ -16,7 +16,7 @@ from flashdepth_ros.node.description import describe_model
 from flashdepth_ros.node.diagnostics import NodeStatus
 from flashdepth_ros.node.idle_memory import IdleMemory
 from flashdepth_ros.node.parameters import CameraParameters, Parameters
-from flashdepth_ros.node.received_image import ReceivedImage
+from flashdepth_ros.node.received_image import ReceivedImage, WarmUp
 from flashdepth_ros.node.supervisor import Estimators, Supervisor
 from flashdepth_ros.node.threads import Patience, run_in_thread
 from flashdepth_ros.node.worker import Worker
@@ -65,6 +65,7 @@ class Pipeline:
         self.streams = [CameraStream(scope, transport, self._process) for scope in scopes]
         self._supervisor = Supervisor(self._create_worker, self._load_warm, node.get_logger())
         self._batching, self._image_size = False, _WARM_UP_SIZE
+        self._warm: dict[CameraStream, tuple[int, int]] = {}
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
         self._memory = IdleMemory()
@@ -186,11 +187,24 @@ class Pipeline:
     def _check(self) -> None:
         """Check the threads and the memory."""
         self._supervisor.check()
+        if self._supervisor.worker is not None:
+            self._warm_up(self._supervisor.worker)
         for stream in self.streams:
             stream.scale.log()
         if estimators := self._supervisor.estimators:
             last_s = max(stream.statistics.last_processed_s for stream in self.streams)
             self._memory.check(estimators[0].engine.name, last_s, time.monotonic())
+
+    def _warm_up(self, worker: Worker) -> None:
+        """Prepare a GPU for the images of cameras whose camera_info comes before any image."""
+        for stream, estimator in zip(self.streams, self._supervisor.estimators, strict=False):
+            size = stream.camera_info.cache.image_size
+            is_gpu = estimator.ahead and estimator.fixed_size is None
+            if not is_gpu or size is None or size in (self._image_size, self._warm.get(stream)):
+                continue
+            self._warm[stream] = size
+            if not stream.statistics.last_processed_s:
+                worker.warm_up(stream, WarmUp(*size))
 
     def _load_or_end(self) -> Estimators:
         """Load the model in a thread of its own, so that a signal need not wait for it."""
@@ -205,6 +219,7 @@ class Pipeline:
         own = replace(self.parameters, depth_size=first.parameters.depth_size)
         estimator = self._load(own)
         sizes = (stream.camera_info.cache.image_size for stream in self.streams)
+        self._warm.clear()
         self._image_size = next(filter(None, sizes), _WARM_UP_SIZE)
         estimator.warm_up(*self._image_size)
         self._batching = bool(others) and self._batches_pay(estimator)

@@ -1,4 +1,4 @@
-"""An image as it was received, with the resets that were requested before it."""
+"""What the inference thread receives: an image with its resets, or the size of images."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ class ResetRequest:
 
     number: int = 0
     reason: ResetReason = ResetReason.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """That images of a size, px, are expected."""
+
+    height: int
+    width: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import time
 
 from flashdepth_ros.node.camera_stream import CameraStream
 from flashdepth_ros.node.frame_processor import FrameProcessor, PreparedFrame
-from flashdepth_ros.node.received_image import ReceivedImage
+from flashdepth_ros.node.received_image import ReceivedImage, WarmUp
 from flashdepth_ros.node.threads import ProcessingThread, Progress, Wait
 from flashdepth_ros.runtime import DepthEstimator
 from flashdepth_ros.runtime.batch import launch_together
 
-_Item = tuple[CameraStream, ReceivedImage]
+_Item = tuple[CameraStream, ReceivedImage | WarmUp]
 _RECENT_ROUNDS = 2
 
 
@@ -64,8 +64,9 @@ class Worker:
 
         :return: whether the estimators are free; False: the thread is still inside a call.
         """
-        for stream, _ in self._thread.mailbox.close():
-            stream.statistics.count_drop('replaced')
+        for stream, item in self._thread.mailbox.close():
+            if isinstance(item, ReceivedImage):
+                stream.statistics.count_drop('replaced')
         wait(self._thread.has_ended)
         for processor in self._processors.values():
             processor.publishing.close(wait)
@@ -81,15 +82,30 @@ class Worker:
         if self._thread.mailbox.put((stream, received), sender=stream) is not None:
             stream.statistics.count_drop('replaced')
 
+    def warm_up(self, stream: CameraStream, size: WarmUp) -> None:
+        """Have the thread prepare for images of a size before they come."""
+        self._thread.mailbox.put((stream, size), sender=(stream, WarmUp))
+
     def _process(self, first: _Item) -> None:
         start_s = time.perf_counter()
         waiting = self._thread.mailbox.take_waiting() if self._batching else []
-        items = [first, *waiting]
+        self._current = [first[0]]
+        items = list(self._images([first, *waiting]))
+        if not items:
+            return
         self._current = [stream for stream, _ in items]
         prepared = [frame for frame in (self._prepare(*item) for item in items) if frame]
         if prepared:
             self._estimate(prepared)
         self._observe(1e3 * (time.perf_counter() - start_s))
+
+    def _images(self, items: Sequence[_Item]) -> Iterator[tuple[CameraStream, ReceivedImage]]:
+        """Yield the images of items; warm up for the others."""
+        for stream, item in items:
+            if isinstance(item, WarmUp):
+                self._processors[stream].warm_up(item)
+            else:
+                yield stream, item
 
     def _skip(self, error: BaseException) -> None:
         """Report what failed outside of the images' own processing."""
