@@ -3,6 +3,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -15,10 +16,11 @@ from flashdepth_ros.training.recipe import follow, read_recipe
 from flashdepth_ros.training.run_folder import read_checkpoint
 
 WORLD = World(0, 1, torch.device('cpu'))
-FILM = '--seeds 0:{clips} --frames 2 --size 56x42 --sampling 1'
+CLIPS = 16
+FILM = f'--seeds 0:{CLIPS} --frames 2 --size 56x42 --sampling 1'
 
 
-def write_recipe(folder: Path, clips: int = 2, film: str = '') -> Path:
+def write_recipe(folder: Path, film: str = '') -> Path:
     """Write a recipe of two stages; the second one starts from the weights of the first."""
     stage = {
         'model': 'flashdepth-tiny-s',
@@ -32,21 +34,45 @@ def write_recipe(folder: Path, clips: int = 2, film: str = '') -> Path:
         'output': str(folder / 'second'),
         'initial': {'student': str(folder / 'first' / 'weights.safetensors')},
     }
-    line = film or f'{folder / "clips"} {FILM.format(clips=clips)}'
+    line = film or f'{folder / "clips"} {FILM}'
     path = folder / 'recipe.yaml'
-    path.write_text(yaml.safe_dump({'film': [line], 'stages': [first, second]}))
+    path.write_text(yaml.safe_dump({'film': [line], 'processes': 1, 'stages': [first, second]}))
     return path
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory):
+def interrupted(tmp_path_factory):
+    """A recipe stopped by Ctrl-C while it renders: its process, errors, and the clips by time."""
     folder = tmp_path_factory.mktemp('recipe')
-    assert follow(read_recipe(write_recipe(folder)), WORLD) is None
+    path = write_recipe(folder)
+    command = [sys.executable, '-m', 'flashdepth_ros.cli', 'train', str(path)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while len(list(folder.glob('clips/*.clip.zip'))) < 2:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    clips = {each: each.stat().st_mtime_ns for each in folder.glob('clips/*.clip.zip')}
+    return folder, process, errors, clips
+
+
+@pytest.fixture(scope='module')
+def finished(interrupted):
+    folder = interrupted[0]
+    assert follow(read_recipe(folder / 'recipe.yaml'), WORLD) is None
     return folder
 
 
+def test_rendering_can_be_interrupted_and_goes_on(interrupted, finished):
+    _, process, errors, clips = interrupted
+    assert process.returncode == 130
+    assert 'Traceback' not in errors
+    assert 2 <= len(clips) < CLIPS
+    assert len(list((finished / 'clips').glob('*.clip.zip'))) == CLIPS
+    assert {each: each.stat().st_mtime_ns for each in clips} == clips
+
+
 def test_from_nothing_to_weights_of_the_last_stage(finished):
-    assert len(list((finished / 'clips').glob('*.clip.zip'))) == 2
     assert read_checkpoint(finished / 'second')['step'] == 2
     names = read_weights(finished / 'second' / 'weights.safetensors')
     assert any(name.startswith('temporal.') for name in names)
@@ -57,23 +83,6 @@ def test_what_is_finished_is_not_done_again(finished):
     times = [path.stat().st_mtime_ns for path in files]
     assert follow(read_recipe(finished / 'recipe.yaml'), WORLD) is None
     assert [path.stat().st_mtime_ns for path in files] == times
-
-
-def test_rendering_can_be_interrupted_and_goes_on(tmp_path):
-    path = write_recipe(tmp_path, clips=24)
-    command = [sys.executable, '-m', 'flashdepth_ros.cli', 'train', str(path)]
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    while len(list(tmp_path.glob('clips/*.clip.zip'))) < 2:
-        assert process.poll() is None
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert 'Traceback' not in errors
-    before = {each: each.stat().st_mtime_ns for each in tmp_path.glob('clips/*.clip.zip')}
-    assert 2 <= len(before) < 24
-    assert follow(read_recipe(write_recipe(tmp_path, clips=24)), WORLD) is None
-    assert len(list(tmp_path.glob('clips/*.clip.zip'))) == 24
-    assert {each: each.stat().st_mtime_ns for each in before} == before
 
 
 @pytest.mark.parametrize(
