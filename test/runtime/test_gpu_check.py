@@ -26,6 +26,7 @@ def test_rehearsal_runs_every_step(tmp_path, capfd):
     assert not [row for each in found.values() for row in each if 'error' in row and 'ok' in row]
     judged = {name for name, each in found.items() if any('ok' in row for row in each)}
     assert judged == set(steps) & {*vars(checks), 'full_memory', 'products', 'options'}
+    assert all(row['rehearsal'] for each in found.values() for row in each)
     assert found['full'][0]['fps'] > 0
     assert found['live'][0]['median_ms'] > 0
     assert found['kernels'][0]['us'] > 0

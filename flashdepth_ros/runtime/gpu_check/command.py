@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_steps(bench: Bench, arguments: argparse.Namespace, outputs: list[TextIO]) -> int:
     started_s, wrong = time.monotonic(), False
+    # Its rows have the names and sizes of the GPU's.
+    mark = {'rehearsal': True} if bench.rehearsal else {}
     for name in arguments.step:
         expected_s, step = STEPS[name]
         left_s = arguments.budget - (time.monotonic() - started_s)
@@ -91,7 +93,7 @@ def _run_steps(bench: Bench, arguments: argparse.Namespace, outputs: list[TextIO
             continue
         for row in _rows(step, bench):
             wrong = wrong or row.get('ok') is False
-            _write({'step': name, **row}, outputs)
+            _write({'step': name, **mark, **row}, outputs)
     return int(wrong)
 
 
