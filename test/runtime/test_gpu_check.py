@@ -42,7 +42,7 @@ def test_a_step_that_fails_is_a_row_and_the_exit_status(monkeypatch, capfd):
     monkeypatch.setitem(command.STEPS, 'sizes', (1.0, fail))
     assert main(['gpu-check', '--device', 'cpu', '--step', 'sizes', 'resizing']) == 1
     found = rows(capfd.readouterr().out)
-    assert found['sizes'][0] == {'ok': True}
+    assert found['sizes'][0] == {'rehearsal': True, 'ok': True}
     assert 'out of memory' in found['sizes'][1]['error']
     assert all(row['ok'] for row in found['resizing'] if 'ok' in row)
 
