@@ -121,7 +121,9 @@ class CameraInfoCache:
         try:
             camera = Camera.read(rectified(info) if self.rectified else info)
         except InputError as error:
-            text = f'invalid camera_info: {error}: {self.canonical.loss()}'
+            kept = 'the last valid one is still used'
+            loss = kept if self._cameras else self.canonical.loss()
+            text = f'invalid camera_info: {error}: {loss}'
             self._invalid = Finding('invalid', text)
             self._warn_once(self._invalid)
             return

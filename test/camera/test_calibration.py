@@ -167,6 +167,8 @@ def test_last_valid_camera_info_is_kept():
     calibration = Calibration(camera_info(), camera_info(focal=0.0))
     assert calibration.camera() is not None
     assert calibration.lost == []
+    (warning,) = calibration.warnings
+    assert warning.endswith('not calibrated: the last valid one is still used')
 
 
 def test_time_without_camera_info_is_measured_from_the_first_image():
