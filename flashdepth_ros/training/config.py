@@ -240,6 +240,10 @@ def check_config(config: TrainingConfig, where: str) -> None:
             raise ConfigError(
                 f'{where}: {phase}: height and width must be multiples of {PATCH}, with strides'
             )
+        if min(phase.steps, phase.frames, phase.batch, *phase.strides) < 1:
+            raise ConfigError(
+                f'{where}: {phase}: steps, frames, batch and strides must be 1 or more'
+            )
         if phase.loss_frames % 2 or not 0 <= phase.loss_frames <= phase.frames:
             raise ConfigError(f'{where}: {phase}: loss_frames must be even and at most frames')
         if phase.cached_samples or phase.frame_repeats != 1:

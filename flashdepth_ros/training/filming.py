@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     Render the clips that do not exist yet; several processes may run with different seeds.
 
+    :return: 1 if none of the clips exists in the end, else 0.
     :raises ConfigError: seeds, a size, the clips per scene or the variety are not valid.
     :raises SimulationError: this computer cannot render, or a folder has no usable files.
     """
@@ -105,13 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
     copies = _parse_copies(arguments.copies)
     start_gl()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for seed in tqdm(range(first, last), unit='clip', file=sys.stderr):
-        path = arguments.folder / f'{seed:06d}{SUFFIX}'
+    paths = {seed: arguments.folder / f'{seed:06d}{SUFFIX}' for seed in range(first, last)}
+    for seed, path in tqdm(paths.items(), unit='clip', file=sys.stderr):
         if not path.exists():
             _film_seed(path, seed, settings)
         if copies and path.exists() and not (copies.folder / path.name).exists():
             copies.add(path)
-    return 0
+    return int(not any(path.exists() for path in paths.values()))
 
 
 class Copies(NamedTuple):

@@ -91,3 +91,10 @@ def test_varied_scenes_are_filmed(tmp_path):
 def test_a_variety_that_is_no_share_is_refused(tmp_path, capsys):
     assert main(['film', str(tmp_path), '--variety', '1.5']) == 1
     assert 'a share from 0 to 1 expected' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments', [('--textures', 'missing'), ('--seeds', '5:2')])
+def test_no_clip_at_all_is_a_failure(tmp_path, arguments):
+    options = ('--size', '42x28', '--frames', '1', '--seeds', '0:1', '--variety', '1')
+    assert main(['film', str(tmp_path / 'clips'), *options, *arguments]) == 1
+    assert not find_clips(tmp_path / 'clips')
