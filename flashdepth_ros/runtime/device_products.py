@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.runtime import tensor_products
 from flashdepth_ros.runtime.device_depth import DeviceDepth
 from flashdepth_ros.runtime.products import Float32, Products, UInt8, UInt16
@@ -35,14 +36,8 @@ class DeviceProducts(Products):
         with self.on_device.work():
             return self.on_device.fetch(tensor_products.millimetres(self._metres)).view(np.uint16)
 
-    @property
-    def cloud(self) -> Float32 | None:
-        """See `Products.cloud`."""
-        intrinsics = None if self.camera is None else self.camera.intrinsics
-        if intrinsics is None:
-            return None
-        stride = self.settings.points_stride
-        rgb = self._rgb_of_points(stride)
+    def _cloud(self, intrinsics: Intrinsics, stride: int, rgb: UInt8 | None) -> Float32:
+        """See `Products._cloud`."""
         with self.on_device.work():
             depth = self._points_on_device(stride)
             directions = tensor_products.rays_on(depth.device, intrinsics, stride)

@@ -109,8 +109,12 @@ class Products:
         if intrinsics is None:
             return None
         stride = self.settings.points_stride
-        strided, rgb = self._depth_of_points(stride), self._rgb_of_points(stride)
-        return messages.cloud_data(strided, self.rays.get(intrinsics, stride), rgb)
+        return self._cloud(intrinsics, stride, self._rgb_of_points(stride))
+
+    def _cloud(self, intrinsics: Intrinsics, stride: int, rgb: UInt8 | None) -> Float32:
+        """Return the cloud of every n-th pixel and row, with colours (h, w, 3) or None."""
+        rays = self.rays.get(intrinsics, stride)
+        return messages.cloud_data(self._depth_of_points(stride), rays, rgb)
 
     def _rgb_of_points(self, stride: int) -> UInt8 | None:
         """Return the colour of every n-th pixel and row, None if it is not wanted."""

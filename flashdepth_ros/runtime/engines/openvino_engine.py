@@ -116,7 +116,7 @@ class OpenVinoEngine:
             return run_step(self._loaded[shape], frames, state, reuse_state=reuse_state)
         failed = shape in self._failed
         self._fallback_reason = 'openvino failed' if failed else 'until openvino is ready'
-        if not _is_blank(frames):  # as in a warm-up
+        if self._precision == 'int8' and not _is_blank(frames):  # blank as in a warm-up
             self._add_calibration_frames(shape, [frames])
         return self._fallback.run(frames, state, reuse_state=reuse_state)
 
