@@ -12,6 +12,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     :param query: (B, N, C); key and value are (B, M, C).
     :return: (B, N, C).
     """
+    if query.is_cuda and torch.compiler.is_compiling() and not torch.is_grad_enabled():
+        return _attend_opaquely(query, key, value, heads)
     query, key, value = (
         part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
     )
@@ -20,6 +22,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     else:
         attended = F.scaled_dot_product_attention(query, key, value)
     return attended.transpose(1, 2).flatten(2)
+
+
+@torch.library.custom_op('flashdepth_ros::attend', mutates_args=())
+def _attend_opaquely(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """
+    Do the same as `attend`, as one operation that `torch.compile` does not look into.
+
+    Otherwise the compiler would choose the backend of attention, without running any.
+    """
+    return attend(query, key, value, heads).contiguous()
+
+
+@_attend_opaquely.register_fake
+def _(query: Tensor, _key: Tensor, _value: Tensor, _heads: int) -> Tensor:
+    return torch.empty_like(query, memory_format=torch.contiguous_format)
 
 
 def _attend_by_matmul(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class Level(nn.Module):
         """Turn a map of the encoder (B, C, h, w) into this level's map (B, channels, h', w')."""
         return self.reassembly(self.project(tapped))
 
-    def merge(self, path: Tensor | None, level_map: Tensor, size: tuple[int, int]) -> Tensor:
+    def forward(self, path: Tensor | None, level_map: Tensor, size: tuple[int, int]) -> Tensor:
         """Add this level's map to the coarser path and resize the sum to `size`."""
         level_map = self.reduce(level_map)
         if self.skip_unit is not None and path is not None:
@@ -149,7 +149,7 @@ class Decoder(nn.Module):
         level_map = module.reassemble(tapped)
         if align is not None:
             level_map = align(level_map)
-        return module.merge(path, level_map, path_size(grid, level))
+        return module(path, level_map, path_size(grid, level))
 
 
 def cells_per_patch(level: int) -> int:

@@ -50,8 +50,7 @@ class Settings:
     engine: str = setting('auto', 'inference engine', choices=ENGINES, shared=True)
     gpu_options: str = setting(
         '',
-        'faster ways to compute on CUDA that no GPU has proved, separated by commas: '
-        f'{", ".join(GPU_OPTIONS)}',
+        f'faster ways to compute on CUDA, separated by commas: {", ".join(GPU_OPTIONS)}',
         shared=True,
     )
     temporal: bool = setting(

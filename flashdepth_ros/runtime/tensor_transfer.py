@@ -21,17 +21,12 @@ from flashdepth_ros.runtime.preprocess import MEAN, STD, needs_area_filter
 from flashdepth_ros.runtime.transfer import CpuTransfer, Download, Transfer
 
 
-def create_transfer(device: torch.device, keep_depth: bool = False) -> Transfer:
-    """
-    Return the transfer of one stream to and from a device.
-
-    :param keep_depth: depth stays on a GPU, too, for the outputs of its frame.
-    """
+def create_transfer(device: torch.device) -> Transfer:
+    """Return the transfer of one stream to and from a device."""
     if device.type == 'cpu':
         return CpuTensorTransfer()
     transfer = GpuTransfer(device)
-    if keep_depth:
-        transfer.keep_depth(torch.cuda.Stream(device))
+    transfer.keep_depth(torch.cuda.Stream(device))
     return transfer
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from flashdepth_ros.network.attention import attend
+from flashdepth_ros.network.attention import _attend_opaquely, attend
 
 
 @pytest.mark.parametrize(('tokens', 'context_tokens'), [(1, 1), (7, 7), (5, 13)])
@@ -14,6 +14,17 @@ def test_training_and_inference_give_the_same_result(tokens, context_tokens):
         inference = attend(query, key, value, heads=3)
     assert inference.shape == (2, tokens, 24)
     torch.testing.assert_close(training, inference, atol=1e-6, rtol=0.0)
+
+
+def test_the_operation_for_the_compiler_gives_the_same_result():
+    """From parts of one tensor, as the encoder's; the compiler gets shapes and strides right."""
+    query, key, value = torch.randn(2, 7, 72, generator=torch.Generator().manual_seed(3)).split(
+        24, -1
+    )
+    assert torch.equal(_attend_opaquely(query, key, value, 3), attend(query, key, value, 3))
+    torch.library.opcheck(
+        _attend_opaquely, (query, key, value, 3), test_utils=('test_schema', 'test_faketensor')
+    )
 
 
 def test_heads_are_independent():

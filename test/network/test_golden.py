@@ -1,21 +1,41 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
 from flashdepth_ros.network import create_model, load_weights, window
+from flashdepth_ros.runtime.engines.graph_engine import GraphEngine
 from flashdepth_ros.runtime.preprocess import normalise_on_cpu, resize_on_cpu
 from support import golden_models, golden_recipe
 
 TOLERANCE = 1e-4
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA GPU')
+DEVICES = pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=NO_GPU)])
 
 
+def runner(model, device):
+    """Return the model on the CPU, or what runs it in captured graphs, in IEEE float32."""
+    if device == 'cpu':
+        return model
+    run = GraphEngine(deepcopy(model), torch.device(device, 0), 'fp32').run
+
+    def run_on_gpu(frame, state):
+        inverse_depth, state = run(frame.to(device), state)
+        return inverse_depth.cpu(), state
+
+    return run_on_gpu
+
+
+@DEVICES
 @pytest.mark.parametrize(
     ('vectors', 'preset', 'keys'),
     [('s_182x252', 'flashdepth-s', 's'), ('full_518x602', 'flashdepth-full', 'full')],
 )
-def test_outputs_match_the_golden_vectors(vectors, preset, keys):
+def test_outputs_match_the_golden_vectors(vectors, preset, keys, device):
     model = create_model(preset)
     load_weights(model, golden_models.released_entries(keys))
+    run = runner(model, device)
     golden = np.load(golden_models.DATA / f'{vectors}.npz')
     count, height, width = golden['shape']
     state = None
@@ -24,12 +44,12 @@ def test_outputs_match_the_golden_vectors(vectors, preset, keys):
             state = None
         frame = torch.from_numpy(golden_recipe.frame(index, height, width))[None, None]
         with torch.inference_mode():
-            inverse_depth, state = model(frame, state)
+            inverse_depth, state = run(frame, state)
         output = 100.0 * inverse_depth[0, 0].numpy()
         np.testing.assert_allclose(output[::4, ::4], golden['output'][index], 0, TOLERANCE)
         np.testing.assert_allclose(output.mean(), golden['mean'][index], 0, TOLERANCE)
         np.testing.assert_allclose(output.std(), golden['std'][index], 0, TOLERANCE)
-    ssm = state.ssm[0].numpy()
+    ssm = state.ssm[0].cpu().numpy()
     np.testing.assert_allclose(ssm[:, :, :4, :4], golden['state_head'], 0, TOLERANCE)
     np.testing.assert_allclose(ssm.mean(), golden['state_mean'], 0, TOLERANCE)
     np.testing.assert_allclose(ssm.std(), golden['state_std'], 0, TOLERANCE)
@@ -49,14 +69,15 @@ def test_window_matches_the_golden_vectors(video_model):
     check_video_outputs(outputs, 2, np.load(golden_models.DATA / 'vda_s_window_140x182.npz'))
 
 
-def test_stream_matches_the_golden_vectors(video_model):
+@DEVICES
+def test_stream_matches_the_golden_vectors(video_model, device):
     """Of 60 frames; after 41 the cache is full, and each further one replaces an entry."""
-    state, outputs = None, []
+    run, state, outputs = runner(video_model, device), None, []
     for index in range(60):
         rgb = golden_recipe.frame_uint8(index, 112, 140)
         frame = torch.from_numpy(normalise_on_cpu(resize_on_cpu(rgb, (112, 140))))
         with torch.inference_mode():
-            inverse_depth, state = video_model(frame, state)
+            inverse_depth, state = run(frame, state)
         outputs.append(inverse_depth[0, 0].numpy())
     golden = np.load(golden_models.DATA / 'vda_s_stream_112x140.npz')
     check_video_outputs(np.stack(outputs), 4, golden)

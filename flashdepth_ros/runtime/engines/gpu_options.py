@@ -1,99 +1,69 @@
-"""What the options of `GPU_OPTIONS` change in a network and around its runs."""
+"""How a network is changed to be fast on a GPU: always, and by the options of `GPU_OPTIONS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from inspect import signature
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 import logging
 
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import nn
 
-from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network import Network, State
-from flashdepth_ros.network.decoder import Head
-from flashdepth_ros.network.encoder import Block, Encoder
-from flashdepth_ros.runtime.engines.network_step import Step
+from flashdepth_ros.network import Network, encoder, fusion, temporal
+from flashdepth_ros.network.decoder import Head, Level
 
 _LOG = logging.getLogger(__name__)
-_ATTENTION = (
-    SDPBackend.CUDNN_ATTENTION,
-    SDPBackend.FLASH_ATTENTION,
-    SDPBackend.EFFICIENT_ATTENTION,
-    SDPBackend.MATH,
-)
-"""The first one that supports the inputs computes them."""
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-_PROBE_TOKENS = 10
+_COMPILED = (encoder.Block, fusion.Block, temporal.Block, Level)
+_GRAPHS = 64
+"""Compiled graphs that a function may have, for modules of several sizes and types."""
+_PROBES = (140, 196), (700, 700)
+"""
+Heights and widths of the frames with which the compiler is tried.
+
+The recurrence computes many tokens in chunks, which is another graph.
+"""
 
 
-def check_versions(options: Collection[str]) -> None:
+def arrange(model: Network, lower_precision: bool) -> None:
     """
-    Check that this PyTorch has what options need.
+    Arrange a network on a GPU, with weights of the types that it computes with.
 
-    :raises ConfigError: it is too old.
-    """
-    if 'cudnn_attention' in options and 'set_priority' not in signature(sdpa_kernel).parameters:
-        raise ConfigError(
-            f'gpu_options cudnn_attention needs a newer torch than {torch.__version__}: pip '
-            "install 'torch>=2.7', or leave it out"
-        )
-
-
-def change_network(
-    model: Network, options: Collection[str], computing: Callable[[], AbstractContextManager[None]]
-) -> None:
-    """
-    Change a network on its device, with weights of the types that it computes with.
-
-    :param computing: the context of its runs.
+    Convolutions have the layout of their maps, and patches are embedded by a matrix product. In
+    lower precision the head computes in fp16, but for its last convolution.
     """
     for module in model.modules():
-        if isinstance(module, Encoder) and 'patch_product' in options:
+        if isinstance(module, encoder.Encoder):
             module.embeds_by_product = True
-        if isinstance(module, Head) and 'half_head' in options:
+        if isinstance(module, Head) and lower_precision:
             module.halve()
-        if isinstance(module, _CONVOLUTIONS) and 'channels_last' in options:
+        if isinstance(module, _CONVOLUTIONS):
             weight = module.weight.data
             module.weight.data = weight.contiguous(memory_format=torch.channels_last)
-    if 'compiled_blocks' in options:
-        with computing():
-            _compile_blocks([each for each in model.modules() if isinstance(each, Block)])
 
 
-def _compile_blocks(blocks: list[Block]) -> None:
-    """Compile the blocks of encoders, once for all sizes; keep them as they are if that fails."""
-    for block in blocks:
-        block.compile(dynamic=True)
+def compile_parts(model: Network, computing: Callable[[], AbstractContextManager[None]]) -> None:
+    """
+    Compile the parts that a frame spends most time in, once for all sizes.
+
+    If that fails, for example because there is no Triton, they stay as they are.
+
+    :param computing: the context of the network's runs.
+    """
+    parts = [each for each in model.modules() if isinstance(each, _COMPILED)]
+    torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, _GRAPHS)
+    for each in parts:
+        each.compile(dynamic=True)
+    weight = next(model.parameters())
     try:
-        for block in blocks:
-            weight = block.norm1.weight
-            block(torch.zeros(1, _PROBE_TOKENS, len(weight), device=weight.device))
+        with computing(), torch._dynamo.config.patch(suppress_errors=False):
+            for size in _PROBES:
+                frames = torch.zeros(1, 1, 3, *size, device=weight.device)
+                model.step(frames, model.check_inputs(frames, None))
     except (torch._dynamo.exc.TorchDynamoException, RuntimeError, OSError) as error:
-        for block in blocks:
-            block._compiled_call_impl = None
+        for each in parts:
+            each._compiled_call_impl = None
         reason = ' '.join(str(error).split('\n')[:2])
-        _LOG.warning('gpu_options compiled_blocks has no effect: %s', reason)
-
-
-def run_step(
-    step: Step, options: Collection[str], frames: Tensor, state: State | None
-) -> tuple[Tensor, Sequence[Tensor]]:
-    """Run the step of a network, or capture it."""
-    if 'cudnn_attention' not in options:
-        return step(frames, state)
-    with sdpa_kernel(list(_ATTENTION), set_priority=True):
-        return step(frames, state)
-
-
-@contextmanager
-def capturing(options: Collection[str]) -> Iterator[None]:
-    """Warm up and capture in this context: cuDNN may time its algorithms and take the fastest."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = before or 'cudnn_benchmark' in options
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
+        _LOG.warning('gpu_options compiled has no effect: %s', reason)
+    # From here on a graph of another size that cannot be compiled runs as it is.
+    torch._dynamo.config.suppress_errors = True

@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 import logging
 from threading import Lock
 
@@ -14,8 +14,6 @@ from flashdepth_ros.network.encoder import Block, Encoder
 from flashdepth_ros.runtime.engines import gpu_options
 from flashdepth_ros.runtime.engines.network_step import Result, Step, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
-from flashdepth_ros.runtime.tensor_transfer import create_transfer
-from flashdepth_ros.runtime.transfer import Transfer
 
 MAX_GRAPHS = 8
 """
@@ -55,15 +53,14 @@ class GraphEngine(TorchEngine):
         recorder: _Recorder | None = None,
         options: Sequence[str] = (),
     ) -> None:
-        gpu_options.check_versions(options)
         for module in model.modules():
             if isinstance(module, Block):
                 module.fold_scales()  # in float32; the results change by rounding only
         super().__init__(model, device, precision)
         self._record = recorder or CudaRecorder(device)
-        self._options = frozenset(options)
-        gpu_options.change_network(model, self._options, self._lower_precision)
-        self._step = partial(gpu_options.run_step, model.step, self._options)
+        gpu_options.arrange(model, self._dtype != torch.float32)
+        if 'compiled' in options:
+            gpu_options.compile_parts(model, self.computing)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
         self._failed: set[tuple[int, ...]] = set()
         self._eager_frames: Counter[tuple[int, ...]] = Counter()
@@ -75,7 +72,7 @@ class GraphEngine(TorchEngine):
 
     def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
         """See `Engine.run`."""
-        with self._lower_precision():
+        with self.computing():
             state = self._model.check_inputs(frames, state)
             graph = self._graph(
                 frames[:, :1] if isinstance(state, AttentionState) else frames, state
@@ -86,14 +83,10 @@ class GraphEngine(TorchEngine):
                 state = graph.take(state)
             return run_step(graph, frames, state, reuse_state=reuse_state)
 
-    def create_transfer(self) -> Transfer:
-        """See `Engine.create_transfer`."""
-        return create_transfer(self.device, keep_depth='device_products' in self._options)
-
     def prepare(self, frames: Tensor) -> None:
         """Capture the graph of this size, and run it once."""
         first = frames[:1]
-        with self._lower_precision():
+        with self.computing():
             state = self._model.check_inputs(first, None)
             if tuple(first.shape) not in (*self._graphs, *self._failed):
                 self._capture(first, state)
@@ -119,7 +112,7 @@ class GraphEngine(TorchEngine):
             dropped, _ = self._graphs.popitem(last=False)
             del self._eager_frames[dropped]
         try:
-            with _CAPTURE, gpu_options.capturing(self._options):
+            with _CAPTURE:
                 self._graphs[shape] = _Graph(self._model, self._step, self._record, frames, state)
         except RuntimeError as error:
             self._failed.add(shape)

@@ -7,15 +7,9 @@ from flashdepth_ros.errors import ConfigError
 ENGINES = ('auto', 'torch', 'torch_compile', 'openvino', 'onnxruntime')
 PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8')
 GPU_OPTIONS = {
-    'cudnn_attention': 'attention by cuDNN where it can, else as PyTorch chooses',
-    'channels_last': 'the weights of convolutions have the layout of the maps',
-    'half_head': 'the head in fp16 but for its last convolution',
-    'cudnn_benchmark': 'cuDNN times its convolutions before a capture',
-    'patch_product': 'the patch embedding is a matrix product',
-    'compiled_blocks': 'the blocks of the encoders are compiled by torch.compile',
-    'device_products': 'metres, millimetres, cloud and preview are computed on the GPU',
+    'compiled': 'blocks, fusion, recurrence and decoder are compiled by torch.compile',
 }
-"""Faster ways to compute with engine `torch` on CUDA, off until a GPU has proved them."""
+"""Faster ways to compute with engine `torch` on CUDA, which cost time at the start."""
 
 
 @dataclass(frozen=True)

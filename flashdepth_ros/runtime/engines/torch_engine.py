@@ -56,18 +56,19 @@ class TorchEngine:
 
     def run(self, frames: Tensor, state: State | None, *, reuse_state: bool = False) -> Result:
         """See `Engine.run`."""
-        with self._lower_precision():
+        with self.computing():
             state = self._model.check_inputs(frames, state)
             return run_step(self._step, frames, state, reuse_state=reuse_state)
 
     def run_window(self, frames: Tensor) -> Tensor:
         """Run `VideoDepthAnything.estimate_window` on frames on the engine's device, eagerly."""
         assert isinstance(self._model, VideoDepthAnything)
-        with self._lower_precision():
+        with self.computing():
             return self._model.estimate_window(frames)
 
     @contextmanager
-    def _lower_precision(self) -> Iterator[None]:
+    def computing(self) -> Iterator[None]:
+        """Run in this context: without gradients, with autocast in lower precision."""
         lower = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self.device.type, self._dtype, enabled=lower):
             yield

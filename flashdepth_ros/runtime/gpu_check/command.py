@@ -13,7 +13,15 @@ from typing import Any, TextIO
 from flashdepth_ros.entry_point import describe
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.runtime.engines.choice import choose_device
-from flashdepth_ros.runtime.gpu_check import checks, full_memory, node, options, outputs, table
+from flashdepth_ros.runtime.gpu_check import (
+    checks,
+    full_memory,
+    node,
+    options,
+    outputs,
+    parts,
+    table,
+)
 from flashdepth_ros.runtime.gpu_check.bench import Bench
 
 Row = dict[str, Any]
@@ -36,6 +44,7 @@ STEPS: dict[str, tuple[float, Step]] = {
     'live': (30.0, table.live),
     'batches': (30.0, table.batches),
     'attention': (20.0, table.attention),
+    'parts': (20.0, parts.parts),
     'kernels': (20.0, table.kernels),
     'node': (90.0, node.node),
 }

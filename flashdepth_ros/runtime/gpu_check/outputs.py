@@ -48,7 +48,7 @@ class _Image:
 
 def products(bench: Bench) -> Iterator[dict[str, Any]]:
     """Compare outputs from the device with those from arrays, number by number, and time both."""
-    estimator = bench.estimator('flashdepth-s', bench.precisions[0], 364, ('device_products',))
+    estimator = bench.estimator('flashdepth-s', bench.precisions[0], 364)
     image = _Image(bench.images(1, bench.size(2044, 1148))[0])
     frame, rays = estimator.estimate(image.rgb, 0), RayCache()
     on_device = frame.on_device or DeviceDepth(torch.from_numpy(frame.inverse_depth))
