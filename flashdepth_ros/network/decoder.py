@@ -88,6 +88,11 @@ class Head(nn.Module):
         self.conv1 = nn.Conv2d(config.width, config.width // 2, 3, padding=1)
         self.conv2 = nn.Conv2d(config.width // 2 + detail, config.head_channels, 3, padding=1)
         self.conv3 = nn.Conv2d(config.head_channels, 1, 1)
+        self.finish: Callable[[Tensor, tuple[int, int]], Tensor] | None = None
+        """
+        Computes the output at a size from the features of `conv1` (B, width // 2, h, w), in place
+        of this module; for heads without a detail path.
+        """
 
     def forward(self, path: Tensor, size: tuple[int, int], frames: Tensor | None = None) -> Tensor:
         """
@@ -95,14 +100,19 @@ class Head(nn.Module):
 
         :param frames: (B, 3, H, W), needed by a head with a detail path.
         """
-        if self.detail is None or frames is None:
-            path = resize(self.conv1(path), size)
-        else:
+        if self.detail is not None and frames is not None:
             half, full = self.detail(frames)
             path = self.conv1(path + resize(half, (path.shape[-2], path.shape[-1])))
-            path = torch.cat((resize(path, size), full), dim=1)
-        path = F.relu(self.conv2(path)).to(self.conv3.weight.dtype)
-        return self.conv3(path).squeeze(1)
+            return self._reduce(torch.cat((resize(path, size), full), dim=1))
+        features = self.conv1(path)
+        if self.finish is not None:
+            return self.finish(features, size)
+        return self._reduce(resize(features, size))
+
+    def _reduce(self, features: Tensor) -> Tensor:
+        """Return the output (B, H, W) from features of its size."""
+        hidden = F.relu(self.conv2(features)).to(self.conv3.weight.dtype)
+        return self.conv3(hidden).squeeze(1)
 
     def halve(self) -> None:
         """Compute in fp16, which has the mantissa of TF32, but for the last convolution."""
