@@ -36,9 +36,12 @@ def config(width=64, head_channels=32, detail_channels=0):
     return DecoderConfig(width, (8, 8, 8, 8), head_channels, detail_channels)
 
 
-def head_of(*channels):
+def head_of(*channels, halved=True):
     torch.manual_seed(0)
-    return Head(config(*channels)).eval().requires_grad_(False).to(DEVICE)
+    head = Head(config(*channels)).eval().requires_grad_(False).to(DEVICE)
+    if halved:
+        head.halve()
+    return head
 
 
 def reference(head, features, size):
@@ -50,8 +53,11 @@ def reference(head, features, size):
     return F.conv2d(hidden, *last).squeeze(1)
 
 
-def warnings(caplog):
-    return [each.getMessage() for each in caplog.records if each.levelname == 'WARNING']
+@pytest.fixture
+def lines(caplog):
+    """Return a function that returns the lines of the log."""
+    caplog.set_level('INFO')
+    return lambda: [each.getMessage() for each in caplog.records]
 
 
 @pytest.fixture
@@ -99,14 +105,14 @@ def test_the_kernel_keeps_values_that_are_not_finite(fused):
 
 
 def test_a_head_with_the_kernel_is_close_to_the_one_in_float32(fused):
-    plain, head = head_of(), fused()
+    plain, head = head_of(halved=False), fused()
     path = torch.randn(2, 64, 16, 24, device=DEVICE)
     found, expected = run_head(head, path, (2, 3)), run_head(plain, path, (2, 3))
     assert (found - expected).abs().max() < 2e-3
 
 
 def test_what_computes_the_end_gets_features_and_size():
-    head, seen = head_of(), []
+    head, seen = head_of(halved=False), []
 
     def finish(features, size):
         seen.append((features, size))
@@ -132,14 +138,14 @@ def stays_in_half_precision(head, frames=None):
     return head.finish is None and torch.equal(found, expected)
 
 
-def test_without_triton_the_head_is_in_half_precision(monkeypatch, caplog):
+def test_without_triton_the_head_is_in_half_precision(monkeypatch, lines):
     monkeypatch.setitem(sys.modules, 'triton', None)
     monkeypatch.delitem(sys.modules, KERNEL, raising=False)
     head = head_of()
     fuse_head(head)
     assert stays_in_half_precision(head)
-    (line,) = warnings(caplog)
-    assert 'fused_head computes as half_head' in line
+    (line,) = lines()
+    assert 'the end of the head is not one kernel' in line
     assert 'triton' in line
 
 
@@ -147,7 +153,7 @@ def test_without_triton_the_head_is_in_half_precision(monkeypatch, caplog):
     ('error', 'reason'),
     [(RuntimeError('no driver\nand more'), 'no driver'), (AssertionError(), 'AssertionError')],
 )
-def test_a_kernel_that_fails_is_not_used(monkeypatch, caplog, error, reason):
+def test_a_kernel_that_fails_is_not_used(monkeypatch, lines, error, reason):
     def fail(*_):
         raise error
 
@@ -156,23 +162,23 @@ def test_a_kernel_that_fails_is_not_used(monkeypatch, caplog, error, reason):
     head = head_of()
     fuse_head(head)
     assert stays_in_half_precision(head)
-    (line,) = warnings(caplog)
-    assert line.endswith(f'half_head: {reason}')
+    (line,) = lines()
+    assert line.endswith(f'kernel: {reason}')
 
 
-def test_a_detail_path_is_not_for_the_kernel(caplog):
+def test_a_detail_path_is_not_for_the_kernel(lines):
     head = head_of(64, 16, 8)
     fuse_head(head)
     assert stays_in_half_precision(head, torch.randn(1, 3, 14, 28, device=DEVICE))
-    assert 'the model has a detail path' in warnings(caplog)[0]
+    assert 'the model has a detail path' in lines()[0]
 
 
 @pytest.mark.parametrize('channels', [(96, 32), (64, 8)])
-def test_other_channels_are_not_for_the_kernel(caplog, channels):
+def test_other_channels_are_not_for_the_kernel(lines, channels):
     head = head_of(*channels)
     fuse_head(head)
     assert head.finish is None
-    assert 'expected one of 16, 32, 64, 128' in warnings(caplog)[0]
+    assert 'expected one of 16, 32, 64, 128' in lines()[0]
 
 
 def test_the_heads_of_all_presets_without_a_detail_path_have_channels_for_the_kernel():

@@ -14,17 +14,16 @@ _CHANNELS = (16, 32, 64, 128)
 
 def fuse_head(head: Head) -> None:
     """
-    Compute the head in fp16 and its end, after `conv1`, in one kernel of Triton.
+    Compute the end of a head, after `conv1`, in one kernel of Triton.
 
     A head with a detail path, one with other channels, and one on a machine where Triton does not
-    work stay as `Head.halve` leaves them; one line of the log gives the reason.
+    work stay as they are; one line of the log gives the reason.
 
-    :param head: on its device.
+    :param head: on its device, halved.
     """
-    head.halve()
     reason = _unsupported(head) or _install_kernel(head)
     if reason:
-        _LOG.warning('gpu_options fused_head computes as half_head: %s', reason)
+        _LOG.info('the end of the head is not one kernel: %s', reason)
 
 
 def _unsupported(head: Head) -> str:
@@ -53,8 +52,5 @@ def _install_kernel(head: Head) -> str:
         finish(weights, probe, (3, 5)).cpu()  # compiles, and waits for the result
     except Exception as error:  # noqa: BLE001 - compilers and drivers fail with errors of any type
         return str(error).partition('\n')[0] or type(error).__name__
-    # The features then have the layout that the kernel reads.
-    layer = head.conv1.weight
-    layer.data = layer.data.contiguous(memory_format=torch.channels_last)
     head.finish = partial(finish, weights)
     return ''

@@ -9,19 +9,20 @@ import logging
 import torch
 from torch import nn
 
-from flashdepth_ros.network import Network, encoder, fusion, temporal
+from flashdepth_ros.network import Network, encoder, fusion
 from flashdepth_ros.network.decoder import Head, Level
+from flashdepth_ros.runtime.engines.fused_head import fuse_head
 
 _LOG = logging.getLogger(__name__)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-_COMPILED = (encoder.Block, fusion.Block, temporal.Block, Level)
+_COMPILED = (encoder.Block, fusion.Block, Level)
 _GRAPHS = 64
 """Compiled graphs that a function may have, for modules of several sizes and types."""
 _PROBES = (140, 196), (700, 700)
 """
 Heights and widths of the frames with which the compiler is tried.
 
-The recurrence computes many tokens in chunks, which is another graph.
+The context branch has as many tokens as the student in the first one only, which is another graph.
 """
 
 
@@ -30,13 +31,16 @@ def arrange(model: Network, lower_precision: bool) -> None:
     Arrange a network on a GPU, with weights of the types that it computes with.
 
     Convolutions have the layout of their maps, and patches are embedded by a matrix product. In
-    lower precision the head computes in fp16, but for its last convolution.
+    lower precision the head computes in fp16, but for its last convolution, and its end in one
+    kernel.
     """
     for module in model.modules():
         if isinstance(module, encoder.Encoder):
             module.embeds_by_product = True
         if isinstance(module, Head) and lower_precision:
             module.halve()
+            if module.conv1.weight.is_cuda:
+                fuse_head(module)
         if isinstance(module, _CONVOLUTIONS):
             weight = module.weight.data
             module.weight.data = weight.contiguous(memory_format=torch.channels_last)

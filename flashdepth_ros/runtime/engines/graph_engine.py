@@ -12,7 +12,6 @@ from torch import Tensor
 from flashdepth_ros.network import AttentionState, Network, State
 from flashdepth_ros.network.encoder import Block, Encoder
 from flashdepth_ros.runtime.engines import gpu_options
-from flashdepth_ros.runtime.engines.fused_head import fuse_head
 from flashdepth_ros.runtime.engines.network_step import Result, Step, run_step
 from flashdepth_ros.runtime.engines.torch_engine import TorchEngine
 
@@ -60,8 +59,6 @@ class GraphEngine(TorchEngine):
         super().__init__(model, device, precision)
         self._record = recorder or CudaRecorder(device)
         gpu_options.arrange(model, self._dtype != torch.float32)
-        if 'fused_head' in options and model.decoder.head is not None:
-            fuse_head(model.decoder.head)
         if 'compiled' in options:
             gpu_options.compile_parts(model, self.computing)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()

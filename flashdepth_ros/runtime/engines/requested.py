@@ -7,8 +7,7 @@ from flashdepth_ros.errors import ConfigError
 ENGINES = ('auto', 'torch', 'torch_compile', 'openvino', 'onnxruntime')
 PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8')
 GPU_OPTIONS = {
-    'compiled': 'blocks, fusion, recurrence and decoder are compiled by torch.compile',
-    'fused_head': 'the end of the head in one kernel of Triton',
+    'compiled': 'blocks of encoders and fusion, and decoders, are compiled by torch.compile',
 }
 """Faster ways to compute with engine `torch` on CUDA, which cost time at the start."""
 
