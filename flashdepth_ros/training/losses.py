@@ -64,7 +64,7 @@ def training_loss(prediction: Tensor, target: Tensor, config: LossConfig) -> dic
     }
     used = {name: term().mean() for name, term in terms.items() if getattr(config, name)}
     total = sum(
-        (getattr(config, name) * value for name, value in used.items()), torch.zeros(()).to(near)
+        (getattr(config, name) * value for name, value in used.items()), near.new_zeros(())
     )
     return {'loss': total, **used}
 
