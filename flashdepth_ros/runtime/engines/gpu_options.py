@@ -59,6 +59,7 @@ def compile_parts(model: Network, computing: Callable[[], AbstractContextManager
     for each in parts:
         each.compile(dynamic=True)
     weight = next(model.parameters())
+    _LOG.info('compiling the network for the GPU: at the first start that takes a minute or more')
     try:
         with computing(), torch._dynamo.config.patch(suppress_errors=False):
             for size in _PROBES:
