@@ -54,6 +54,24 @@ def make_optimisers(
     return optimisers
 
 
+def step_where_finite(optimisers: Sequence[Optimizer], norm: Tensor) -> Tensor:
+    """
+    Step, unless the norm of the gradients is not finite.
+
+    AdamW finds that out on the device, so that nothing waits for a GPU.
+
+    :return: 1 if the step was skipped, else 0.
+    """
+    skipped = (~norm.isfinite()).float()
+    for optimiser in optimisers:
+        if isinstance(optimiser, AdamW):
+            optimiser.found_inf = skipped  # type: ignore[attr-defined]
+        elif skipped:
+            continue
+        optimiser.step()
+    return skipped
+
+
 def set_rates(
     optimisers: Sequence[Optimizer], step: int, steps: int, config: OptimiserConfig
 ) -> None:
@@ -77,7 +95,11 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel:
     """Return a moving average of the weights; its first 1 / (1 - decay) updates weigh the same."""
 
     def blend(averages: Tensors, currents: Tensors, updates: Tensor | int) -> None:
-        torch._foreach_lerp_(averages, currents, max(1.0 - decay, 1.0 / (float(updates) + 1.0)))
+        # The weight stays on the device: a GPU need not be waited for.
+        weight = (1.0 / (torch.as_tensor(updates) + 1.0)).clamp(min=1.0 - decay)
+        changes = torch._foreach_sub(currents, averages)
+        torch._foreach_mul_(changes, weight)
+        torch._foreach_add_(averages, changes)
 
     return AveragedModel(model, multi_avg_fn=blend)
 

@@ -66,6 +66,12 @@ class RunLog:
             name: float(torch.stack([terms[name] for terms in self._terms]).mean())
             for name in self._terms[0]
         }
+        skipped = round(self._means['skipped'] * len(self._terms))
+        if skipped:
+            logger.warning(
+                '%d of the last %d steps skipped: their gradients are not finite',
+                *(skipped, len(self._terms)),
+            )
         self._terms = []
         self._bar.set_postfix(loss=f'{self._means["loss"]:.4f}')
         self.folder.add_scalars('training', self.trainer.step, self._means)

@@ -1,6 +1,5 @@
 """Training steps, and the state that they change."""
 
-import logging
 from typing import Any
 
 import torch
@@ -17,9 +16,12 @@ from flashdepth_ros.training.datasets import Sample
 from flashdepth_ros.training.feature_cache import CachedSample
 from flashdepth_ros.training.initial import initial_model
 from flashdepth_ros.training.losses import training_loss
-from flashdepth_ros.training.optimisation import make_average, make_optimisers, set_rates
-
-logger = logging.getLogger(__name__)
+from flashdepth_ros.training.optimisation import (
+    make_average,
+    make_optimisers,
+    set_rates,
+    step_where_finite,
+)
 
 
 class Trainer:
@@ -66,17 +68,14 @@ class Trainer:
             self.model.parameters(), self.config.optimiser.clip_norm
         )
         # The norm is the same in every process: the gradients are averaged by now.
-        if norm.isfinite():
-            for optimiser in self.optimisers:
-                optimiser.step()
-        else:
-            logger.warning('step %d skipped: its gradient is not finite', self.step)
+        skipped = step_where_finite(self.optimisers, norm)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         if self.average:
             self.average.update_parameters(self.model)
         self.step += 1
-        return {name: term.detach() for name, term in terms.items()} | {'norm': norm}
+        terms |= {'norm': norm, 'skipped': skipped}
+        return {name: term.detach() for name, term in terms.items()}
 
     def state(self) -> dict[str, Any]:
         """Return what is needed to resume; samples and rates follow from the step."""

@@ -1,6 +1,7 @@
 """Outputs of a run: weights, learning curve, checkpoints, validation."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.run import samples, train
 from flashdepth_ros.training.run_folder import CHECKPOINT, RunFolder, read_checkpoint
+from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
 from flashdepth_ros.training.validation import FARTHEST_M, METRICS, Validation, score
 from support.training_scenes import one_thread, tiny_run, write_scene
@@ -93,14 +95,25 @@ def test_a_batch_that_does_not_divide_is_refused(finished):
         next(samples(finished, World(0, 3, torch.device('cpu')), 0))
 
 
-def test_a_step_with_a_non_finite_gradient_is_skipped(finished, caplog):
-    trainer = Trainer(finished, ALONE)
-    torch.nn.init.constant_(trainer.model.encoder.class_token, torch.nan)
-    before = trainer.model.decoder.head.conv3.bias.detach().clone()
-    trainer.train_step(next(iter(samples(finished, ALONE, 0))))
-    assert torch.equal(trainer.model.decoder.head.conv3.bias, before)
-    assert 'step 0 skipped' in caplog.text
-    assert trainer.step == 1
+@pytest.mark.parametrize('muon', [False, True])
+def test_a_step_with_a_non_finite_gradient_is_skipped(finished, caplog, tmp_path, muon):
+    optimiser = replace(finished.optimiser, muon=muon)
+    trainer = Trainer(replace(finished, optimiser=optimiser), ALONE)
+    before = {name: entry.clone() for name, entry in trainer.model.state_dict().items()}
+    for skipped, value in ((1.0, torch.nan), (0.0, 0.0)):
+        torch.nn.init.constant_(trainer.model.encoder.class_token, value)
+        terms = trainer.train_step(next(iter(samples(finished, ALONE, 0))))
+        assert terms['skipped'] == skipped
+        unchanged = [
+            torch.equal(entry, before[name])
+            for name, entry in trainer.model.state_dict().items()
+            if name != 'encoder.class_token'
+        ]
+        assert all(unchanged) == bool(skipped)
+    with closing(RunFolder(tmp_path)) as folder, closing(RunLog(trainer, folder)) as log:
+        log._terms = [terms | {'skipped': torch.ones(())}, terms]
+        log._log_terms()
+    assert '1 of the last 2 steps skipped' in caplog.text
 
 
 def test_validation_selects_videos_from_the_sources(finished):
