@@ -145,6 +145,12 @@ class TrainingConfig:
     compile: bool = False
     workers: int = 1
     """Data loader processes per training process; 0: load in the training process."""
+    minutes: float = 0.0
+    """
+    Time of the run, in which its only phase ends and the rate falls; 0: the steps decide.
+
+    For a machine that can be had for a time; such a run does not repeat bit for bit.
+    """
     save_every: int = 500
     """Steps between checkpoints."""
     initial: InitialConfig = InitialConfig()
@@ -235,6 +241,7 @@ def check_config(config: TrainingConfig, where: str) -> None:
         raise ConfigError(f'{where}: precision {config.precision!r}; float32 or bfloat16 expected')
     if not config.phases or not config.sources:
         raise ConfigError(f'{where}: at least one phase and one source expected')
+    _check_minutes(config, where)
     for phase in config.phases:
         if phase.height % PATCH or phase.width % PATCH or not phase.strides:
             raise ConfigError(
@@ -248,6 +255,14 @@ def check_config(config: TrainingConfig, where: str) -> None:
             raise ConfigError(f'{where}: {phase}: loss_frames must be even and at most frames')
         if phase.cached_samples or phase.frame_repeats != 1:
             _check_cache(config, phase, where)
+
+
+def _check_minutes(config: TrainingConfig, where: str) -> None:
+    if config.minutes < 0 or (config.minutes and len(config.phases) > 1):
+        raise ConfigError(
+            f'{where}: minutes {config.minutes:g} with {len(config.phases)} phases; more than 0 '
+            'minutes with one phase expected, or 0'
+        )
 
 
 def _check_cache(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:

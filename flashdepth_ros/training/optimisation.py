@@ -73,20 +73,23 @@ def step_where_finite(optimisers: Sequence[Optimizer], norm: Tensor) -> Tensor:
 
 
 def set_rates(
-    optimisers: Sequence[Optimizer], step: int, steps: int, config: OptimiserConfig
+    optimisers: Sequence[Optimizer], step: int, progress: float, config: OptimiserConfig
 ) -> None:
-    """Set the learning rate of every group for `step` of `steps`."""
-    factor = rate_factor(step, steps, config)
+    """Set the learning rate of every group; see `rate_factor`."""
+    factor = rate_factor(step, progress, config)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group['lr'] = group['peak'] * factor
 
 
-def rate_factor(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Return the learning rate at `step`, relative to the peak: linear warm-up, half cosine."""
+def rate_factor(step: int, progress: float, config: OptimiserConfig) -> float:
+    """
+    Return the learning rate at `step`, relative to the peak: linear warm-up, half cosine.
+
+    :param progress: how much of the run after the warm-up is done, 0 to 1.
+    """
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
     return config.final_rate + (1.0 - config.final_rate) * cosine
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import takewhile
 import logging
 from pathlib import Path
 import signal
@@ -48,14 +49,15 @@ def train(config: TrainingConfig, world: World) -> bool:
         if config.uses_cache:
             assert isinstance(trainer.model, FlashDepth)  # the configuration was checked
             cache = FeatureCache(config, trainer.model, world, lambda: interruption.requested)
-        for sample in samples(config, world, trainer.step, cache):
+        drawn = samples(config, world, trainer.step, cache)
+        for sample in takewhile(lambda _: not trainer.is_finished, drawn):
             terms = trainer.train_step(sample)
             stops = world.any(interruption.requested)
             if log:
                 log.log_step(terms, stops)
             if stops:
                 break
-    return trainer.step == config.steps
+    return trainer.is_finished
 
 
 def _announce(config: TrainingConfig, trainer: Trainer) -> None:

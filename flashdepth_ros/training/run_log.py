@@ -30,9 +30,8 @@ class RunLog:
         self._means: dict[str, float] = {}
         self._since = time.monotonic()
         self._progress = Progress()
-        self._bar = tqdm(
-            total=trainer.config.steps, initial=trainer.step, disable=None, unit='step'
-        )
+        steps = None if trainer.config.minutes else trainer.config.steps
+        self._bar = tqdm(total=steps, initial=trainer.step, disable=None, unit='step')
 
     def close(self) -> None:
         """Close the progress bar."""
@@ -43,7 +42,7 @@ class RunLog:
         trainer, config = self.trainer, self.trainer.config
         self._update_time()
         self._terms.append(terms)
-        is_last = trainer.step == config.steps
+        is_last = trainer.is_finished
         validates = is_last or trainer.step % config.validation.every == 0
         # Without a terminal, log lines replace the progress bar.
         if self._bar.disable and self._progress.is_due:
@@ -79,6 +78,8 @@ class RunLog:
     def _position(self) -> str:
         trainer = self.trainer
         hours, minutes = divmod(round(trainer.seconds / 60), 60)
+        if trainer.config.minutes:
+            return f'step {trainer.step}, {minutes} of {trainer.config.minutes:g} minutes'
         return f'step {trainer.step} of {trainer.config.steps} after {hours} h {minutes:02} min'
 
     def _validate(self) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network import FlashDepth, Network, VideoDepthAnything
 from flashdepth_ros.network.flashdepth import select_frames
 from flashdepth_ros.runtime.distributed import World
@@ -25,13 +25,22 @@ from flashdepth_ros.training.optimisation import (
 
 
 class Trainer:
-    """The model of a run with optimisers, moving average and step count."""
+    """
+    The model of a run with optimisers, moving average and step count.
+
+    :raises ConfigError: a run of some minutes has several processes.
+    """
 
     def __init__(self, config: TrainingConfig, world: World) -> None:
+        if config.minutes and world.size > 1:
+            raise ConfigError(
+                f'minutes need one process, not {world.size}: each would end by itself'
+            )
         self.config = config
         self.world = world
         self.step = 0
         self.seconds = 0.0
+        """Duration of the run so far, validation included."""
         # Channels last: a step takes two thirds of the time on two cores.
         model = initial_model(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: Network = model.to(world.device).train()
@@ -54,11 +63,24 @@ class Trainer:
         assert isinstance(model, (FlashDepth, VideoDepthAnything))
         return model
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done, or the time is over."""
+        over = self.config.minutes and self.seconds >= 60 * self.config.minutes
+        return bool(over) or self.step == self.config.steps
+
+    def _progress(self) -> float:
+        """Return how much of the run after the warm-up is done, 0 to 1."""
+        if self.config.minutes:
+            return self.seconds / (60 * self.config.minutes)
+        warmup = self.config.optimiser.warmup_steps
+        return (self.step - warmup) / max(1, self.config.steps - warmup)
+
     def train_step(self, sample: Sample | CachedSample) -> dict[str, Tensor]:
         """Train on this process's share of a batch; return the terms of the loss."""
         inputs = sample.model_inputs(self.world.device)
         target = sample.inverse_depth.to(self.world.device, non_blocking=True)
-        set_rates(self.optimisers, self.step, self.config.steps, self.config.optimiser)
+        set_rates(self.optimisers, self.step, self._progress(), self.config.optimiser)
         bfloat16 = self.config.precision == 'bfloat16'
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=bfloat16):
             inverse_depth, _ = self.network(*inputs)

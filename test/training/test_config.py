@@ -70,7 +70,7 @@ def test_invalid_configurations_are_refused(tmp_path, added, message):
 
 def test_learning_rates_rise_then_fall():
     config = OptimiserConfig(warmup_steps=10, final_rate=0.1)
-    factors = [rate_factor(step, 100, config) for step in range(101)]
+    factors = [rate_factor(step, (step - 10) / 90, config) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert max(factors) == factors[10] == pytest.approx(1.0)
     assert factors[55] == pytest.approx(0.55)

@@ -6,11 +6,14 @@ import multiprocessing
 import os
 from pathlib import Path
 import subprocess
+import time
 
 import pytest
 import torch
 
+from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training.config import check_config
 from flashdepth_ros.training.run import samples, train
 from flashdepth_ros.training.run_folder import read_checkpoint
 from flashdepth_ros.training.trainer import Trainer
@@ -69,6 +72,29 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(folder, monkeypat
     curves = [curve(folder / name) for name in ('whole', 'parts')]
     assert [row['step'] for row in curves[0]] == [4, 6]
     assert curves[0][-1]['abs_rel'] == curves[1][-1]['abs_rel']
+
+
+def test_a_run_of_some_minutes_ends_in_time_with_its_lowest_rate(folder):
+    phase = {'steps': 10**6, 'height': 28, 'width': 42, 'frames': 1, 'batch': 2}
+    config = tiny_run(folder, phases=[phase], minutes=0.1, save_every=10**6)
+    started_s = time.monotonic()
+    assert train(config, ALONE)
+    assert 5.0 < time.monotonic() - started_s < 30.0
+    state = read_checkpoint(folder / 'run')
+    assert state['step'] > 10
+    assert state['seconds'] >= 6.0
+    (group, *_) = state['optimisers'][0]['param_groups']
+    assert group['lr'] == pytest.approx(0.02 * group['peak'], rel=0.2)
+    assert curve(folder / 'run')[-1]['step'] == state['step']
+    assert train(config, ALONE)  # a finished one ends at once
+    assert read_checkpoint(folder / 'run')['step'] == state['step']
+
+
+def test_a_run_of_some_minutes_is_for_one_process_and_one_phase(folder):
+    with pytest.raises(ConfigError, match='minutes need one process, not 2'):
+        train(tiny_run(folder, minutes=1.0), World(0, 2, torch.device('cpu')))
+    with pytest.raises(ConfigError, match='minutes 1 with 2 phases'):
+        check_config(tiny_run(folder, minutes=1.0), 'test')
 
 
 def test_a_signal_to_all_processes_leaves_a_checkpoint(folder, monkeypatch):
