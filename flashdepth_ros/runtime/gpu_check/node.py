@@ -21,7 +21,7 @@ def node(bench: Bench) -> Iterator[dict[str, Any]]:
     if find_spec('rclpy') is None:
         yield {'skipped': 'ROS is not installed'}
         return
-    model, size, seconds = ('flashdepth-s', '640x480', '15')
+    model, size, seconds = ('flashdepth-s', '640x480', '10')
     if bench.rehearsal:
         model, size, seconds = ('flashdepth-tiny-l', '56x42', '2')
     with TemporaryDirectory(prefix='flashdepth-') as folder:
