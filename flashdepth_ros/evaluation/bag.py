@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +46,12 @@ class Task:
     stop: Callable[[], bool] = lambda: False
     """Called before every frame; True interrupts the evaluation."""
     progress: bool = True
+    names: Mapping[Path, str] = field(default_factory=dict)
+    """Of recordings or sets, where the last part of the path does not tell them apart."""
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a recording or set in the report."""
+        return self.names.get(path, path.name)
 
 
 def evaluate_bag(path: Path, task: Task) -> BagResult:
@@ -54,10 +60,10 @@ def evaluate_bag(path: Path, task: Task) -> BagResult:
 
     An error of any kind is stored in the result, with everything evaluated before it.
     """
-    result = BagResult(path.name)
+    result = BagResult(task.name_of(path))
     try:
         with BagReader(path) as bag, TemporaryDirectory(dir=task.scratch) as folder:
-            paired = PairedBag.create(bag, task.topics, task.protocol, Path(folder))
+            paired = PairedBag.create(bag, task.topics, task.protocol, Path(folder), result.bag)
             result.warnings = paired.warnings
             try:
                 paired.read()

@@ -133,7 +133,7 @@ class CandidateEvaluator:
         pairs = self.paired.pairs
         elapsed_ns = pairs[number].frame.recorded_ns - pairs[0].frame.recorded_ns
         return ExampleFrame(
-            bag=self.paired.path.name,
+            bag=self.paired.name,
             index=number,
             time_s=elapsed_ns * 1e-9,
             abs_rel=self._error(frame),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 import shlex
@@ -11,6 +11,7 @@ import sys
 
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.host import host, versions
+from flashdepth_ros.evaluation.names import distinct_names, without_repeats
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import BagResult
 from flashdepth_ros.evaluation.summary import Summary, summarise
@@ -70,8 +71,10 @@ def evaluate(
     Evaluate every candidate on every bag.
 
     Process i of n evaluates the bags i, i + n, i + 2n, ...; every process returns all results. The
-    errors of a bag are stored in its result.
+    errors of a bag are stored in its result. A bag that is given twice is evaluated once.
     """
+    bags = without_repeats(bags)
+    task = replace(task, names=distinct_names(bags))
     own = []
     for path in bags[world.rank :: world.size]:
         own.append(evaluate_one(path, task))

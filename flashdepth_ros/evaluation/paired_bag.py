@@ -27,6 +27,8 @@ from flashdepth_ros.evaluation.transforms import TransformTree, read_transforms
 class PairedBag:
     """Input of the evaluation of a bag; the maps are on disk, by the number of their pair."""
 
+    name: str
+    """In the report."""
     frames: Frames
     track: Track
     """The header stamps of the images."""
@@ -45,9 +47,11 @@ class PairedBag:
     """What a reader of the figures must know, one line each."""
 
     @staticmethod
-    def create(bag: BagReader, topics: Topics, protocol: Protocol, folder: Path) -> PairedBag:
+    def create(
+        bag: BagReader, topics: Topics, protocol: Protocol, folder: Path, name: str
+    ) -> PairedBag:
         """
-        Pair the frames of a bag with its ground truth; call `read` next.
+        Pair the frames of a bag with its ground truth, as `name` in the report; call `read` next.
 
         :param folder: for the maps; the caller removes it.
         :raises BagError: a topic is missing, nothing pairs within the tolerance, or depth is of
@@ -65,6 +69,7 @@ class PairedBag:
         if camera is not None and any(camera.distortion):
             pose_source, camera = 'none: the images are distorted; rectify them', None
         paired = PairedBag(
+            name=name,
             frames=frames,
             track=track,
             view=view,
@@ -90,7 +95,7 @@ class PairedBag:
         for text in texts:
             if text not in self.warnings:
                 self.warnings.append(text)
-                tqdm.write(f'{self.path.name}: {text}', file=sys.stderr)
+                tqdm.write(f'{self.name}: {text}', file=sys.stderr)
 
     def read(self) -> None:
         """

@@ -87,7 +87,7 @@ def predict(
     )
     estimates = tqdm(
         estimate_frames(frames, estimator, candidate.windows, stop),
-        desc=f'{paired.path.name}: {result.label}',
+        desc=f'{paired.name}: {result.label}',
         total=len(frames),
         unit='frame',
         disable=not progress,

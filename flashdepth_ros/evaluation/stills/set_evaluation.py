@@ -23,7 +23,7 @@ def evaluate_set(path: Path, task: Task) -> BagResult:
 
     An error of any kind is stored in the result, with everything evaluated before it.
     """
-    result = BagResult(path.resolve().name)
+    result = BagResult(task.name_of(path))
     try:
         stills = _usable(StillSet.read(path), task, result)
         for candidate in task.candidates if stills.stills else ():

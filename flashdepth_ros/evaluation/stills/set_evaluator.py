@@ -57,7 +57,7 @@ class SetEvaluator:
         estimator.warm_up(*stills[0].rgb().shape[:2])
         estimator.reset()
         failures = []
-        progress = f'{self.set.path.name}: {self.result.label}'
+        progress = f'{self.task.name_of(self.set.path)}: {self.result.label}'
         for number, still in enumerate(
             tqdm(stills, desc=progress, unit='image', disable=not self.task.progress)
         ):
@@ -153,7 +153,7 @@ class SetEvaluator:
                 np.asarray(image, np.uint8), aligned.depth, aligned.truth, truth.dense
             )
             yield ExampleFrame(
-                bag=self.set.path.resolve().name,
+                bag=self.task.name_of(self.set.path),
                 index=frame.place,
                 time_s=0.0,
                 abs_rel=self._error(frame),
