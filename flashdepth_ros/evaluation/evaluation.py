@@ -12,6 +12,7 @@ import sys
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.host import host, versions
 from flashdepth_ros.evaluation.names import distinct_names, without_repeats
+from flashdepth_ros.evaluation.problems import Problem
 from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import BagResult
 from flashdepth_ros.evaluation.summary import Summary, summarise
@@ -33,6 +34,8 @@ class Evaluation:
     machine: dict[str, str]
     stills: bool = False
     """Whether the bags are sets of still images, not recordings."""
+    left_out: tuple[str, ...] = ()
+    """What was given and is no bag, one line each."""
 
     @property
     def summaries(self) -> list[Summary]:
@@ -42,12 +45,18 @@ class Evaluation:
     @property
     def failures(self) -> list[str]:
         """Return the failures, one line each."""
-        return [f'{bag.bag}: {failure}' for bag in self.bags for failure in bag.failures]
+        return [problem.line for problem in self.problems]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Return the failures with the names of the bags."""
+        return [Problem(bag.bag, failure) for bag in self.bags for failure in bag.failures]
 
     @property
     def warnings(self) -> list[str]:
         """Return what a reader of the figures must know, one line each."""
-        return [f'{bag.bag}: {warning}' for bag in self.bags for warning in bag.warnings]
+        own = (f'{bag.bag}: {warning}' for bag in self.bags for warning in bag.warnings)
+        return [*self.left_out, *own]
 
     @property
     def interrupted(self) -> bool:
@@ -65,7 +74,6 @@ def evaluate(
     task: Task,
     world: World,
     evaluate_one: Callable[[Path, Task], BagResult],
-    stills: bool = False,
 ) -> Evaluation:
     """
     Evaluate every candidate on every bag.
@@ -95,5 +103,4 @@ def evaluate(
         created=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         versions=versions(),
         machine=host(world),
-        stills=stills,
     )

@@ -16,6 +16,7 @@ from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import Candidate, load
 from flashdepth_ros.evaluation.evaluation import Evaluation
 from flashdepth_ros.evaluation.options import protocol_of
+from flashdepth_ros.evaluation.problems import lines_of
 from flashdepth_ros.evaluation.protocol import Topics
 from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.runtime.distributed import World, process_group
@@ -97,12 +98,16 @@ def _prepare(output: Path, overwrite: bool, world: World) -> None:
 
 
 def _status(evaluation: Evaluation) -> int:
-    """Return 0 if everything was evaluated, else raise the failures in one error."""
+    """Return 0 if everything was evaluated, else print the failures and raise an error."""
     if evaluation.interrupted:
         raise KeyboardInterrupt
-    first, *others = evaluation.failures or ['']
-    if not first:
+    lines = lines_of(evaluation.problems)
+    if not lines and evaluation.frames:
         return 0
+    if len(lines) == 1:
+        raise BagError(lines[0])
+    sys.stderr.writelines(f'{line}\n' for line in lines)
+    count = len(evaluation.problems)
     if not evaluation.frames:
-        raise BagError('; '.join((first, *others)))
-    raise BagError(f'{first}{f" (and {len(others)} more, see the report)" if others else ""}')
+        raise BagError(f'nothing could be evaluated: {count} failures, see above')
+    raise BagError(f'{count} failures, see above and the report, which has the rest')

@@ -59,11 +59,11 @@ BROKEN = {
     ),
     'camera': (
         lambda f: (f / 'bad.camera.yaml').write_text('image_width: 64'),
-        'bad.camera.yaml: no image_width, image_height and camera_matrix.data of 9 numbers',
+        'bad.camera.yaml: image_height is missing; expected a calibration as camera_calibration',
     ),
     'uncalibrated': (
         lambda f: (f / 'bad.camera.yaml').write_text(camera_yaml([0.0] * 9)),
-        'both must be positive: calibrate the camera',
+        'bad.camera.yaml: focal lengths fx=0.0 fy=0.0 px; both must be positive: calibrate',
     ),
     'other camera': (
         lambda f: (f / 'bad.camera.yaml').write_text(camera_yaml(width=100)),
@@ -112,9 +112,9 @@ def _with(name, text):
     ('prepare', 'arguments', 'message'),
     [
         (_with('set.yaml', 'units: 5000'), [], 'expected the keys units_per_metre and video'),
-        (_with('set.yaml', 'units_per_metre: 0'), [], 'units_per_metre: 0; expected a number'),
-        (_with('set.yaml', 'video: 1'), [], 'video: 1; expected true or false'),
-        (_with('set.yaml', '{'), [], 'set.yaml: cannot be read'),
+        (_with('set.yaml', 'units_per_metre: 0'), [], 'units_per_metre is 0; expected a number'),
+        (_with('set.yaml', 'video: 1'), [], 'set.yaml: video is 1; expected true'),
+        (_with('set.yaml', '{'), [], 'set.yaml: not YAML in line 1; expected'),
         (lambda _: None, ['--model', 'flashdepth-huge'], "'flashdepth-huge' is not allowed"),
         (lambda _: None, ['--depth-max', '0.01'], 'depth limits'),
         (

@@ -39,6 +39,7 @@ def report_json(evaluation: Evaluation) -> str:
         'summary': {each.label: _summary(each) for each in evaluation.summaries},
         'bags': [_bag(bag) for bag in evaluation.bags],
         'failures': evaluation.failures,
+        'warnings': evaluation.warnings,
     }
     return json.dumps(_json_value(report), indent=1, ensure_ascii=False) + '\n'
 

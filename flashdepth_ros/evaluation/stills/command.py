@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+import sys
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import ModelCandidate, check_labels
-from flashdepth_ros.evaluation.evaluation import evaluate
+from flashdepth_ros.evaluation.evaluation import Evaluation, evaluate
 from flashdepth_ros.evaluation.options import add_models, add_output, add_protocol, models_of
 from flashdepth_ros.evaluation.protocol import Topics
 from flashdepth_ros.evaluation.reporting import run_and_report
 from flashdepth_ros.evaluation.stills.set_evaluation import evaluate_set
-from flashdepth_ros.evaluation.stills.still_set import find_sets
+from flashdepth_ros.evaluation.stills.set_folders import SetFolders, find_sets
 from flashdepth_ros.evaluation.stills.terminal import table
+from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.runtime.scale import ScaleSettings
 
 _NUMBERS = ('depth_min_m', 'depth_max_m', 'pixels_max')
@@ -36,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate the sets, and write the report; see `run_and_report`."""
-    sets = find_sets(arguments.folders)
+    found = find_sets(arguments.folders, arguments.output)
     models = models_of(arguments, arguments.model or [ScaleSettings().model])
     for model in models:
         _check_needs_no_sequence(model)
@@ -44,9 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments,
         check_labels(models),
         Topics(),
-        lambda task, world: evaluate(sets, task, world, evaluate_set, stills=True),
+        lambda task, world: _evaluate(found, task, world),
         table,
     )
+
+
+def _evaluate(found: SetFolders, task: Task, world: World) -> Evaluation:
+    if world.is_main:
+        sys.stderr.writelines(f'{line}\n' for line in found.left_out)
+    evaluation = evaluate(found.sets, task, world, evaluate_set)
+    return replace(evaluation, stills=True, left_out=tuple(found.left_out))
 
 
 def _check_needs_no_sequence(model: ModelCandidate) -> None:

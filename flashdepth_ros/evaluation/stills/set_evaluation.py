@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 import sys
 from tempfile import TemporaryDirectory
@@ -11,6 +13,7 @@ from tqdm import tqdm
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
 from flashdepth_ros.evaluation.damage import reason
+from flashdepth_ros.evaluation.problems import lines_of, listed
 from flashdepth_ros.evaluation.results import BagResult, CandidateResult
 from flashdepth_ros.evaluation.stills.set_evaluator import SetEvaluator
 from flashdepth_ros.evaluation.stills.still_set import StillSet
@@ -43,18 +46,26 @@ def _usable(found: StillSet, task: Task, result: BagResult) -> StillSet:
             dense += still.check(task.protocol).dense
             usable.append(still)
         except Exception as error:  # noqa: BLE001 - the other stills are evaluated
-            problems.append(f'{still.name}: {reason(error)}')
-    result.failure = '; '.join(problems)
-    result.images, result.pairs = len(found.stills), len(usable)
+            problems.append(still.problem(error))
+    result.failure = '; '.join(lines_of(problems))
+    result.images, result.pairs = len(found.stills) + len(found.without_depth), len(usable)
     counts = {'dense': dense, 'points': len(usable) - dense}
     result.truth = ', '.join(f'{count} {kind}' for kind, count in counts.items() if count)
-    unknown = sum(still.camera is None for still in usable)
+    usable_set = replace(found, stills=tuple(usable))
+    result.warnings = list(_warnings(usable_set, result.images))
+    for warning in result.warnings:
+        tqdm.write(f'{result.bag}: {warning}', file=sys.stderr)
+    return usable_set
+
+
+def _warnings(stills: StillSet, images: int) -> Iterator[str]:
+    without = stills.without_depth
+    if without:
+        yield f'no true depth for {len(without)} of {images} images: {listed(without)}'
+    unknown = sum(still.camera is None for still in stills.stills)
     if unknown:
-        result.warnings = [
-            f'no camera.yaml for {unknown} of {len(usable)} images: no scores as predicted'
-        ]
-        tqdm.write(f'{result.bag}: {result.warnings[0]}', file=sys.stderr)
-    return StillSet(found.path, tuple(usable), found.options, ())
+        count = len(stills.stills)
+        yield f'no camera.yaml for {unknown} of {count} images: no scores as predicted'
 
 
 def _evaluate(candidate: Candidate, stills: StillSet, task: Task) -> CandidateResult:

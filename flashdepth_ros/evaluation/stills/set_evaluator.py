@@ -11,11 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from flashdepth_ros.camera.geometry import Float32, invert
+from flashdepth_ros.errors import InputError
 from flashdepth_ros.evaluation.alignment import Fit, fit_all, fit_scale, fit_scale_shift
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidate_evaluator import EXAMPLES
-from flashdepth_ros.evaluation.damage import reason
 from flashdepth_ros.evaluation.pictures import frame_pictures
+from flashdepth_ros.evaluation.problems import Problem, lines_of
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS
 from flashdepth_ros.evaluation.results import (
     CandidateResult,
@@ -56,20 +57,20 @@ class SetEvaluator:
         stills = self.set.stills
         estimator.warm_up(*stills[0].rgb().shape[:2])
         estimator.reset()
-        failures = []
+        problems = []
         progress = f'{self.task.name_of(self.set.path)}: {self.result.label}'
         for number, still in enumerate(
             tqdm(stills, desc=progress, unit='image', disable=not self.task.progress)
         ):
             if self.task.stop():
                 self.result.interrupted = True
-                failures.append(f'interrupted after {len(self.result.frames)} images')
+                problems.append(Problem('', f'interrupted after {len(self.result.frames)} images'))
                 break
             try:
                 self._predict(number, still, estimator)
             except Exception as error:  # noqa: BLE001 - the other images are evaluated
-                failures.append(f'{still.name}: {reason(error)}')
-        self.result.failure = '; '.join(failures)
+                problems.append(still.problem(error))
+        self.result.failure = '; '.join(lines_of(problems))
 
     def _predict(self, number: int, still: Still, estimator: DepthEstimator) -> None:
         rgb, truth = still.rgb(), still.truth(self.task.protocol)
@@ -79,7 +80,10 @@ class SetEvaluator:
             rgb, number * _STEP_NS, frame_id, still.camera_matrix(rgb.shape)
         )
         inverse_depth = truth.sample(depth.inverse_depth)
-        self._moments[number] = Moments.of(inverse_depth, invert(truth.depth))
+        moments = Moments.of(inverse_depth, invert(truth.depth))
+        if not moments.count:
+            raise InputError('no predicted depth at any pixel of true depth')
+        self._moments[number] = moments
         np.save(self.folder / f'{number}.npy', inverse_depth)
         stages_ms = astuple(depth.times)
         self.result.frames.append(FrameResult(number, 0, stages_ms=stages_ms, name=still.name))

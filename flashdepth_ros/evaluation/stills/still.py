@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.camera.sampling import has_aspect
 from flashdepth_ros.errors import InputError
+from flashdepth_ros.evaluation.damage import reason
+from flashdepth_ros.evaluation.problems import Problem
 from flashdepth_ros.evaluation.protocol import Protocol
+from flashdepth_ros.evaluation.stills.camera_file import read_camera
 from flashdepth_ros.evaluation.stills.truth_map import TruthMap
 
 UInt8 = npt.NDArray[np.uint8]
@@ -76,21 +77,9 @@ class Still:
             )
         return tuple(camera.resized(width, height).matrix.ravel().tolist())
 
-
-def read_camera(path: Path) -> Intrinsics:
-    """
-    Return size and K of a file as camera_calibration writes it, without distortion.
-
-    :raises InputError: it cannot be read, or size or matrix are missing or invalid.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-        width, height = int(content['image_width']), int(content['image_height'])
-        k = [float(number) for number in content['camera_matrix']['data']]
-        fx, _, cx, _, fy, cy, *_ = k
-    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
-        raise InputError(
-            f'{path.name}: no image_width, image_height and camera_matrix.data of 9 numbers: '
-            f'{type(error).__name__}: {error}; expected a file of camera_calibration'
-        ) from error
-    return Intrinsics(width, height, fx, fy, cx, cy)
+    def problem(self, error: Exception) -> Problem:
+        """Return the problem that an error of this image is; alike for other images."""
+        text = kind = reason(error)
+        for path in (self.image, self.depth, self.camera):
+            kind = kind.replace(path.name, path.suffix) if path else kind
+        return Problem(self.name, text, kind)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
 from dataclasses import dataclass, fields
+import math
 from pathlib import Path
 
-import yaml
-
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.evaluation.problems import Problem
 from flashdepth_ros.evaluation.stills.still import Still
+from flashdepth_ros.evaluation.stills.yaml_file import read_mapping, shown
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 DEPTH_SUFFIXES = ('.depth.png', '.depth.npy')
@@ -26,22 +27,30 @@ class SetOptions:
 
     @staticmethod
     def read(path: Path) -> SetOptions:
-        """Read the file; the defaults if there is none; ConfigError for what is invalid."""
-        try:
-            content = yaml.safe_load(path.read_text(encoding='utf-8')) if path.exists() else None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f'{path}: cannot be read: {" ".join(str(error).split())}') from error
-        given = {} if content is None else content
+        """
+        Read the file; the defaults if there is none.
+
+        :raises InputError: it cannot be read.
+        :raises ConfigError: a key or a value is not valid.
+        """
+        given = read_mapping(path) if path.exists() else {}
         known = [each.name for each in fields(SetOptions)]
-        if not isinstance(given, dict) or not set(given) <= set(known):
-            raise ConfigError(f'{path} has {given!r}; expected the keys {" and ".join(known)}')
-        options = SetOptions(**given)
-        units = options.units_per_metre
-        if isinstance(units, bool) or not isinstance(units, int | float) or not units > 0:
-            raise ConfigError(f'{path}: units_per_metre: {units!r}; expected a number over 0')
-        if not isinstance(options.video, bool):
-            raise ConfigError(f'{path}: video: {options.video!r}; expected true or false')
-        return options
+        if unknown := sorted(set(given) - set(known)):
+            raise ConfigError(
+                f'{path.name} has {", ".join(unknown)}; expected the keys {" and ".join(known)}'
+            )
+        units, video = given.get('units_per_metre', 1000.0), given.get('video', False)
+        if isinstance(units, bool) or not isinstance(units, int | float) or not _valid(units):
+            raise ConfigError(
+                f'{path.name}: units_per_metre is {shown(units)}; expected a number over 0'
+            )
+        if not isinstance(video, bool):
+            raise ConfigError(f'{path.name}: video is {shown(video)}; expected true or false')
+        return SetOptions(units, video)
+
+
+def _valid(units: float) -> bool:
+    return 0 < units < math.inf
 
 
 @dataclass(frozen=True)
@@ -51,49 +60,63 @@ class StillSet:
     path: Path
     stills: tuple[Still, ...]
     options: SetOptions
-    problems: tuple[str, ...]
-    """Depth files that cannot be used, one line each."""
+    problems: tuple[Problem, ...] = ()
+    """Depth without an image, and names with several images or depth files."""
+    without_depth: tuple[str, ...] = ()
+    """Image files without true depth."""
 
     @staticmethod
     def read(path: Path) -> StillSet:
-        """Find the files of a set; ConfigError if its set.yaml is invalid."""
+        """Find the files of a set; ConfigError or InputError if its set.yaml is invalid."""
         options = SetOptions.read(path / 'set.yaml')
+        images, depths = _by_name(path)
         stills, problems = [], []
-        for depth in _depth_files(path):
-            name = depth.name[: -len(DEPTH_SUFFIXES[0])]
-            images = [path / f'{name}{suffix}' for suffix in IMAGE_SUFFIXES]
-            image = next((each for each in images if each.exists()), None)
-            if image is None:
-                expected = ', '.join(each.name for each in images)
-                problems.append(f'{depth.name}: no image; expected one of {expected}')
+        for name, files in sorted(depths.items()):
+            problem = _problem(name, images.get(name, []), files)
+            if problem:
+                problems.append(problem)
                 continue
             cameras = [path / f'{name}.camera.yaml', path / 'camera.yaml']
             camera = next((each for each in cameras if each.exists()), None)
-            stills.append(Still(name, image, depth, camera, options.units_per_metre))
-        return StillSet(path, tuple(stills), options, tuple(problems))
+            stills.append(Still(name, images[name][0], files[0], camera, options.units_per_metre))
+        others = (file.name for name in sorted(set(images) - set(depths)) for file in images[name])
+        return StillSet(path, tuple(stills), options, tuple(problems), tuple(others))
 
 
-def find_sets(folders: Iterable[Path]) -> list[Path]:
-    """
-    Return the folders with true depth: each given one, or those directly inside it.
-
-    :raises ConfigError: there is none.
-    """
-    return [path for folder in folders for path in _sets_in(folder)]
+_Files = dict[str, list[Path]]
 
 
-def _sets_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ConfigError(f'{folder}: no such folder; expected one with still images')
-    inside = sorted(each for each in folder.iterdir() if each.is_dir())
-    sets = [each for each in (folder, *inside) if any(_depth_files(each))]
-    if not sets:
-        raise ConfigError(
-            f'{folder}: no true depth; expected files NAME.depth.png or NAME.depth.npy beside '
-            'NAME.png or NAME.jpg, in this folder or in folders inside it'
-        )
-    return sets
+def _by_name(folder: Path) -> tuple[_Files, _Files]:
+    """Return the image files and the depth files by the name that an image and its depth share."""
+    images: _Files = defaultdict(list)
+    depths: _Files = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if is_depth(path):
+            depths[path.name[: -len(DEPTH_SUFFIXES[0])]].append(path)
+        elif is_image(path):
+            images[path.stem].append(path)
+    return images, depths
 
 
-def _depth_files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.name.endswith(DEPTH_SUFFIXES))
+def is_depth(path: Path) -> bool:
+    """Return whether a file has true depth, by its name."""
+    return not path.name.startswith('.') and path.name.lower().endswith(DEPTH_SUFFIXES)
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image and not depth, by its name."""
+    hidden = path.name.startswith('.')
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES and not is_depth(path)
+
+
+def _problem(name: str, images: list[Path], depths: list[Path]) -> Problem | None:
+    """Return why an image and its depth cannot be told, or None."""
+    for files, kind in ((images, 'image'), (depths, 'depth file')):
+        if len(files) > 1:
+            several = ' and '.join(each.name for each in files)
+            text = f'{several}; expected one {kind} of a name: remove the others'
+            return Problem(name, text, f'several: {kind}')
+    if not images:
+        expected = ', '.join(f'{name}{suffix}' for suffix in IMAGE_SUFFIXES)
+        return Problem(depths[0].name, f'no image; expected one of {expected}', 'no image')
+    return None

@@ -38,7 +38,9 @@ class TruthMap:
         :param units_per_metre: of a PNG file; an NPY file has metres.
         :raises InputError: the file cannot be read, or nothing is within the limits.
         """
-        depth = _read_npy(path) if path.suffix == '.npy' else _read_png(path, units_per_metre)
+        depth = (
+            _read_npy(path) if path.suffix.lower() == '.npy' else _read_png(path, units_per_metre)
+        )
         known = mask_outside_limits(depth, protocol)
         if not np.isfinite(known).any():
             raise InputError(
@@ -85,7 +87,12 @@ def _read_npy(path: Path) -> Float32:
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f'{path.name}: cannot be read as an NPY file: {error}') from error
+        raise InputError(
+            f'{path.name}: cannot be read as an NPY file; expected an array of floating-point '
+            'metres (H, W), saved by numpy.save'
+        ) from error
+    if not isinstance(values, np.ndarray):
+        raise InputError(f'{path.name}: an NPZ archive; expected one array, saved by numpy.save')
     metres = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if metres.ndim != 2 or not np.issubdtype(metres.dtype, np.floating):
         raise InputError(
