@@ -21,8 +21,8 @@ from flashdepth_ros.runtime.settings import create_estimator, weights_path
 from flashdepth_ros.runtime.weights import file_sha256
 from flashdepth_ros.runtime.windows import check_windows, has_windows
 
-#: Keys of the --model option, and the setting of each.
-KEYS = {
+#: Keys of the --model option that have a setting.
+_SETTINGS = {
     'weights': 'weights',
     'temporal': 'temporal',
     'short_side': 'inference.short_side',
@@ -34,6 +34,11 @@ KEYS = {
     'scale_model': 'scale.model',
     'camera_height': 'scale.camera_height',
 }
+#: Keys of the --model option that need a recording.
+RECORDING_KEYS = ('scale_source', 'scale_model', 'camera_height', 'window', 'scale_from')
+#: All keys of the --model option, and those for still images.
+KEYS = (*_SETTINGS, 'window', 'scale_from', 'label')
+STILL_KEYS = tuple(key for key in KEYS if key not in RECORDING_KEYS)
 _NUMBERS = ('short_side', 'long_side_max')
 _SWITCH = {'on': True, 'off': False}
 
@@ -142,23 +147,26 @@ def load(candidates: Sequence[Candidate]) -> Loaded:
 
 
 def parse_model(
-    text: str, defaults: ScaleSettings, windows: bool = False, scale_from: str = ''
+    text: str,
+    defaults: ScaleSettings,
+    windows: bool = False,
+    scale_from: str = '',
+    keys: tuple[str, ...] = KEYS,
 ) -> ModelCandidate:
     """
     Return the candidate for `NAME` or `NAME,key=value,...`.
 
-    The keys are KEYS, `window`, `scale_from` and `label`.
-
     :param windows: whether it estimates in windows if the key `window` is not given and it can.
     :param scale_from: the topic that its scale is fitted to if that key is not given.
+    :param keys: those that are allowed.
     :raises ConfigError: an unknown name, key or value, or the model has no windows.
     """
-    name, given = _split(text, (*KEYS, 'window', 'scale_from', 'label'))
+    name, given = _split(text, keys)
     scale_from = given.pop('scale_from', scale_from)
     label = given.pop('label', text)
     if (switch := given.pop('window', '')) and switch not in _SWITCH:
         raise ConfigError(f'{text!r}: window {switch!r}; expected on or off')
-    changes = {KEYS[key]: _value(key, value) for key, value in given.items()}
+    changes = {_SETTINGS[key]: _value(key, value) for key, value in given.items()}
     settings = update(defaults, {'model': name, **changes})
     can = has_windows(preset(name)) and not is_exported(settings.weights)
     windows = _SWITCH.get(switch, windows and settings.temporal and can)
@@ -210,7 +218,7 @@ def _split(text: str, keys: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     given = {key: value for key, _, value in (each.partition('=') for each in rest)}
     unknown = [key for key in given if key not in keys]
     if unknown:
-        raise ConfigError(
-            f'{text!r}: unknown key {unknown[0]!r}; expected one of {", ".join(keys)}'
-        )
+        key = unknown[0]
+        wrong = f'{key} needs a recording' if key in RECORDING_KEYS else f'unknown key {key!r}'
+        raise ConfigError(f'{text!r}: {wrong}; expected one of {", ".join(keys)}')
     return name, given

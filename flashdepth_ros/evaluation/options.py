@@ -10,8 +10,8 @@ from pathlib import Path
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.evaluation.candidates import (
     KEYS,
+    STILL_KEYS,
     Candidate,
-    ModelCandidate,
     check_labels,
     parse_model,
     parse_recorded,
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_output(parser)
     candidates = parser.add_argument_group('candidates')
-    add_models(candidates)
+    add_models(candidates, KEYS)
     _add_sequences(candidates)
     topics = parser.add_argument_group('topics', 'default: the only topic of that type in the bag')
     for name, (option, text) in _TOPICS.items():
@@ -79,15 +79,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--overwrite', action='store_true', help='replace an existing report')
 
 
-def add_models(group: argparse._ArgumentGroup) -> None:
-    """Add the options of models and their settings."""
+def add_models(group: argparse._ArgumentGroup, keys: Iterable[str]) -> None:
+    """Add the options of models and their settings; `keys` are those of --model."""
     group.add_argument(
         '--model',
         action='append',
         default=[],
         metavar='NAME[,KEY=VALUE...]',
-        help=f'a preset; keys: {", ".join(KEYS)}, window, scale_from, label; may be repeated '
-        '(default flashdepth-tiny)',
+        help=f'a preset; keys: {", ".join(keys)}; may be repeated (default flashdepth-tiny)',
     )
     group.add_argument(
         '--temporal',
@@ -186,15 +185,23 @@ def candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
     """Return the candidates; ConfigError for unknown names, keys or values."""
     recorded = [parse_recorded(text) for text in arguments.predictions]
     names = arguments.model if recorded else arguments.model or [ScaleSettings().model]
-    models = models_of(arguments, names, arguments.window, arguments.scale_from)
+    defaults = _defaults(arguments)
+    models = [
+        parse_model(text, defaults, arguments.window, arguments.scale_from) for text in names
+    ]
     return check_labels([*models, *recorded])
 
 
-def models_of(
-    arguments: argparse.Namespace, names: list[str], window: bool = False, scale_from: str = ''
-) -> list[ModelCandidate]:
-    """Return the models with the settings of `add_models`; ConfigError as in `parse_model`."""
-    defaults = update(
+def still_candidates_of(arguments: argparse.Namespace) -> tuple[Candidate, ...]:
+    """Return the models for still images; ConfigError as in `candidates_of`."""
+    names = arguments.model or [ScaleSettings().model]
+    defaults = _defaults(arguments)
+    return check_labels([parse_model(text, defaults, keys=STILL_KEYS) for text in names])
+
+
+def _defaults(arguments: argparse.Namespace) -> ScaleSettings:
+    """Return the settings of `add_models`, for models without these keys."""
+    return update(
         ScaleSettings(),
         {
             'temporal': arguments.temporal == 'on',
@@ -204,7 +211,6 @@ def models_of(
             'engine': arguments.engine,
         },
     )
-    return [parse_model(text, defaults, window, scale_from) for text in names]
 
 
 def _pose(text: str) -> tuple[float, ...]:

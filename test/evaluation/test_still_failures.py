@@ -120,12 +120,12 @@ def _with(name, text):
         (
             lambda _: None,
             ['--model', 'flashdepth-tiny,scale_from=/depth'],
-            'scale_from and scale_source need a recording',
+            'scale_from needs a recording; expected one of weights, temporal,',
         ),
         (
             lambda _: None,
             ['--model', 'video-depth-anything-s,window=on'],
-            'window need a recording',
+            'window needs a recording',
         ),
         (lambda f: [p.unlink() for p in f.glob('*.depth.npy')], [], 'no true depth; expected'),
     ],

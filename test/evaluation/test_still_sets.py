@@ -10,7 +10,7 @@ from flashdepth_ros.errors import InputError
 from flashdepth_ros.evaluation import candidates
 from flashdepth_ros.evaluation.stills.camera_file import read_camera
 from support.evaluation_runs import frames, report, visible_text
-from support.still_sets import RedReader, camera_yaml, write_set
+from support.still_sets import RedReader, camera_yaml, write_set, write_still
 
 MODEL = 'flashdepth-tiny'
 
@@ -173,3 +173,26 @@ def test_numbers_of_a_calibration_may_be_in_any_notation(tmp_path):
     (tmp_path / 'camera.yaml').write_text(camera_yaml(data).replace("'", '').replace('64', '64.0'))
     camera = read_camera(tmp_path / 'camera.yaml')
     assert (camera.fx, camera.fy, camera.cx, camera.width) == (50.0, 50.0, 31.5, 64)
+
+
+def test_the_mean_counts_the_sets_with_scores(tmp_path, read, capsys):
+    write_set(tmp_path / 'sets' / 'good')
+    write_still(tmp_path / 'sets' / 'bad', 'x', camera='image_width: wide')
+    read(tmp_path / 'sets', status=1)
+    assert 'mean of 1 set ' in capsys.readouterr().out
+
+
+def test_the_help_has_the_keys_that_are_accepted(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(['evaluate-frames', '--help'])
+    _, _, text = ' '.join(capsys.readouterr().out.split()).partition('a preset; keys: ')
+    keys = text.partition(';')[0].split(', ')
+    assert keys == list(candidates.STILL_KEYS)
+    folder = write_set(tmp_path / 's')
+    for key in candidates.KEYS:
+        value = '28' if key.endswith('_side') or key == 'long_side_max' else 'on'
+        words = ['evaluate-frames', str(folder), '-o', str(tmp_path / 'out'), '--model']
+        assert cli.main([*words, f'{MODEL},{key}={value}', '--depth-max', '0.01']) == 1
+        error = capsys.readouterr().err
+        assert (f'{key} needs a recording; expected one of weights' in error) == (key not in keys)
+        assert 'unknown key' not in error

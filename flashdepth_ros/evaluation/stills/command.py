@@ -7,18 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 import sys
 
-from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.evaluation.bag import Task
-from flashdepth_ros.evaluation.candidates import ModelCandidate, check_labels
+from flashdepth_ros.evaluation.candidates import STILL_KEYS
 from flashdepth_ros.evaluation.evaluation import Evaluation, evaluate
-from flashdepth_ros.evaluation.options import add_models, add_output, add_protocol, models_of
+from flashdepth_ros.evaluation.options import (
+    add_models,
+    add_output,
+    add_protocol,
+    still_candidates_of,
+)
 from flashdepth_ros.evaluation.protocol import Topics
 from flashdepth_ros.evaluation.reporting import run_and_report
 from flashdepth_ros.evaluation.stills.set_evaluation import evaluate_set
 from flashdepth_ros.evaluation.stills.set_folders import SetFolders, find_sets
 from flashdepth_ros.evaluation.stills.terminal import table
 from flashdepth_ros.runtime.distributed import World
-from flashdepth_ros.runtime.scale import ScaleSettings
 
 _NUMBERS = ('depth_min_m', 'depth_max_m', 'pixels_max')
 
@@ -34,19 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'NAME.depth.png (16 bits, mm) or NAME.depth.npy (m), and camera.yaml',
     )
     add_output(parser)
-    add_models(parser.add_argument_group('candidates'))
+    add_models(parser.add_argument_group('candidates'), STILL_KEYS)
     add_protocol(parser.add_argument_group('comparison'), _NUMBERS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate the sets, and write the report; see `run_and_report`."""
     found = find_sets(arguments.folders, arguments.output)
-    models = models_of(arguments, arguments.model or [ScaleSettings().model])
-    for model in models:
-        _check_needs_no_sequence(model)
     return run_and_report(
         arguments,
-        check_labels(models),
+        still_candidates_of(arguments),
         Topics(),
         lambda task, world: _evaluate(found, task, world),
         table,
@@ -58,13 +58,3 @@ def _evaluate(found: SetFolders, task: Task, world: World) -> Evaluation:
         sys.stderr.writelines(f'{line}\n' for line in found.left_out)
     evaluation = evaluate(found.sets, task, world, evaluate_set)
     return replace(evaluation, stills=True, left_out=tuple(found.left_out))
-
-
-def _check_needs_no_sequence(model: ModelCandidate) -> None:
-    """Raise ConfigError for what only recordings have."""
-    if model.windows or model.is_scaled:
-        key = 'window' if model.windows else 'scale_from and scale_source'
-        raise ConfigError(
-            f'{model.label!r}: {key} need a recording; evaluate still images without it, or '
-            'recordings with flashdepth evaluate'
-        )

@@ -19,8 +19,7 @@ def table(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines: for each candidate those of the sets, and the means over the sets."""
     aligned = evaluation.protocol.fitted
     names = [bag.bag for bag in evaluation.bags]
-    mean = f'mean of {len(names)} set{"s" if len(names) > 1 else ""}'
-    first = max(map(len, (*names, mean, *evaluation.labels)))
+    first = max(map(len, (*names, _mean(len(names)), *evaluation.labels)))
     groups = ('as predicted', _AS_PREDICTED), (f'aligned: {aligned}', _ALIGNED)
     for summary in evaluation.summaries:
         yield f'{summary.label:{first}}{"":8}' + ''.join(
@@ -28,9 +27,15 @@ def table(evaluation: Evaluation) -> Iterator[str]:
         )
         headings = (f'{name:>{_WIDTH}}' for _, columns in groups for name, _ in columns)
         yield f'{"":{first}}{"images":>8}{"".join(headings)}'
-        for bag in evaluation.bags:
-            yield _line(f'{bag.bag:{first}}', summarise(summary.label, [bag]), aligned)
+        sets = [summarise(summary.label, [bag]) for bag in evaluation.bags]
+        for name, each in zip(names, sets, strict=True):
+            yield _line(f'{name:{first}}', each, aligned)
+        mean = _mean(sum(each.frames > 0 for each in sets))
         yield _line(f'{mean:{first}}', summary, aligned)
+
+
+def _mean(sets: int) -> str:
+    return f'mean of {sets} set{"s" if sets != 1 else ""}'
 
 
 def _line(name: str, summary: Summary, aligned: str) -> str:
