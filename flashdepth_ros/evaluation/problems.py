@@ -34,7 +34,7 @@ def lines_of(problems: Iterable[Problem]) -> list[str]:
     own = list(kinds.values())
     lines = [_line(*alike) for alike in own[:KINDS]]
     others = [each.name for alike in own[KINDS:] for each in alike]
-    return lines + ([f'{len(others)} other problems: {listed(others)}'] if others else [])
+    return lines + ([f'other problems: {listed(others)}'] if others else [])
 
 
 def listed(names: Sequence[str]) -> str:

@@ -104,6 +104,8 @@ def _status(evaluation: Evaluation) -> int:
     lines = lines_of(evaluation.problems)
     if not lines and evaluation.frames:
         return 0
+    if not lines:
+        raise BagError('nothing could be evaluated: no frame has a score')
     if len(lines) == 1:
         raise BagError(lines[0])
     sys.stderr.writelines(f'{line}\n' for line in lines)
