@@ -19,6 +19,10 @@ from flashdepth_ros.simulation.triangles import from_triangles, is_closed, two_s
 
 SUFFIXES = ('.obj', '.stl')
 UNPAINTED = Surface(tint=(0.7, 0.7, 0.7))
+# Longest edges in any unit, and the least area of a part relative to their square: MuJoCo refuses
+# meshes without an area.
+_PLAUSIBLE = (1e-6, 1e9)
+_LEAST_AREA = 1e-9
 
 
 class _Group(NamedTuple):
@@ -36,16 +40,19 @@ def read_mesh(path: Path) -> tuple[Part, ...]:
 
     Open surfaces get two sides. Materials of OBJ files have their colour or their image.
 
-    :raises SimulationError: the file is damaged or has no triangles.
+    :raises SimulationError: the file or an image of it is damaged, or it has no triangles.
     """
     try:
         parts = _read_stl(path) if path.suffix.lower() == '.stl' else _read_obj(path)
-    except (ValueError, IndexError, OSError) as error:
-        raise SimulationError(f'{path}: damaged mesh ({error}); remove it or export again') from (
-            error
-        )
+    except OSError as error:
+        raise SimulationError(f'{path}: cannot be read: {error.strerror}; remove it') from error
+    except (ValueError, IndexError) as error:
+        raise SimulationError(f'{path}: damaged mesh; remove it or export it again') from error
     if not parts:
         raise SimulationError(f'{path}: no triangles; remove it or export the mesh again')
+    for surface, _ in parts:
+        if surface.image:
+            surface.image.pixels()
     return parts
 
 
@@ -114,6 +121,7 @@ def _parts(points: Array, uv: Array, normals: Array, groups: list[_Group]) -> tu
     if not every:
         return ()
     joined = np.concatenate(every)
+    longest = _longest(points[joined])
     closed = is_closed(joined)
     inverted = closed and volume(points[joined]) < 0
     found = []
@@ -128,9 +136,25 @@ def _parts(points: Array, uv: Array, normals: Array, groups: list[_Group]) -> tu
             _unit(normals[shaded[kept]]) if (shaded >= 0).all() and len(normals) else None,
             uv[textured[kept]] if group.surface.image and (textured >= 0).all() else None,
         )
-        if kept.any():
+        if _area(triangles) > _LEAST_AREA * longest**2:
             found.append((group.surface, mesh if closed else two_sided(mesh)))
     return tuple(found)
+
+
+def _longest(corners: Array) -> float:
+    """Return the longest edge of the box around corners (F, 3, 3); ValueError if implausible."""
+    low, high = _PLAUSIBLE
+    if not np.abs(corners).max() < high:
+        raise ValueError('a vertex is far away or not a number')
+    longest = float(np.ptp(corners.reshape(-1, 3), axis=0).max())
+    if longest < low:
+        raise ValueError('all vertices are in one place')
+    return longest
+
+
+def _area(triangles: Array) -> float:
+    first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    return float(np.linalg.norm(np.cross(first, second), axis=1).sum() / 2)
 
 
 def _unit(vectors: Array) -> Array:

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.mesh import Mesh, join
 from flashdepth_ros.simulation.patterns import SIZE
 from flashdepth_ros.simulation.scene import Light, Limb, Part, Scene
@@ -25,7 +26,11 @@ SHADOW_REACH_M = 14.0
 
 
 def compile_scene(scene: Scene, width: int, height: int) -> mujoco.MjModel:
-    """Return the model of a scene, with an off-screen buffer of `width` x `height` pixels."""
+    """
+    Return the model of a scene, with an off-screen buffer of `width` x `height` pixels.
+
+    :raises SimulationError: MuJoCo refuses a mesh.
+    """
     builder = _Builder(width, height)
     builder.add_sky(scene)
     builder.add_parts(builder.spec.worldbody, scene.parts)
@@ -36,7 +41,11 @@ def compile_scene(scene: Scene, width: int, height: int) -> mujoco.MjModel:
         builder.add_parts(body, mover.body.parts)
         for limb in mover.limbs:
             builder.add_limb(body, limb)
-    return builder.spec.compile()
+    try:
+        return builder.spec.compile()
+    except ValueError as error:
+        reason = ' '.join(str(error).removeprefix('Error: ').split())
+        raise SimulationError(f'MuJoCo cannot build the scene: {reason}') from error
 
 
 class _Builder:

@@ -81,7 +81,18 @@ def test_materials_have_the_colour_or_the_image_of_the_file(tmp_path) -> None:
     assert lost.image is None
 
 
-@pytest.mark.parametrize('content', ['f 1 2 3', 'v 0 0\nv 1', 'v 0 0 zero', ''])
+CORNERS = 'v 0 0 0\nv {0} 0 0\nv {1} {0} 0\nf 1 2 3'
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        *('f 1 2 3', 'v 0 0\nv 1', 'v 0 0 zero', ''),
+        *(CORNERS.format(size, 0) for size in ('nan', 'inf', '1e200', '1e-30', '0')),
+        'v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3',
+        'v 0 0 0\nv 1 0 0\nf 1 2 2',
+    ],
+)
 def test_damaged_files_are_refused_by_name(tmp_path, content) -> None:
     (tmp_path / 'bad.obj').write_text(content)
     with pytest.raises(SimulationError, match=r'bad\.obj'):
