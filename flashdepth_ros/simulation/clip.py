@@ -99,7 +99,9 @@ class Clip:
     def _effects(self) -> CameraEffects | VariedEffects:
         size = (self.intrinsics.width, self.intrinsics.height)
         if self.settings.is_varied(self.seed):
-            return VariedEffects(self.seed, size, Photographs(self.settings.variety.textures))
+            variety = self.settings.variety
+            photographs = Photographs(variety.textures, variety.tell)
+            return VariedEffects(self.seed, size, photographs)
         return CameraEffects(self.seed, size)
 
 

@@ -28,7 +28,9 @@ class Stock(NamedTuple):
     def thing(self, rng: np.random.Generator, largest_m: float) -> SceneObject:
         """Return a thing whose longest edge is about this at most."""
         if self.meshes and rng.random() < 0.45:
-            return self.painted(rng, self.meshes.draw(rng, 0.03, largest_m))
+            drawn = self.meshes.draw(rng, 0.03, largest_m)
+            if drawn:
+                return self.painted(rng, drawn)
         for _ in range(6):
             factory = SMALL[int(rng.integers(len(SMALL)))]
             item = factory(rng, self.materials)
@@ -164,7 +166,9 @@ def add_clutter(rng: np.random.Generator, scene: Scene, stock: Stock, amount: fl
 
 def _single(rng: np.random.Generator, stock: Stock) -> SceneObject:
     if stock.meshes and rng.random() < 0.75:
-        return stock.painted(rng, stock.meshes.draw(rng, 0.25, 2.5))
+        drawn = stock.meshes.draw(rng, 0.25, 2.5)
+        if drawn:
+            return stock.painted(rng, drawn)
     return primitive(rng, stock.materials)
 
 

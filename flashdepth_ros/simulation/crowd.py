@@ -22,8 +22,10 @@ def add_people(rng: np.random.Generator, scene: Scene, stock: Stock, count: int)
         if place is None:
             return
         yaw, ground = float(rng.uniform(0, 2 * math.pi)), scene.ground(*place)
-        if stock.meshes.people and rng.random() < _FOLDER_SHARE:
-            person = stock.painted(rng, stock.meshes.draw_person(rng))
+        from_folder = stock.meshes.people and rng.random() < _FOLDER_SHARE
+        drawn = stock.meshes.draw_person(rng) if from_folder else None
+        if drawn:
+            person = stock.painted(rng, drawn)
             scene.place(person, *place, yaw)
             eyes = 0.93 * height_of(person)
         else:

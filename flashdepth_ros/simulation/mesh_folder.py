@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.simulation.mesh import Array, Mesh, Vector
-from flashdepth_ros.simulation.mesh_files import SUFFIXES, read_mesh
+from flashdepth_ros.simulation.mesh import Array, Mesh
+from flashdepth_ros.simulation.mesh_files import read_mesh
+from flashdepth_ros.simulation.mesh_search import PERSON, FoundMeshes, MeshFile, find_meshes
 from flashdepth_ros.simulation.scene import Part, SceneObject
+from flashdepth_ros.simulation.variety import Tell, ignore
 
-SIZES = 'sizes.csv'
-LARGEST_BYTES = 250_000
-LARGEST_PERSON_BYTES = 1_200_000
-PERSON = 'person'
 PLAUSIBLE_M = (0.02, 3.0)
 _DRAWN_M = (0.05, 0.8)
 _LISTED_SHARE = 0.6
 _Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-
-
-class MeshFile(NamedTuple):
-    """A mesh file; size (width x, depth y, height z) in metres, up axis and kind, if known."""
-
-    path: Path
-    size_m: Vector | None = None
-    up: str = 'z'
-    kind: str = ''
 
 
 class MeshFolder:
@@ -43,15 +32,19 @@ class MeshFolder:
     their size is random.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, tell: Tell = ignore) -> None:
         """
-        Find the files; those above LARGEST_BYTES are left out, they take long to read.
+        Find the files, as `find_meshes` does.
 
-        :raises SimulationError: the folder has no meshes, or its list of sizes is not valid.
+        :param tell: called with a line about each damaged file that is met, perhaps repeatedly.
+        :raises SimulationError: the folder has no usable meshes, or a list of sizes is not valid.
         """
-        listed, self.others = ((), ()) if folder is None else _find(folder)
-        self.people = tuple(file for file in listed if file.kind == PERSON)
-        self.listed = tuple(file for file in listed if file.kind != PERSON)
+        found = FoundMeshes() if folder is None else find_meshes(folder)
+        self.people = tuple(file for file in found.listed if file.kind == PERSON)
+        self.listed = tuple(file for file in found.listed if file.kind != PERSON)
+        self.others, self.notes = found.others, found.notes
+        self._reserve: tuple[MeshFile, ...] = ()
+        self._tell = tell
 
     def __bool__(self) -> bool:
         """Return whether there are files."""
@@ -59,36 +52,68 @@ class MeshFolder:
 
     def sample(self, rng: np.random.Generator, count: int) -> MeshFolder:
         """Return a random choice of `count` files, because reading a file takes long."""
-        chosen = MeshFolder()
+        chosen = MeshFolder(tell=self._tell)
         order = [rng.permutation(len(files)) for files in (self.listed, self.others)]
         listed = min(len(self.listed), max(count // 2, count - len(self.others)))
         chosen.listed = tuple(self.listed[i] for i in order[0][:listed])
         chosen.others = tuple(self.others[i] for i in order[1][: count - listed])
+        rest = (order[0][listed:], order[1][count - listed :])
+        chosen._reserve = (
+            *(self.others[i] for i in rest[1]),
+            *(self.listed[i] for i in rest[0]),
+        )
         people = rng.permutation(len(self.people))[: max(1, count // 10)]
         chosen.people = tuple(self.people[i] for i in people)
         return chosen
 
-    def draw(self, rng: np.random.Generator, smallest_m: float, largest_m: float) -> SceneObject:
-        """Return a random object with a longest edge in this range, standing as in its file."""
+    def draw(
+        self, rng: np.random.Generator, smallest_m: float, largest_m: float
+    ) -> SceneObject | None:
+        """
+        Return a random object with a longest edge in this range, standing as in its file.
+
+        Another file takes the place of a damaged one; None if no file can be read.
+        """
         listed = [f for f in self.listed if smallest_m <= max(f.size_m or (0,)) <= largest_m]
         take_listed = bool(listed) and (rng.random() < _LISTED_SHARE or not self.others)
         files = listed if take_listed else self.others or self.listed
-        file = files[int(rng.integers(len(files)))]
-        parts = _upright(_read(file.path), file.up)
+        start = int(rng.integers(len(files)))
+        drawn = self._first(chain(files[start:], files[:start], self._others_than(files)))
+        if drawn is None:
+            return None
+        file, parts = drawn
         low, high = _bounds(parts)
         edges = np.maximum(high - low, 1e-9)
-        scale = (file.size_m or 0.0) / edges if take_listed else np.full(3, _scale(rng, edges))
+        sized = file.size_m if take_listed else None
+        scale = np.full(3, _scale(rng, edges)) if sized is None else sized / edges
         # An edge out of the range is brought into it: the file's units were not metres.
         longest = float((scale * edges).max())
         scale = scale * (min(max(longest, smallest_m), largest_m) / longest)
         return _standing(parts, low, high, scale)
 
-    def draw_person(self, rng: np.random.Generator) -> SceneObject:
-        """Return a random person in the listed size."""
-        file = self.people[int(rng.integers(len(self.people)))]
-        parts = _upright(_read(file.path), file.up)
+    def draw_person(self, rng: np.random.Generator) -> SceneObject | None:
+        """Return a random person in the listed size; None if no file can be read."""
+        start = int(rng.integers(len(self.people)))
+        drawn = self._first((*self.people[start:], *self.people[:start]))
+        if drawn is None:
+            return None
+        file, parts = drawn
         low, high = _bounds(parts)
         return _standing(parts, low, high, np.asarray(file.size_m) / np.maximum(high - low, 1e-9))
+
+    def _others_than(self, files: Iterable[MeshFile]) -> Iterator[MeshFile]:
+        taken = set(files)
+        every = chain(self.others, self.listed, self._reserve)
+        return (file for file in every if file not in taken)
+
+    def _first(self, files: Iterable[MeshFile]) -> tuple[MeshFile, tuple[Part, ...]] | None:
+        """Return the first file that can be read, upright; tell of those before it."""
+        for file in files:
+            try:
+                return file, _upright(_read(file.path), file.up)
+            except SimulationError as error:
+                self._tell(str(error))
+        return None
 
 
 def _scale(rng: np.random.Generator, edges: Array) -> float:
@@ -128,38 +153,3 @@ def _bounds(parts: tuple[Part, ...]) -> tuple[Array, Array]:
 @lru_cache(maxsize=96)
 def _read(path: Path) -> tuple[Part, ...]:
     return read_mesh(path)
-
-
-@lru_cache(maxsize=4)
-def _find(folder: Path) -> tuple[tuple[MeshFile, ...], tuple[MeshFile, ...]]:
-    paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise SimulationError(f'{folder}: no meshes; a folder with OBJ or STL files expected')
-    listed = _read_sizes(folder / SIZES) if (folder / SIZES).is_file() else ()
-    known = {file.path for file in listed}
-    others = (MeshFile(path) for path in paths if path not in known)
-    return tuple(filter(_is_small, listed)), tuple(filter(_is_small, others))
-
-
-def _is_small(file: MeshFile) -> bool:
-    most = LARGEST_PERSON_BYTES if file.kind == PERSON else LARGEST_BYTES
-    return file.path.is_file() and file.path.stat().st_size <= most
-
-
-def _read_sizes(path: Path) -> tuple[MeshFile, ...]:
-    try:
-        with path.open(newline='') as lines:
-            return tuple(
-                MeshFile(
-                    path.parent / row['file'],
-                    (float(row['width_m']), float(row['depth_m']), float(row['height_m'])),
-                    row['up'],
-                    row.get('kind') or '',
-                )
-                for row in csv.DictReader(lines)
-            )
-    except (KeyError, TypeError, ValueError) as error:
-        raise SimulationError(
-            f'{path}: not a list of sizes ({error}); '
-            'columns file, width_m, depth_m, height_m, up expected'
-        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.patterns import SIZE
+from flashdepth_ros.simulation.variety import Tell, ignore
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 _LONGEST_PX = 640
@@ -63,31 +65,53 @@ class ImageFile:
 class Photographs:
     """The image files of a folder and its subfolders; none without a folder."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, tell: Tell = ignore) -> None:
         """
         Find the files.
 
+        :param tell: called with a line about each damaged file that is met, perhaps repeatedly.
         :raises SimulationError: the folder has no images.
         """
         self.paths: tuple[Path, ...] = () if folder is None else _find(folder)
+        self._reserve: tuple[Path, ...] = ()
+        self._tell = tell
 
     def sample(self, rng: np.random.Generator, count: int) -> Photographs:
         """Return a random choice of `count` files, because reading a file takes long."""
-        chosen = Photographs()
-        order = rng.permutation(len(self.paths))[:count]
-        chosen.paths = tuple(self.paths[index] for index in order)
+        chosen = Photographs(tell=self._tell)
+        order = [self.paths[index] for index in rng.permutation(len(self.paths))]
+        chosen.paths, chosen._reserve = tuple(order[:count]), tuple(order[count:])
         return chosen
 
     def draw(self, rng: np.random.Generator) -> Photograph:
-        """Return a random crop of a random photograph, at least a third of it wide."""
-        path = self.paths[int(rng.integers(len(self.paths)))]
+        """
+        Return a random crop of a random photograph, at least a third of it wide.
+
+        :raises SimulationError: none of the files is an image.
+        """
+        start = int(rng.integers(len(self.paths)))
         edge, left, top = (float(v) for v in rng.uniform((0.33, 0.0, 0.0), 1.0))
-        return Photograph(path, edge, left, top)
+        return Photograph(self._first_from(start), edge, left, top)
+
+    def _first_from(self, start: int) -> Path:
+        """Return the first file from this one on that is an image; tell of those before it."""
+        for path in chain(self.paths[start:], self.paths[:start], self._reserve):
+            try:
+                _read(path)
+            except SimulationError as error:
+                self._tell(str(error))
+            else:
+                return path
+        count = len(self.paths) + len(self._reserve)
+        raise SimulationError(
+            f'{self.paths[0].parent}: none of the {count} photographs can be read; a folder with '
+            f'{", ".join(SUFFIXES)} files expected'
+        )
 
 
 @lru_cache(maxsize=4)
 def _find(folder: Path) -> tuple[Path, ...]:
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise SimulationError(
             f'{folder}: no photographs; a folder with {", ".join(SUFFIXES)} files expected'
@@ -98,11 +122,17 @@ def _find(folder: Path) -> tuple[Path, ...]:
 @lru_cache(maxsize=140)
 def _read(path: Path) -> NDArray[np.uint8]:
     """Return the image (H, W, 3), shrunk to _LONGEST_PX; JPEG decodes faster at half size."""
-    large = path.stat().st_size > _LARGE_FILE
-    image = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2 if large else cv2.IMREAD_COLOR)
+    try:
+        large = path.stat().st_size > _LARGE_FILE
+        image = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2 if large else cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):  # such as a link to nowhere, or more pixels than OpenCV allows
+        image = None
     if image is None:
         raise SimulationError(f'{path}: not an image that OpenCV can read; remove or convert it')
-    scale = _LONGEST_PX / max(image.shape[:2])
+    longest, shortest = max(image.shape[:2]), min(image.shape[:2])
+    scale = _LONGEST_PX / longest
+    if min(scale, 1.0) * shortest < 2:
+        raise SimulationError(f'{path}: {shortest} px by {longest} px; remove so narrow an image')
     if scale < 1.0:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)

@@ -34,9 +34,10 @@ def make_varied_scene(seed: int, kind: str, shadow_share: float, variety: Variet
     """
     rng = np.random.default_rng([0x7A5CE9E, seed])
     shared = np.random.default_rng([0x7A3E5, seed // _SCENES_PER_CHOICE])
-    photographs = Photographs(variety.textures).sample(shared, _PHOTOGRAPHS)
+    photographs = Photographs(variety.textures, variety.tell).sample(shared, _PHOTOGRAPHS)
     materials = Materials(rng, photographs)
-    stock = Stock(materials, MeshFolder(variety.meshes).sample(shared, _MESHES))
+    meshes = MeshFolder(variety.meshes, variety.tell).sample(shared, _MESHES)
+    stock = Stock(materials, meshes)
     stages = STAGES.get(kind, {'typical': 1.0})
     stage = str(rng.choice(list(stages), p=list(stages.values())))
     if stage == 'studio':

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 FOV_DEG = (45.0, 100.0)
+
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+def ignore(_line: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +28,14 @@ class Variety:
 
     :param textures: folder of photographs for surfaces and colour styles.
     :param meshes: folder of OBJ and STL files of objects.
+    :param tell: called with a line about each damaged file that another one replaces, perhaps
+        repeatedly.
     """
 
     share: float = 0.0
     textures: Path | None = None
     meshes: Path | None = None
+    tell: Tell = field(default=ignore, compare=False)
 
     def includes(self, scene_seed: int) -> bool:
         """Return whether the scene of a seed is varied; a larger share includes the same ones."""

@@ -1,6 +1,7 @@
 """`flashdepth film`: render training clips with the simulator and write them to disk."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 import sys
 from typing import NamedTuple
@@ -12,9 +13,11 @@ from flashdepth_ros.errors import ConfigError, SimulationError
 from flashdepth_ros.simulation.clip import Clip, ClipSettings, plan_clip
 from flashdepth_ros.simulation.renderer import start_gl
 from flashdepth_ros.simulation.variety import Variety
+from flashdepth_ros.simulation.variety_folders import check_folders
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
 from flashdepth_ros.training.clips import Clip as StoredClip
+from flashdepth_ros.training.film_log import FilmLog
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +91,38 @@ def run(arguments: argparse.Namespace) -> int:
     :raises ConfigError: seeds, a size, the clips per scene or the variety are not valid.
     :raises SimulationError: this computer cannot render, or a folder has no usable files.
     """
+    first, last = seeds_of(arguments)
+    settings, log = settings_of(arguments), FilmLog()
+    settings = replace(settings, variety=replace(settings.variety, tell=log.tell))
+    copies = _parse_copies(arguments.copies)
+    paths = {seed: arguments.folder / f'{seed:06d}{SUFFIX}' for seed in range(first, last)}
+    if not all(path.exists() for path in paths.values()):
+        check_folders(settings.variety)
+        start_gl()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for seed, path in tqdm(paths.items(), unit='clip', file=sys.stderr):
+        if not path.exists():
+            _film_seed(path, seed, settings, log)
+        if copies and path.exists() and not (copies.folder / path.name).exists():
+            copies.add(path)
+    log.close()
+    return int(not any(path.exists() for path in paths.values()))
+
+
+def seeds_of(arguments: argparse.Namespace) -> tuple[int, int]:
+    """Return the first seed and the one after the last; ConfigError if there is none."""
     first, last = parse_pair(arguments.seeds, ':')
+    if first >= last:
+        raise ConfigError(f'--seeds {first}:{last} given, no seed; A:B with A below B expected')
+    return first, last
+
+
+def settings_of(arguments: argparse.Namespace) -> ClipSettings:
+    """Return the settings of the clips; ConfigError if size, number or share is not valid."""
     width, height = parse_pair(arguments.size, 'x')
     if arguments.clips_per_scene < 1:
         raise ConfigError(f'{arguments.clips_per_scene} clips per scene; 1 or more expected')
-    settings = ClipSettings(
+    return ClipSettings(
         width=width,
         height=height,
         frames=arguments.frames,
@@ -103,16 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
         clips_per_scene=arguments.clips_per_scene,
         variety=_variety(arguments),
     )
-    copies = _parse_copies(arguments.copies)
-    start_gl()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    paths = {seed: arguments.folder / f'{seed:06d}{SUFFIX}' for seed in range(first, last)}
-    for seed, path in tqdm(paths.items(), unit='clip', file=sys.stderr):
-        if not path.exists():
-            _film_seed(path, seed, settings)
-        if copies and path.exists() and not (copies.folder / path.name).exists():
-            copies.add(path)
-    return int(not any(path.exists() for path in paths.values()))
 
 
 class Copies(NamedTuple):
@@ -145,15 +165,22 @@ def _variety(arguments: argparse.Namespace) -> Variety:
     share = arguments.variety
     if not 0.0 <= share <= 1.0:
         raise ConfigError(f'--variety {share:g} given; a share from 0 to 1 expected')
+    folders = {'--textures': arguments.textures, '--meshes': arguments.meshes}
+    given = [option for option, folder in folders.items() if folder is not None]
+    if given and share == 0.0:
+        raise ConfigError(
+            f'{" and ".join(given)} without --variety; only varied scenes use them: give their '
+            'share, such as --variety 1'
+        )
     return Variety(share, arguments.textures, arguments.meshes)
 
 
-def _film_seed(path: Path, seed: int, settings: ClipSettings) -> None:
+def _film_seed(path: Path, seed: int, settings: ClipSettings, log: FilmLog) -> None:
     """Render one clip; if no camera path exists for the seed, log that and skip it."""
     try:
         _film_clip(plan_clip(seed, settings), path)
     except SimulationError as error:
-        tqdm.write(str(error), file=sys.stderr)
+        log.lose(seed, error)
 
 
 def _film_clip(clip: Clip, path: Path) -> None:

@@ -87,7 +87,10 @@ def _parse(line: str) -> argparse.Namespace:
     """
     parser = _Parser(prog='flashdepth film')
     filming.add_arguments(parser)
-    return parser.parse_args(shlex.split(line))
+    arguments = parser.parse_args(shlex.split(line))
+    filming.settings_of(arguments)
+    filming.seeds_of(arguments)
+    return arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -99,7 +102,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -> None:
     """Render the seeds in several processes, each a part of them."""
-    first, last = filming.parse_pair(arguments.seeds, ':')
+    first, last = filming.seeds_of(arguments)
     marker = arguments.folder / f'{first}-{last}.complete'
     if marker.exists():
         return

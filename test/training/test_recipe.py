@@ -87,7 +87,14 @@ def test_what_is_finished_is_not_done_again(finished):
 
 @pytest.mark.parametrize(
     ('film', 'message'),
-    [('clips --sedes 0:2', '--sedes'), ('clips --frames many', 'many'), ('--seeds 0:2', 'folder')],
+    [
+        ('clips --sedes 0:2', '--sedes'),
+        ('clips --frames many', 'many'),
+        ('--seeds 0:2', 'folder'),
+        ('clips --seeds 2:2', 'no seed'),
+        ('clips --size big', "'x' between"),
+        ('clips --textures photographs', '--textures without --variety'),
+    ],
 )
 def test_a_wrong_argument_of_film_is_named_before_anything_starts(tmp_path, film, message):
     with pytest.raises(ConfigError, match=message):
