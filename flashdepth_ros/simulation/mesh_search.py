@@ -88,7 +88,7 @@ def _is_large(file: MeshFile) -> bool:
 
 def _read_sizes(path: Path) -> tuple[MeshFile, ...]:
     try:
-        with path.open(newline='', encoding='utf-8') as lines:
+        with path.open(newline='', encoding='utf-8-sig') as lines:
             rows = csv.DictReader(lines)
             if absent := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
                 raise SimulationError(
