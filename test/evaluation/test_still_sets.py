@@ -140,6 +140,14 @@ def test_a_prediction_without_depth_is_named(tmp_path, capsys, monkeypatch):
     assert 'image_0: no predicted depth at any pixel of true depth' in capsys.readouterr().err
 
 
+def test_predictions_that_no_alignment_fits_are_an_error(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(candidates, 'create_estimator', lambda *_: RedReader(scale=0.0))
+    monkeypatch.setattr(candidates.ModelCandidate, 'facts', lambda *_: {})
+    words = ['evaluate-frames', str(write_set(tmp_path / 's')), '-o', str(tmp_path / 'out')]
+    assert cli.main([*words, '--model', 'depth-anything-v2-s']) == 1
+    assert 'nothing could be evaluated: no frame has a score' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('content', 'came'),
     [
