@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flashdepth_ros.training.parsing import Positive, Unsigned
+
 SCALES = 4
 """Number of resolutions of gradient matching, each half of the previous one."""
 
@@ -27,23 +29,23 @@ STATIC_LIMIT = 0.05
 class LossConfig:
     """Weights of the terms; a term with weight 0 is not computed."""
 
-    l1: float = 0.0
+    l1: Unsigned = 0.0
     """L1 on 100 / metres, as in the FlashDepth paper; near pixels dominate."""
-    log_l1: float = 1.0
+    log_l1: Unsigned = 1.0
     """L1 on ln(1 + far_m * inverse depth): the relative error of depths up to about `far_m`."""
-    shape: float = 0.0
+    shape: Unsigned = 0.0
     """Like `log_l1` on surfaces, minus the mean error of each frame: ignores the frame's scale."""
-    gradient: float = 0.0
+    gradient: Unsigned = 0.0
     """Gradient matching at several scales, in the space of `log_l1`: sharp boundaries."""
-    temporal_gradient: float = 0.0
+    temporal_gradient: Unsigned = 0.0
     """Change between frames where the target is static, in the space of `log_l1`."""
-    aligned_temporal_gradient: float = 0.0
+    aligned_temporal_gradient: Unsigned = 0.0
     """`temporal_gradient` of clips normalised as by `scale_shift_invariant`: without a unit."""
-    drift: float = 0.0
+    drift: Unsigned = 0.0
     """Deviation of the frames' best scales within a clip, as in `metrics.scale_drift`."""
-    scale_shift_invariant: float = 0.0
+    scale_shift_invariant: Unsigned = 0.0
     """The loss of the Video Depth Anything paper, with its own gradient term."""
-    far_m: float = 30.0
+    far_m: Positive = 30.0
     """Depth at which relative errors have half weight, m; see `log_compress`."""
 
 

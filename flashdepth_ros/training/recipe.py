@@ -16,13 +16,8 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training import filming
-from flashdepth_ros.training.config import (
-    TrainingConfig,
-    check_config,
-    parse,
-    read_config,
-    read_yaml,
-)
+from flashdepth_ros.training.config import TrainingConfig, check_config, read_config
+from flashdepth_ros.training.parsing import Count, parse, read_yaml
 from flashdepth_ros.training.run import train
 
 logger = logging.getLogger(__name__)
@@ -39,7 +34,7 @@ class Recipe:
     """The runs, in this order; a later one may start from weights of an earlier one."""
     film: tuple[str, ...] = ()
     """Arguments of `flashdepth film`, one line for each folder of clips."""
-    processes: int = 2
+    processes: Count = 2
     """Number of processes that render at the same time."""
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from flashdepth_ros.training.clips import Camera, write_clip
-from flashdepth_ros.training.config import TrainingConfig, parse
+from flashdepth_ros.training.config import TrainingConfig
+from flashdepth_ros.training.parsing import parse
 
 
 def write_scene(path: Path, seed: int = 0, frames: int = 6) -> tuple[np.ndarray, np.ndarray]:

@@ -191,11 +191,11 @@ def test_processes_share_the_extraction(make, extracted):
 @pytest.mark.parametrize(
     ('trained', 'phase', 'message'),
     [
-        ('encoder', 'cached_samples: 4', 'rate 0 for encoder, fusion and context'),
-        ('encoder', 'frame_repeats: 3', 'rate 0 for encoder, fusion and context'),
-        ('temporal', 'cached_samples: -1', 'cached_samples >= 1 expected'),
-        ('temporal', 'cached_samples: 4, frame_repeats: 0', 'frame_repeats >= 1'),
-        ('temporal', 'frame_repeats: 2', 'cached_samples >= 1 expected'),
+        ('encoder', 'cached_samples: 4', 'rates 0 for encoder, fusion and context'),
+        ('encoder', 'frame_repeats: 3', 'rates 0 for encoder, fusion and context'),
+        ('temporal', 'cached_samples: -1', 'cached_samples: -1 given, at least 0'),
+        ('temporal', 'cached_samples: 4, frame_repeats: 0', 'frame_repeats: 0 given, at least 1'),
+        ('temporal', 'frame_repeats: 2', 'needs cached_samples of at least 1'),
         (
             'decoder',
             'cached_samples: 4}, {steps: 1, height: 14, width: 14',
