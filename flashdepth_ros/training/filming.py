@@ -18,6 +18,19 @@ from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
 from flashdepth_ros.training.clips import Clip as StoredClip
 from flashdepth_ros.training.film_log import FilmLog
+from flashdepth_ros.training.folders import make_folder
+from flashdepth_ros.training.parsing import Range
+
+_RANGES = {
+    'frames': Range(1),
+    'rate': Range(above=0.0),
+    'sampling': Range(1, 16),
+    'shadows': Range(0.0, 1.0),
+    'clips_per_scene': Range(1),
+    'variety': Range(0.0, 1.0),
+}
+_SIDE = Range(2, 8192)
+"""Width and height of a clip, px."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,15 +104,16 @@ def run(arguments: argparse.Namespace) -> int:
     :raises ConfigError: seeds, a size, the clips per scene or the variety are not valid.
     :raises SimulationError: this computer cannot render, or a folder has no usable files.
     """
-    first, last = seeds_of(arguments)
-    settings, log = settings_of(arguments), FilmLog()
+    check_arguments(arguments)
+    first, last = parse_pair(arguments.seeds, ':')
+    settings, log = _settings(arguments), FilmLog()
     settings = replace(settings, variety=replace(settings.variety, tell=log.tell))
     copies = _parse_copies(arguments.copies)
     paths = {seed: arguments.folder / f'{seed:06d}{SUFFIX}' for seed in range(first, last)}
     if not all(path.exists() for path in paths.values()):
         check_folders(settings.variety)
         start_gl()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(arguments.folder)
     for seed, path in tqdm(paths.items(), unit='clip', file=sys.stderr):
         if not path.exists():
             _film_seed(path, seed, settings, log)
@@ -109,19 +123,9 @@ def run(arguments: argparse.Namespace) -> int:
     return int(not any(path.exists() for path in paths.values()))
 
 
-def seeds_of(arguments: argparse.Namespace) -> tuple[int, int]:
-    """Return the first seed and the one after the last; ConfigError if there is none."""
-    first, last = parse_pair(arguments.seeds, ':')
-    if first >= last:
-        raise ConfigError(f'--seeds {first}:{last} given, no seed; A:B with A below B expected')
-    return first, last
-
-
-def settings_of(arguments: argparse.Namespace) -> ClipSettings:
-    """Return the settings of the clips; ConfigError if size, number or share is not valid."""
+def _settings(arguments: argparse.Namespace) -> ClipSettings:
+    """Return the settings of the clips."""
     width, height = parse_pair(arguments.size, 'x')
-    if arguments.clips_per_scene < 1:
-        raise ConfigError(f'{arguments.clips_per_scene} clips per scene; 1 or more expected')
     return ClipSettings(
         width=width,
         height=height,
@@ -131,8 +135,43 @@ def settings_of(arguments: argparse.Namespace) -> ClipSettings:
         supersampling=arguments.sampling,
         shadow_share=arguments.shadows,
         clips_per_scene=arguments.clips_per_scene,
-        variety=_variety(arguments),
+        variety=Variety(arguments.variety, arguments.textures, arguments.meshes),
     )
+
+
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """
+    Check the values of the command before anything is rendered.
+
+    :raises ConfigError: seeds, a size or a number is not valid.
+    """
+    for name, limits in _RANGES.items():
+        if not limits.allows(value := getattr(arguments, name)):
+            option = name.replace('_', '-')
+            raise ConfigError(f'--{option} {value:g} given, {limits} expected')
+    first, last = parse_pair(arguments.seeds, ':')
+    if first >= last:
+        raise ConfigError(f'--seeds {arguments.seeds} given, A:B with A below B expected')
+    folders = {'--textures': arguments.textures, '--meshes': arguments.meshes}
+    given = [option for option, folder in folders.items() if folder is not None]
+    if given and not arguments.variety:
+        raise ConfigError(
+            f'{" and ".join(given)} without --variety; only varied scenes use them: give their '
+            'share, such as --variety 1'
+        )
+    _check_sizes(arguments)
+
+
+def _check_sizes(arguments: argparse.Namespace) -> None:
+    sizes = {'size': arguments.size}
+    if arguments.copies is not None:
+        size, _, folder = arguments.copies.partition(':')
+        if not folder:
+            raise ConfigError(f'--copies {arguments.copies} given, WxH:FOLDER expected')
+        sizes['copies'] = size
+    for option, size in sizes.items():
+        if not all(map(_SIDE.allows, parse_pair(size, 'x'))):
+            raise ConfigError(f'--{option} {size} given, sides of {_SIDE} px expected')
 
 
 class Copies(NamedTuple):
@@ -157,22 +196,8 @@ def _parse_copies(text: str | None) -> Copies | None:
     if text is None:
         return None
     size, _, folder = text.partition(':')
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_folder(Path(folder))
     return Copies(Path(folder), *parse_pair(size, 'x'))
-
-
-def _variety(arguments: argparse.Namespace) -> Variety:
-    share = arguments.variety
-    if not 0.0 <= share <= 1.0:
-        raise ConfigError(f'--variety {share:g} given; a share from 0 to 1 expected')
-    folders = {'--textures': arguments.textures, '--meshes': arguments.meshes}
-    given = [option for option, folder in folders.items() if folder is not None]
-    if given and share == 0.0:
-        raise ConfigError(
-            f'{" and ".join(given)} without --variety; only varied scenes use them: give their '
-            'share, such as --variety 1'
-        )
-    return Variety(share, arguments.textures, arguments.meshes)
 
 
 def _film_seed(path: Path, seed: int, settings: ClipSettings, log: FilmLog) -> None:

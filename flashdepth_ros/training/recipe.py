@@ -48,10 +48,22 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(content, dict) or 'stages' not in content:
         return Recipe((read_config(path),))
     recipe = parse(Recipe, content, str(path))
+    if not recipe.stages:
+        raise ConfigError(f'{path}: stages: at least one expected')
     for number, stage in enumerate(recipe.stages):
         check_config(stage, f'{path}: stages[{number}]')
-    for line in recipe.film:
-        _parse(line)
+    outputs = [stage.output for stage in recipe.stages]
+    for number, output in enumerate(outputs):
+        if output in outputs[:number]:
+            raise ConfigError(
+                f'{path}: stages[{number}]: output {output} is that of stages'
+                f'[{outputs.index(output)}]; give every stage a folder of its own'
+            )
+    for number, line in enumerate(recipe.film):
+        try:
+            _parse(line)
+        except ConfigError as error:
+            raise ConfigError(f'{path}: film[{number}]: {error}') from error
     return recipe
 
 
@@ -82,9 +94,12 @@ def _parse(line: str) -> argparse.Namespace:
     """
     parser = _Parser(prog='flashdepth film')
     filming.add_arguments(parser)
-    arguments = parser.parse_args(shlex.split(line))
-    filming.settings_of(arguments)
-    filming.seeds_of(arguments)
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise ConfigError(f'{line!r} given: {error}; close every quote') from error
+    arguments = parser.parse_args(words)
+    filming.check_arguments(arguments)
     return arguments
 
 
@@ -92,12 +107,12 @@ class _Parser(argparse.ArgumentParser):
     """Raises errors: they are errors of a recipe, not of a command line."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f'film: {message}; see {self.prog} --help')
+        raise ConfigError(f'{message}; see {self.prog} --help')
 
 
 def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -> None:
     """Render the seeds in several processes, each a part of them."""
-    first, last = filming.seeds_of(arguments)
+    first, last = filming.parse_pair(arguments.seeds, ':')
     marker = arguments.folder / f'{first}-{last}.complete'
     if marker.exists():
         return
@@ -106,7 +121,9 @@ def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -
     command = [sys.executable, '-m', 'flashdepth_ros.cli', 'film', *words, '--seeds']
     with children_without_interrupt():
         children = [
-            subprocess.Popen([*command, f'{start}:{end}']) for start, end in pairwise(bounds)
+            subprocess.Popen([*command, f'{start}:{end}'])
+            for start, end in pairwise(bounds)
+            if start < end
         ]
     try:
         failed = [child.wait() for child in children]

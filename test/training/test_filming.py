@@ -67,9 +67,36 @@ def test_each_clip_can_have_its_own_scene(tmp_path):
     np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / frame.depth, atol=1e-3)
 
 
-def test_clips_per_scene_below_1_are_refused(tmp_path, capsys):
-    assert main(['film', str(tmp_path), '--clips-per-scene', '0']) == 1
-    assert '1 or more expected' in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('clips-per-scene', '0', '0 given, at least 1 expected'),
+        ('frames', '0', '0 given, at least 1 expected'),
+        ('rate', '-2', '-2 given, above 0 expected'),
+        ('rate', 'nan', 'nan given, above 0 expected'),
+        ('sampling', '0', '0 given, at least 1 and at most 16 expected'),
+        ('shadows', '2', '2 given, at least 0 and at most 1 expected'),
+        ('variety', '1.5', '1.5 given, at least 0 and at most 1 expected'),
+        ('seeds', '5:2', '5:2 given, A:B with A below B expected'),
+        ('size', '0x28', '0x28 given, sides of at least 2'),
+        ('copies', '28x28', '28x28 given, WxH:FOLDER expected'),
+        ('copies', '28x0:c', '28x0 given, sides of at least 2'),
+    ],
+)
+def test_values_out_of_their_range_are_refused(tmp_path, capsys, option, value, message):
+    assert main(['film', str(tmp_path / 'clips'), f'--{option}={value}']) == 1
+    assert f'--{option} {message}' in capsys.readouterr().err
+    assert not (tmp_path / 'clips').exists()
+
+
+def test_an_output_that_is_a_file_is_named(tmp_path, capsys):
+    (tmp_path / 'clips').touch()
+    for folder in (tmp_path / 'clips', tmp_path / 'clips' / 'below'):
+        assert main(['film', str(folder), '--seeds', '0:1']) == 1
+        error = capsys.readouterr().err
+        assert f'output {folder}: ' in error
+        assert 'FileExistsError' not in error
+        assert 'Errno' not in error
 
 
 def test_invalid_seeds_are_refused(tmp_path, capsys):
@@ -88,12 +115,7 @@ def test_varied_scenes_are_filmed(tmp_path):
     np.testing.assert_allclose(clip.read([0]).inverse_depth[0], 1.0 / frame.depth, atol=1e-3)
 
 
-def test_a_variety_that_is_no_share_is_refused(tmp_path, capsys):
-    assert main(['film', str(tmp_path), '--variety', '1.5']) == 1
-    assert 'a share from 0 to 1 expected' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('arguments', [('--textures', 'missing'), ('--seeds', '5:2')])
+@pytest.mark.parametrize('arguments', [('--textures', 'missing')])
 def test_no_clip_at_all_is_a_failure(tmp_path, arguments):
     options = ('--size', '42x28', '--frames', '1', '--seeds', '0:1', '--variety', '1')
     assert main(['film', str(tmp_path / 'clips'), *options, *arguments]) == 1

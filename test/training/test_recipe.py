@@ -90,14 +90,17 @@ def test_what_is_finished_is_not_done_again(finished):
     [
         ('clips --sedes 0:2', '--sedes'),
         ('clips --frames many', 'many'),
-        ('--seeds 0:2', 'folder'),
-        ('clips --seeds 2:2', 'no seed'),
+        ('clips --seeds 2:2', 'A below B'),
         ('clips --size big', "'x' between"),
         ('clips --textures photographs', '--textures without --variety'),
+        ('clips --frames 0', '--frames 0 given, at least 1 expected'),
+        ('clips --seeds 0-2', "'0-2' given"),
+        ("clips --kind 'any", 'No closing quotation'),
+        ('--seeds 0:2', 'folder'),
     ],
 )
 def test_a_wrong_argument_of_film_is_named_before_anything_starts(tmp_path, film, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=rf'recipe.yaml: film\[0\]: .*{message}'):
         read_recipe(write_recipe(tmp_path, film=film))
 
 
@@ -106,4 +109,26 @@ def test_an_error_of_a_stage_names_it(tmp_path):
     content['stages'][1]['precision'] = 'float8'
     (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError, match=r'stages\[1\].*float8'):
+        read_recipe(tmp_path / 'recipe.yaml')
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'stages': []}, 'recipe.yaml: stages: at least one expected'),
+        ({'processes': 0}, 'recipe.yaml: processes: 0 given, at least 1 expected'),
+    ],
+)
+def test_a_recipe_without_work_is_refused(tmp_path, changes, message):
+    content = yaml.safe_load(write_recipe(tmp_path).read_text())
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content | changes))
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(tmp_path / 'recipe.yaml')
+
+
+def test_two_stages_with_one_output_are_refused(tmp_path):
+    content = yaml.safe_load(write_recipe(tmp_path).read_text())
+    content['stages'][1]['output'] = content['stages'][0]['output']
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match=r'stages\[1\]: output .*first is that of stages\[0\]'):
         read_recipe(tmp_path / 'recipe.yaml')
