@@ -17,6 +17,7 @@ from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training import filming
 from flashdepth_ros.training.config import TrainingConfig, check_config, read_config
+from flashdepth_ros.training.folders import make_folder
 from flashdepth_ros.training.parsing import Count, parse, read_yaml
 from flashdepth_ros.training.run import train
 
@@ -75,6 +76,8 @@ def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
     :raises FlashDepthError: configuration, data or a checkpoint are not usable.
     """
     if world.is_main:
+        for stage in recipe.stages:
+            make_folder(Path(stage.output))
         for line in recipe.film:
             _film(_parse(line), shlex.split(line), recipe.processes)
     world.barrier()
@@ -114,7 +117,15 @@ def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -
     """Render the seeds in several processes, each a part of them."""
     first, last = filming.parse_pair(arguments.seeds, ':')
     marker = arguments.folder / f'{first}-{last}.complete'
+    line = shlex.join(words)
     if marker.exists():
+        before = marker.read_text(encoding='utf-8')
+        if before not in ('', line):
+            logger.warning(
+                '%s: finished, by earlier arguments (%s); nothing is rendered. To render by the '
+                'present ones (%s), give another folder or move this one away',
+                *(arguments.folder, before, line),
+            )
         return
     logger.info('rendering %d clips into %s', last - first, arguments.folder)
     bounds = [first + (last - first) * part // processes for part in range(processes + 1)]
@@ -133,4 +144,4 @@ def _film(arguments: argparse.Namespace, words: Sequence[str], processes: int) -
         raise
     if any(failed):
         raise ConfigError(f'rendering into {arguments.folder} failed, see above')
-    marker.touch()
+    marker.write_text(line, encoding='utf-8')

@@ -20,7 +20,8 @@ from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
 from flashdepth_ros.training.feature_cache import CachedSample, FeatureCache
-from flashdepth_ros.training.run_folder import RunFolder, read_checkpoint
+from flashdepth_ros.training.folders import make_folder
+from flashdepth_ros.training.run_folder import WEIGHTS, RunFolder, read_checkpoint
 from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
 
@@ -34,10 +35,9 @@ def train(config: TrainingConfig, world: World) -> bool:
     :return: whether the run is finished; false if it was interrupted.
     :raises FlashDepthError: configuration, data or checkpoint are not usable.
     """
-    trainer = Trainer(config, world)
-    state = read_checkpoint(Path(config.output))
-    if state is not None:
-        trainer.restore(state)
+    trainer = _resume(config, world)
+    if trainer.step >= config.steps:
+        return True
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
         log = None
@@ -58,6 +58,41 @@ def train(config: TrainingConfig, world: World) -> bool:
             if stops:
                 break
     return trainer.is_finished
+
+
+def _resume(config: TrainingConfig, world: World) -> Trainer:
+    """Return the trainer of a run as its checkpoint left it, and say so; a new one without."""
+    folder = Path(config.output)
+    make_folder(folder)
+    state = read_checkpoint(folder)
+    trainer = Trainer(config, world)
+    if state is not None:
+        trainer.restore(state)
+        if world.is_main:
+            _report_checkpoint(trainer, trainer.changes_since(state))
+    return trainer
+
+
+def _report_checkpoint(trainer: Trainer, changes: str) -> None:
+    """Say what a checkpoint means for this run, given the changes of the configuration since."""
+    config = trainer.config
+    done = f'{config.output}: finished after {trainer.step} steps'
+    again = 'use another output, or move this folder away'
+    if trainer.step < config.steps:
+        if changes:
+            logger.warning('resuming by a configuration that was changed since: %s', changes)
+    elif changes:
+        logger.warning(
+            '%s, by an earlier configuration; nothing is trained, the results stay those of that '
+            'one (%s). To train by the present one, %s',
+            *(done, changes, again),
+        )
+    else:
+        logger.info(
+            '%s, nothing to do: the weights are %s. To train longer, give a phase more steps; to '
+            'train again, %s',
+            *(done, Path(config.output) / WEIGHTS, again),
+        )
 
 
 def _announce(config: TrainingConfig, trainer: Trainer) -> None:

@@ -1,9 +1,9 @@
 """The output folder of a run: checkpoint, weights and learning curves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 import csv
 from pathlib import Path
-import pickle
 from typing import Any
 
 import torch
@@ -12,20 +12,32 @@ from torch.utils.tensorboard import SummaryWriter
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network.checkpoint import save_weights
+from flashdepth_ros.training.folders import make_folder
+from flashdepth_ros.training.validation import METRICS
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
 BEST = 'best.safetensors'
 CURVE = 'metrics.csv'
+COLUMNS = ('step', 'seconds', 'loss', *METRICS)
+"""The columns of the learning curve."""
+_ENTRIES = {'step': int, 'seconds': float, 'model': dict, 'optimisers': list}
+"""The entries that every checkpoint has, and their types."""
 
 
 class RunFolder:
-    """The output folder of one run, written by its main process."""
+    """
+    The output folder of one run, written by its main process.
+
+    :raises ConfigError: it is a file, or cannot be created.
+    :raises CheckpointError: it cannot be written, at once or later.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._board = SummaryWriter(str(folder / 'tensorboard'))
+        make_folder(folder)
+        with _writing(folder):
+            self._board = SummaryWriter(str(folder / 'tensorboard'))
 
     def close(self) -> None:
         """Flush and close the TensorBoard log."""
@@ -40,27 +52,39 @@ class RunFolder:
         """Append a row to the learning curve, `metrics.csv`; the first call writes a header."""
         path = self.folder / CURVE
         is_new = not path.exists()
-        with path.open('a', newline='', encoding='utf-8') as file:
-            writer = csv.DictWriter(file, list(row))
+        with _writing(path), path.open('a', newline='', encoding='utf-8') as file:
+            writer = csv.DictWriter(file, COLUMNS)
             if is_new:
                 writer.writeheader()
             writer.writerow({name: f'{value:.6g}' for name, value in row.items()})
 
     def read_curve(self) -> list[dict[str, float]]:
-        """Return the rows of the learning curve."""
+        """
+        Return the rows of the learning curve.
+
+        :raises CheckpointError: the file is not the learning curve of a run.
+        """
         path = self.folder / CURVE
-        if not path.exists():
+        try:
+            with path.open(newline='', encoding='utf-8') as file:
+                header, *rows = csv.reader(file)
+                if tuple(header) != COLUMNS:
+                    raise ValueError(header)
+                return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in rows]
+        except FileNotFoundError:
             return []
-        with path.open(newline='', encoding='utf-8') as file:
-            return [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
+        except (OSError, ValueError, csv.Error) as error:
+            raise CheckpointError(
+                f'{path}: not the learning curve of a run, columns {", ".join(COLUMNS)} expected; '
+                'move it away, or use another output'
+            ) from error
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write the checkpoint; the previous one is replaced when the new one is complete."""
         partial = self.folder / f'{CHECKPOINT}.partial'
-        torch.save(dict(state), partial)
-        partial.replace(self.folder / CHECKPOINT)
+        with _writing(self.folder / CHECKPOINT, partial):
+            torch.save(dict(state), partial)
+            partial.replace(self.folder / CHECKPOINT)
 
     def export_weights(
         self, name: str, entries: Mapping[str, Tensor], notes: dict[str, str]
@@ -69,18 +93,47 @@ class RunFolder:
         save_weights(entries, self.folder / name, torch.float16, notes)
 
 
+@contextmanager
+def _writing(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Raise what prevents writing to `path` as an error with the way out; remove `partial`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: of torch.save
+        if partial:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        reason = getattr(error, 'strerror', None) or str(error).partition('\n')[0]
+        raise CheckpointError(
+            f'{path}: cannot be written: {reason}; give an output in which you may write and that '
+            'has space'
+        ) from error
+
+
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     """
     Return the checkpoint in the folder of a run, None if there is none.
 
-    :raises CheckpointError: the checkpoint is damaged.
+    :raises CheckpointError: the file is damaged, or not the checkpoint of a run.
     """
     path = folder / CHECKPOINT
-    if not path.exists():
-        return None
+    remedy = 'move it away to start from the beginning, or use another output'
     try:
-        return dict(torch.load(path, map_location='cpu', weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
         raise CheckpointError(
-            f'{path}: damaged ({error}); remove it to start from the beginning'
+            f'{path}: cannot be read: {error.strerror or error}; {remedy}'
         ) from error
+    except Exception as error:  # of any type, from a damaged pickle
+        raise CheckpointError(
+            f'{path}: damaged, or not the checkpoint of a run ({type(error).__name__}); {remedy}'
+        ) from error
+    entries = state if isinstance(state, dict) else {}
+    if not all(isinstance(entries.get(name), kind) for name, kind in _ENTRIES.items()):
+        found = ', '.join(map(str, list(entries)[:4])) or f'a {type(state).__name__}'
+        raise CheckpointError(
+            f'{path}: not the checkpoint of a run: {found} found, entries {", ".join(_ENTRIES)} '
+            f'expected; {remedy}'
+        )
+    return entries

@@ -26,6 +26,7 @@ class RunLog:
         self.trainer = trainer
         self.folder = folder
         self.validation = Validation.from_config(trainer.config)
+        self._best = max(map(_score, folder.read_curve()), default=float('-inf'))
         self._terms: list[Mapping[str, Tensor]] = []
         self._means: dict[str, float] = {}
         self._since = time.monotonic()
@@ -87,7 +88,6 @@ class RunLog:
         trainer, folder = self.trainer, self.folder
         measured = self.validation.run(trainer.evaluation_model, trainer.world.device)
         row = {'step': trainer.step, 'seconds': trainer.seconds, 'loss': self._means['loss']}
-        best = max(map(_score, folder.read_curve()), default=float('-inf'))
         folder.append_to_curve(row | measured)
         folder.add_scalars('validation', trainer.step, measured)
         logger.info('%s', ', '.join(f'{k} {v:.4g}' for k, v in (row | measured).items()))
@@ -98,7 +98,8 @@ class RunLog:
         }
         entries = trainer.evaluation_model.state_dict()
         folder.export_weights(WEIGHTS, entries, notes)
-        if _score(measured) > best:
+        if _score(measured) > self._best:
+            self._best = _score(measured)
             folder.export_weights(BEST, entries, notes)
 
 

@@ -1,5 +1,6 @@
 """Training steps, and the state that they change."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from flashdepth_ros.network import FlashDepth, Network, VideoDepthAnything
 from flashdepth_ros.network.flashdepth import select_frames
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.config import TrainingConfig
+from flashdepth_ros.training.config_changes import describe_changes
 from flashdepth_ros.training.datasets import Sample
 from flashdepth_ros.training.feature_cache import CachedSample
 from flashdepth_ros.training.initial import initial_model
@@ -102,6 +104,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return what is needed to resume; samples and rates follow from the step."""
         return {
+            'config': asdict(self.config),
             'step': self.step,
             'seconds': self.seconds,
             'model': self.model.state_dict(),
@@ -121,12 +124,17 @@ class Trainer:
                 _restore_optimiser(optimiser, saved)
             if self.average:
                 self.average.load_state_dict(state['average'])
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            reason = self.changes_since(state) or 'its weights or optimisers do not fit'
             raise CheckpointError(
-                f'the checkpoint in {self.config.output} is of another run ({error}); '
-                'use another output folder'
+                f'the checkpoint in {self.config.output} is of another run ({reason}); use '
+                'another output, or move this folder away'
             ) from error
         self.step, self.seconds = state['step'], state['seconds']
+
+    def changes_since(self, state: dict[str, Any]) -> str:
+        """Return what was changed in the configuration since `state`; '' if that is not known."""
+        return describe_changes(state.get('config', {}), self.config)
 
 
 class _Windows(nn.Module):

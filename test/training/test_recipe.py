@@ -85,6 +85,26 @@ def test_what_is_finished_is_not_done_again(finished):
     assert [path.stat().st_mtime_ns for path in files] == times
 
 
+def test_changes_of_what_is_finished_are_named(finished, caplog):
+    content = yaml.safe_load((finished / 'recipe.yaml').read_text())
+    content['film'] = [content['film'][0].replace('--frames 2', '--frames 3')]
+    content['stages'][1]['seed'] = 8
+    (finished / 'changed.yaml').write_text(yaml.safe_dump(content))
+    assert follow(read_recipe(finished / 'changed.yaml'), WORLD) is None
+    clips, stage = (line for line in caplog.messages if 'by' in line)
+    assert 'finished, by earlier arguments' in clips
+    assert '--frames 2' in clips
+    assert 'by an earlier configuration' in stage
+    assert '(seed: 0 then, 8 now)' in stage
+
+
+def test_an_output_that_is_a_file_is_named_before_anything_starts(tmp_path):
+    (tmp_path / 'second').touch()
+    with pytest.raises(ConfigError, match=r'output .*/second: is no folder'):
+        follow(read_recipe(write_recipe(tmp_path)), WORLD)
+    assert not (tmp_path / 'clips').exists()
+
+
 @pytest.mark.parametrize(
     ('film', 'message'),
     [

@@ -15,8 +15,12 @@ from flashdepth_ros.network.checkpoint import metadata
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import TrainingConfig
+from flashdepth_ros.training.config_changes import describe_changes
 from flashdepth_ros.training.run import samples, train
-from flashdepth_ros.training.run_folder import CHECKPOINT, RunFolder, read_checkpoint
+from flashdepth_ros.training.run_folder import (
+    RunFolder,
+    read_checkpoint,
+)
 from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
 from flashdepth_ros.training.validation import FARTHEST_M, METRICS, Validation, score
@@ -38,6 +42,11 @@ def finished(tmp_path_factory) -> Iterator[TrainingConfig]:
     with one_thread():
         assert train(config, ALONE)
         yield config
+
+
+def files(config: TrainingConfig) -> list[Path]:
+    """Return all files of a run."""
+    return [path for path in Path(config.output).rglob('*') if path.is_file()]
 
 
 def test_the_weights_are_the_average_and_load_strictly(finished):
@@ -63,10 +72,36 @@ def test_the_curve_has_every_metric(finished):
     assert list((Path(finished.output) / 'tensorboard').iterdir())
 
 
-def test_a_finished_run_is_not_changed(finished):
-    before = (Path(finished.output) / CHECKPOINT).read_bytes()
+def test_a_finished_run_is_not_changed_and_says_so(finished, caplog):
+    caplog.set_level('INFO')
+    before = {path: path.read_bytes() for path in files(finished)}
     assert train(finished, ALONE)
-    assert (Path(finished.output) / CHECKPOINT).read_bytes() == before
+    assert {path: path.read_bytes() for path in files(finished)} == before
+    (line,) = caplog.messages
+    assert line.startswith(f'{finished.output}: finished after 6 steps, nothing to do')
+    assert 'more steps' in line
+    assert 'another output' in line
+
+
+def test_a_run_finished_by_another_configuration_says_so(finished, caplog):
+    optimiser = replace(finished.optimiser, weight_decay=0.5)
+    for change, message in (
+        ({'seed': 3}, 'seed: 0 then, 3 now'),
+        ({'optimiser': optimiser}, 'optimiser.weight_decay: 0.02 then, 0.5 now'),
+        ({'phases': finished.phases[:1]}, 'phases: 2 entries then, 1 now'),
+    ):
+        caplog.clear()
+        assert train(replace(finished, **change), ALONE)
+        (line,) = caplog.messages
+        assert 'by an earlier configuration; nothing is trained, the results stay' in line
+        assert f'({message})' in line
+
+
+def test_what_does_not_change_the_result_is_no_change(finished):
+    state = read_checkpoint(Path(finished.output))
+    same = replace(finished, workers=3, save_every=7, output='moved')
+    assert describe_changes(state['config'], same) == ''
+    assert describe_changes({}, same) == ''
 
 
 def test_a_resumed_run_uses_the_current_settings(finished):
@@ -79,15 +114,8 @@ def test_a_resumed_run_uses_the_current_settings(finished):
 
 def test_the_checkpoint_of_another_model_is_refused(finished):
     other = replace(finished, model='flashdepth-tiny-l')
-    with pytest.raises(CheckpointError, match='is of another run'):
+    with pytest.raises(CheckpointError, match=r'another run \(model: flashdepth-tiny-s then'):
         train(other, ALONE)
-
-
-def test_a_damaged_checkpoint_is_refused(finished, tmp_path):
-    whole = (Path(finished.output) / CHECKPOINT).read_bytes()
-    (tmp_path / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match='damaged'):
-        train(replace(finished, output=str(tmp_path)), ALONE)
 
 
 def test_a_batch_that_does_not_divide_is_refused(finished):
