@@ -46,7 +46,7 @@ SLOW = {'torch', 'numpy', 'cv2', 'rclpy', 'rosbags', 'mujoco'}
 WITHOUT_TORCH = (
     *('node.__main__', 'runtime', 'runtime.settings', 'runtime.products', 'network.config'),
     *('runtime.engines.exported_engine', 'runtime.engines.loading'),
-    *('runtime.engines.onnx_session', 'runtime.engines.openvino_session'),
+    *('runtime.engines.onnx_session', 'runtime.engines.openvino_session', 'runtime.models'),
     *('bags.inference.command', 'bags.topics', 'tools.doctor.packages', 'tools.player.command'),
 )
 """What exported models need, and the commands beside the node that work with them."""

@@ -5,17 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 import sys
 
-import torch
+from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.runtime.engines import EngineChoice
+from flashdepth_ros.runtime.engines.exported_model import is_exported, read_exported
+from flashdepth_ros.runtime.engines.loading import load_exported
 
-from flashdepth_ros.errors import CheckpointError
-from flashdepth_ros.network import PRESETS, ModelConfig
-from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
-from flashdepth_ros.network.lookalikes import choose_by_name
-from flashdepth_ros.network.presets import preset
-from flashdepth_ros.runtime.fetch import check_names, count_parameters, fetch, verify
-from flashdepth_ros.runtime.weights import SOURCES, file_sha256, find_weights, present_weights
-
-_DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
+_DTYPES = ('fp32', 'fp16')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--accept-license', action='store_true', help='accept a license without commercial use'
     )
     get.add_argument('--overwrite', action='store_true', help='replace existing weights')
-    get.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
+    get.add_argument('--dtype', choices=_DTYPES, default='fp16', help='(default fp16)')
     test = actions.add_parser('verify', help='check that weights load and are finite')
     test.add_argument('names', nargs='*', metavar='NAME', help='(default: all that are there)')
-    check = actions.add_parser('check', help='print which model a weights file fits')
-    check.add_argument('file', type=Path, help='.pth or .safetensors')
+    check = actions.add_parser(
+        'check', help='print which model a file of weights fits, or is an export of'
+    )
+    check.add_argument('file', type=Path, help='.pth, .safetensors or exported .onnx')
     change = actions.add_parser(
         'convert', help='write the weights without optimizer state, as .safetensors'
     )
@@ -46,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--model', default='', help='preset of the weights, where several have the same entries'
     )
     change.add_argument('--overwrite', action='store_true', help='replace an existing file')
-    change.add_argument('--dtype', choices=tuple(_DTYPES), default='fp16', help='(default fp16)')
+    change.add_argument('--dtype', choices=_DTYPES, default='fp16', help='(default fp16)')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,86 +53,29 @@ def run(arguments: argparse.Namespace) -> int:
     :raises CheckpointError: a file cannot be read or fits no model.
     :raises DownloadError: weights cannot be fetched.
     """
-    lines = {
-        'list': _list_models,
-        'fetch': _fetch_weights,
-        'verify': _verify_weights,
-        'check': _check_weights,
-        'convert': _convert_weights,
-    }
-    for line in lines[arguments.action](arguments):
+    for line in _lines(arguments):
         sys.stdout.write(line + '\n')
     return 0
 
 
-def _list_models(_: argparse.Namespace) -> Iterator[str]:
-    for config in PRESETS.values():
-        millions = count_parameters(config) / 1e6
-        yield f'{config.name:34} {millions:6.1f} M parameters, weights {_describe_weights(config)}'
-        if config.purpose:
-            yield f'    {config.purpose}'
+def _lines(arguments: argparse.Namespace) -> Iterator[str]:
+    if arguments.action == 'check' and is_exported(arguments.file):
+        return _check_exported(arguments.file)
+    # Here, because exported models are checked without PyTorch.
+    from flashdepth_ros.runtime.weight_actions import ACTIONS
+
+    return ACTIONS[arguments.action](arguments)
 
 
-def _describe_weights(config: ModelConfig) -> str:
-    """Return the path of the weights, or how to get them, and their license."""
-    if (path := present_weights(config)) is not None:
-        return f'{path} ({config.weights_license})'
-    instruction = f'models fetch {config.name}' if config.name in SOURCES else 'train'
-    return f'not found, `flashdepth {instruction}` ({config.weights_license})'
-
-
-def _fetch_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    dtype = _DTYPES[arguments.dtype]
-    for config in check_names(arguments.names, arguments.accept_license):
-        path = fetch(config, dtype, _say, arguments.overwrite)
-        yield f'{path}: {path.stat().st_size / 1e6:.0f} MB'
-
-
-def _verify_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    names = arguments.names or [
-        config.name for config in PRESETS.values() if present_weights(config)
-    ]
-    for name in names:
-        config = preset(name)
-        path = find_weights(config)
-        verify(path, config)
-        yield f'{name}: {path} loads, sha256 {file_sha256(path)}'
-    if not names:
-        yield 'no weights are there'
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f'{text}\n')
-
-
-def _check_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    entries = read_weights(arguments.file)
-    presets, notes = fitting_presets(entries), metadata(arguments.file)
-    if not presets:
-        raise CheckpointError(
-            f'{arguments.file} fits no model; expected weights of one of {", ".join(PRESETS)}'
-        )
-    fitting = ' and '.join(config.name for config in presets)
-    yield f'{arguments.file} fits {fitting}, {len(entries)} entries'
-    if len(presets) > 1:
-        yield 'relative and metric weights have the same entries, which do not tell them apart'
-        named = choose_by_name(presets, arguments.file, notes)
-        if len(named) < len(presets):
-            source = 'metadata' if 'preset' in notes else 'name'
-            which = ' or '.join(config.name for config in named) or 'none of these'
-            yield f'by its {source} it is {which}'
-    for key, value in notes.items():
-        yield f'{key}: {value}'
-
-
-def _convert_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.destination.exists() and not arguments.overwrite:
-        raise CheckpointError(
-            f'{arguments.destination}: already exists; give another name, or use --overwrite'
-        )
-    dtype = _DTYPES[arguments.dtype]
-    notes = convert(arguments.source, arguments.destination, dtype, arguments.model)
-    before, after = (p.stat().st_size / 1e6 for p in (arguments.source, arguments.destination))
-    yield f'{arguments.destination}: {after:.1f} MB in {arguments.dtype}, from {before:.1f} MB'
-    for key, value in notes.items():
+def _check_exported(path: Path) -> Iterator[str]:
+    """Yield what an exported model is, after it was loaded if a package for that is installed."""
+    exported = read_exported(path)
+    try:
+        engine = load_exported(exported, EngineChoice('cpu', 'auto', 'auto'))
+        loaded = f'loads with {engine.name}'
+    except ConfigError as error:
+        loaded = f'not loaded: {error}'
+    height, width = exported.size
+    yield f'{path} is {exported.config.name}, exported for frames of {width}x{height}; {loaded}'
+    for key, value in exported.notes.items():
         yield f'{key}: {value}'
