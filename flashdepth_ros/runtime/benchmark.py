@@ -7,6 +7,7 @@ from itertools import product
 import json
 import multiprocessing
 from multiprocessing.connection import Connection
+from pathlib import Path
 import sys
 
 from flashdepth_ros.errors import ConfigError, FlashDepthError
@@ -15,6 +16,7 @@ from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.config import check_size
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS, EngineChoice, resolve
 from flashdepth_ros.runtime.engines.exported_model import is_exported
+from flashdepth_ros.runtime.engines.loading import check_suffix
 from flashdepth_ros.runtime.measurement import Case, Measurement, measure
 
 
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights',
         default='',
-        help="also an exported .onnx file (default: the preset's)",
+        help="a .pth, .safetensors or exported .onnx file (default: the preset's)",
     )
     parser.add_argument(
         '--size',
@@ -53,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 1 if nothing could be measured; the reasons are on standard error.
     :raises ConfigError: a size or the number of frames is not possible.
+    :raises CheckpointError: the weights have a name that no weights have.
     """
     measured = 0
     for case in _cases(arguments):
@@ -75,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
     if arguments.frames < 1:
         raise ConfigError(f'{arguments.frames} frames; expected 1 or more')
+    if arguments.weights:
+        check_suffix(Path(arguments.weights))
     sizes = [parse_size(text) for text in arguments.size]
     for width, height in sizes:
         check_size(width, height)

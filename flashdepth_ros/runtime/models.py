@@ -8,7 +8,7 @@ import sys
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.runtime.engines import EngineChoice
 from flashdepth_ros.runtime.engines.exported_model import is_exported, read_exported
-from flashdepth_ros.runtime.engines.loading import load_exported
+from flashdepth_ros.runtime.engines.loading import check_suffix, load_exported
 
 _DTYPES = ('fp32', 'fp16')
 
@@ -59,8 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(arguments: argparse.Namespace) -> Iterator[str]:
-    if arguments.action == 'check' and is_exported(arguments.file):
-        return _check_exported(arguments.file)
+    if arguments.action == 'check':
+        check_suffix(arguments.file)
+        if is_exported(arguments.file):
+            return _check_exported(arguments.file)
     # Here, because exported models are checked without PyTorch.
     from flashdepth_ros.runtime.weight_actions import ACTIONS
 

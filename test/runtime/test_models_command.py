@@ -1,4 +1,4 @@
-"""`flashdepth models` on exported models."""
+"""`flashdepth models` on exported models, and names of files that it does not know."""
 
 import pytest
 
@@ -38,6 +38,15 @@ def test_check_refuses_a_file_that_is_no_exported_model(tmp_path, capsys):
     error = capsys.readouterr().err
     assert 'not an ONNX file, or damaged' in error
     assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize('command', [('models', 'check'), ('bench', '--weights')])
+def test_a_misspelt_name_is_refused_with_all_suffixes(tmp_path, capsys, command):
+    for name in ('tiny.onx', 'tiny', '.'):
+        assert main([*command, str(tmp_path / name)]) == 1
+        error = capsys.readouterr().err
+        assert 'give a .onnx file of `flashdepth export`, or weights as .pth or' in error
+        assert error.count('\n') == 1
 
 
 @pytest.mark.parametrize('name', ['a.onnx', 'b.pth', 'c.safetensors'])

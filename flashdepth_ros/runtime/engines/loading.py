@@ -53,7 +53,7 @@ def load_engine(
         check_preset(exported, model)
         return exported.config, load_exported(exported, choice)
     if isinstance(weights, (str, Path)) and weights:
-        _check_suffix(Path(weights))
+        check_suffix(Path(weights))
     try:
         import_module('torch')
     except ImportError as error:
@@ -70,14 +70,22 @@ def load_engine(
     return config, create_engine(network, choice)
 
 
-def _check_suffix(path: Path) -> None:
-    """Check the name of a weights file, before PyTorch is loaded for it."""
-    if not path.is_dir() and path.suffix not in WEIGHT_SUFFIXES:
-        suffix = f'suffix {path.suffix!r} is not supported' if path.suffix else 'has no suffix'
-        raise CheckpointError(
-            f'{path}: {suffix}; give a {SUFFIX} file of `flashdepth export`, or weights as .pth '
-            'or .safetensors'
-        )
+def check_suffix(path: Path) -> None:
+    """
+    Check the name of a weights file, before PyTorch is loaded for it.
+
+    :raises CheckpointError: it is a folder, or no file with this suffix can be loaded.
+    """
+    if path.is_dir():
+        problem = 'is a folder'
+    elif path.suffix not in WEIGHT_SUFFIXES and not is_exported(path):
+        problem = f'suffix {path.suffix!r} is not supported' if path.suffix else 'has no suffix'
+    else:
+        return
+    raise CheckpointError(
+        f'{path}: {problem}; give a {SUFFIX} file of `flashdepth export`, or weights as .pth or '
+        '.safetensors'
+    )
 
 
 def load_exported(exported: ExportedModel, choice: EngineChoice) -> ExportedEngine:
