@@ -6,6 +6,7 @@ import os
 import sys
 
 from flashdepth_ros.entry_point import run_process
+from flashdepth_ros.node.usage import usage, wants_usage
 
 
 def main() -> int:
@@ -14,6 +15,9 @@ def main() -> int:
 
 
 def _run() -> int:
+    if wants_usage(sys.argv[1:]):
+        sys.stdout.write(usage())
+        return 0
     from flashdepth_ros.node.process import main
     from flashdepth_ros.ros.environment import log_environment
 

@@ -63,6 +63,25 @@ def test_what_prevents_the_start_is_one_line(words, parameters, text):
     assert not [line for line in lines if 'Traceback' in line]
 
 
+@pytest.mark.parametrize('word', ['--help', '-h'])
+def test_help_is_printed_without_ros(tmp_path, word):
+    for name in ('rclpy', 'torch', 'numpy'):
+        (tmp_path / f'{name}.py').write_text('raise ImportError')
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    asked = subprocess.run(
+        [sys.executable, '-m', 'flashdepth_ros.node', word, '--ros-args', '-r', '__ns:=/robot'],
+        env=os.environ | {'PYTHONPATH': path},
+        capture_output=True,
+        text=True,
+        timeout=LOAD_S,
+    )
+    assert (asked.returncode, asked.stderr) == (0, '')
+    assert asked.stdout.startswith('usage: depth_node ')
+    assert '--ros-args' in asked.stdout
+    (defaults,) = (line for line in asked.stdout.splitlines() if line.endswith('depth.yaml'))
+    assert Path(defaults.strip()).is_file()
+
+
 def test_a_stopped_node_leaves_no_large_shared_memory(tmp_path):
     weights = golden_weights(tmp_path, PRESET)
     with NodeProcess(tmp_path, model=PRESET, weights=weights) as process:
