@@ -26,12 +26,17 @@ def transport_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """
     if any(environment.get(name) for name in (TRANSPORTS, *PROFILES)):
         return {}
-    profile = shipped_file('config', 'fastdds.xml')
-    names = _profile_variables() if profile else ()
+    profile = shipped_profile()
+    names = profile_variables() if profile else ()
     return {TRANSPORTS: 'LARGE_DATA', **dict.fromkeys(names, str(profile))}
 
 
-def _profile_variables() -> Sequence[str]:
+def shipped_profile() -> Path | None:
+    """Return the Fast DDS profiles file of this package, which carries large images."""
+    return shipped_file('config', 'fastdds.xml')
+
+
+def profile_variables() -> Sequence[str]:
     """Return the variable that this Fast DDS reads; Fast DDS 3 warns of the other one."""
     try:
         major = int(version('rclpy').partition('.')[0])

@@ -12,7 +12,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
-from flashdepth_ros.ros.environment import PROFILES
+from flashdepth_ros.ros.environment import PROFILES, profile_variables, shipped_profile
 
 LARGE_MESSAGE_BYTES = 256 * 1024
 
@@ -131,10 +131,7 @@ def large_message_setting(environ: Mapping[str, str]) -> str:
     """Return the variable with its value that makes Fast DDS carry large images."""
     if not _uses_own_transports(environ):
         return 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA'
-    return (
-        'FASTRTPS_DEFAULT_PROFILES_FILE=.../config/fastdds.xml, of this package (from Kilted '
-        'FASTDDS_DEFAULT_PROFILES_FILE)'
-    )
+    return f'{profile_variables()[-1]}={shipped_profile() or "config/fastdds.xml"}'
 
 
 def _uses_own_transports(environ: Mapping[str, str]) -> str:

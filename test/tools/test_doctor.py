@@ -111,6 +111,29 @@ def test_transport_that_loses_images(monkeypatch):
             status == 'FAIL' and not needs_profile
         )
         assert ('config/fastdds.xml' in fix) == needs_profile
+        if needs_profile:
+            assert Path(fix.rpartition('=')[2]).is_file()
+
+
+@pytest.mark.parametrize(
+    ('installed', 'value'),
+    [
+        (('openvino',), 'not installed; openvino runs exported models (.onnx) without it'),
+        (
+            ('openvino', 'onnxruntime'),
+            'not installed; onnxruntime and openvino run exported models (.onnx) without it',
+        ),
+        ((), 'not installed'),
+    ],
+)
+def test_what_works_without_pytorch_is_told(monkeypatch, installed, value):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    monkeypatch.setattr(packages, 'find_spec', lambda name: name if name in installed else None)
+    (finding,) = packages.torch({})
+    assert finding.value == value
+    assert 'pip install' in finding.fix
+    (finding,) = packages.weights({})
+    assert 'flashdepth models check FILE.onnx' in finding.fix
 
 
 def test_discovery_that_is_off():

@@ -39,7 +39,8 @@ def _without_torch(fix: str) -> Finding:
     runners = [name for name in ('onnxruntime', 'openvino') if find_spec(name) is not None]
     if not runners:
         return Finding('torch', 'not installed', FAIL, fix)
-    value = f'not installed: {" and ".join(runners)} run exported models (.onnx) alone'
+    run = f'{runners[0]} runs' if len(runners) == 1 else f'{" and ".join(runners)} run'
+    value = f'not installed; {run} exported models (.onnx) without it'
     return Finding('torch', value, WARN, fix)
 
 
@@ -92,8 +93,11 @@ def weights(_: Mapping[str, str]) -> Iterator[Finding]:
     try:
         import_module('torch')
     except ImportError:
-        fix = 'only PyTorch reads them; an exported model is checked when it is loaded'
-        yield Finding('weights', 'not checked', WARN, fix)
+        fix = (
+            'weights need PyTorch; an exported model does not, and is checked by `flashdepth '
+            'models check FILE.onnx`'
+        )
+        yield Finding('weights', 'not checked: PyTorch is not installed', WARN, fix)
         return
     from flashdepth_ros.network.presets import preset
     from flashdepth_ros.runtime.fetch import verify

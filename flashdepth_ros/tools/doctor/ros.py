@@ -40,7 +40,7 @@ def transport(environ: Mapping[str, str]) -> Iterator[Finding]:
     rmw = get_rmw_implementation_identifier()
     lossy = large_message_advice(LARGE_MESSAGE_BYTES + 1, environ, rmw)
     value = f'FASTDDS_BUILTIN_TRANSPORTS {environ.get("FASTDDS_BUILTIN_TRANSPORTS", "not set")}'
-    fix = f'export {large_message_setting(environ)}, for the node and for the camera driver'
+    fix = f'for the node and for the camera driver: export {large_message_setting(environ)}'
     yield Finding('transport', value, *((FAIL, fix) if lossy else ()))
 
 
