@@ -132,6 +132,7 @@ class FrameProcessor:
             frame,
             prepared.source,
             prepared.parameters,
+            received_s=prepared.received.received_s,
             transport_ms=prepared.received.transport_ms,
             wait_ms=1e3 * (prepared.taken_s - prepared.received.received_s),
             decode_ms=1e3 * (prepared.decoded_s - prepared.taken_s),

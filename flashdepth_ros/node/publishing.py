@@ -55,6 +55,8 @@ class EstimatedFrame:
     frame: DepthFrame
     source: Source
     parameters: Parameters
+    received_s: float
+    """When the image was received, by `time.perf_counter`."""
     transport_ms: float
     wait_ms: float
     decode_ms: float
@@ -117,5 +119,6 @@ class PublishingThread:
             publish_ms=1e3 * (time.perf_counter() - estimated.estimated_s),
             age_ms=1e-6 * (self._clock.now().nanoseconds - stamp_ns),
         )
-        self._statistics.count_processed(times, frame.reset_reason)
+        since_received_s = time.perf_counter() - estimated.received_s
+        self._statistics.count_processed(times, frame.reset_reason, since_received_s)
         self._publishers.publish_timing(stamp_ns, frame, metres, times)

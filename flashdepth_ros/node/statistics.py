@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +15,10 @@ WINDOW_FRAMES = 300
 RATE_WINDOW_S = 5.0
 _EVENTS = 1000
 """The number of images whose times are kept."""
+_IN_PROGRESS_MAX = 4
+"""More images cannot wait, be estimated and be published at the same time."""
+_ENDS = ('processed', 'replaced', 'old', 'back', 'bad', 'failed', 'unwanted')
+"""What becomes of an image of the followed publisher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class Snapshot:
     resets: int
     last_reset_reason: str
     rate_in_hz: float
+    """Of the images received in the last `RATE_WINDOW_S`, without those in progress."""
     rate_out_hz: float
+    """Of those of the same images that were published."""
     percentiles: dict[str, tuple[float, float, float]]
     """p50, p95 and maximum of each stage over the last frames, ms."""
     recent_drops: Mapping[str, int]
@@ -80,6 +87,8 @@ class Statistics:
         self._times: deque[FrameTimes] = deque(maxlen=WINDOW_FRAMES)
         self._in: deque[float] = deque(maxlen=_EVENTS)
         self._out: deque[float] = deque(maxlen=_EVENTS)
+        """When the published images were received."""
+        self._last_processed_s = 0.0
         self._drops: deque[tuple[float, str, int]] = deque(maxlen=_EVENTS)
         self._drop_reasons: dict[str, str] = {}
         self._last_bad_reason = ''
@@ -92,6 +101,7 @@ class Statistics:
         with self._lock:
             self._last_image_s = time.monotonic()
             self._in.append(self._last_image_s)
+            self._counts['received'] += 1
             if lost:
                 self._drop('transport', lost)
 
@@ -109,12 +119,15 @@ class Statistics:
             if cause in ('bad', 'failed'):
                 self._last_bad_reason = reason
 
-    def count_processed(self, times: FrameTimes, reset_reason: str) -> None:
+    def count_processed(
+        self, times: FrameTimes, reset_reason: str, since_received_s: float
+    ) -> None:
         """Count a published frame and record its times."""
         with self._lock:
             self._counts['processed'] += 1
             self._times.append(times)
-            self._out.append(time.monotonic())
+            self._last_processed_s = time.monotonic()
+            self._out.append(self._last_processed_s - since_received_s)
             if reset_reason:
                 self._counts['resets'] += 1
                 self._last_reset_reason = reset_reason
@@ -129,7 +142,7 @@ class Statistics:
     def last_processed_s(self) -> float:
         """When the last frame was published, by `time.monotonic`; 0 before the first one."""
         with self._lock:
-            return self._out[-1] if self._out else 0.0
+            return self._last_processed_s
 
     def restart_image_timer(self) -> None:
         """Measure the time without images from now on."""
@@ -145,6 +158,7 @@ class Statistics:
         """Return the current statistics."""
         with self._lock:
             now_s, counts = time.monotonic(), self._counts
+            rate_in_hz, rate_out_hz = self._rates(now_s)
             return Snapshot(
                 processed=counts['processed'],
                 dropped_transport=counts['transport'],
@@ -154,8 +168,8 @@ class Statistics:
                 foreign=counts['foreign'],
                 resets=counts['resets'],
                 last_reset_reason=self._last_reset_reason,
-                rate_in_hz=_rate(self._in, now_s),
-                rate_out_hz=_rate(self._out, now_s),
+                rate_in_hz=rate_in_hz,
+                rate_out_hz=rate_out_hz,
                 percentiles=_percentiles(self._times),
                 recent_drops=_recent_drops(self._drops, now_s),
                 recent_arrivals=len(_recent(self._in, now_s)),
@@ -164,6 +178,26 @@ class Statistics:
                 since_image_s=now_s - self._last_image_s,
                 since_non_finite_s=now_s - self._last_non_finite_s,
             )
+
+    def _rates(self, now_s: float) -> tuple[float, float]:
+        """
+        Return the rates of the images received lately and of those of them that were published.
+
+        Both are of the same images, so that the second is at most the first: from the first one
+        that was published, before which images may not have been needed, to the last one that is
+        not in progress.
+        """
+        open_ends = self._counts['received'] - sum(self._counts[end] for end in _ENDS)
+        received = _recent(self._in, now_s)
+        settled = received[: len(received) - min(max(open_ends, 0), _IN_PROGRESS_MAX)]
+        published = [moment_s for moment_s in self._out if settled and moment_s >= settled[0]]
+        if published:
+            settled = settled[bisect_right(settled, published[0]) - 1 :]
+        if len(settled) < 2:
+            return 0.0, 0.0
+        span_s = max(settled[-1] - settled[0], 1e-9)
+        intervals = max(min(len(published), len(settled)) - 1, 0)
+        return (len(settled) - 1) / span_s, intervals / span_s
 
 
 def _recent(moments_s: Iterable[float], now_s: float) -> list[float]:
@@ -176,13 +210,6 @@ def _recent_drops(drops: Iterable[tuple[float, str, int]], now_s: float) -> dict
         if now_s - moment_s <= RATE_WINDOW_S:
             recent[cause] += count
     return dict(recent)
-
-
-def _rate(moments_s: deque[float], now_s: float) -> float:
-    recent = _recent(moments_s, now_s)
-    if len(recent) < 2:
-        return 0.0
-    return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
 
 
 def _percentiles(times: deque[FrameTimes]) -> dict[str, tuple[float, float, float]]:

@@ -30,7 +30,7 @@ def estimated_frame(stamp_ns):
         StageTimes(1, 2, 3),
     )
     source = Source(stamp_ns, 'camera', np.zeros((*SIZE, 3), np.uint8), None)
-    return EstimatedFrame(frame, source, Parameters(), 0.0, 0.0, 0.0, 0.0)
+    return EstimatedFrame(frame, source, Parameters(), 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @pytest.fixture

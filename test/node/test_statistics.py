@@ -31,7 +31,7 @@ def test_every_message_is_counted_once():
 def count_end(statistics, end):
     """Count an image by what happened to it."""
     if end == 'processed':
-        statistics.count_processed(times(7.0), '')
+        statistics.count_processed(times(7.0), '', 0.0)
     else:
         statistics.count_drop(end, f'the reason of {end}')
 
@@ -40,7 +40,7 @@ def test_percentiles_cover_the_last_frames():
     statistics = Statistics()
     recorded = np.random.default_rng(2).uniform(0, 50, WINDOW_FRAMES + 40)
     for value in recorded:
-        statistics.count_processed(times(float(value)), '')
+        statistics.count_processed(times(float(value)), '', 0.0)
     expected = np.percentile(recorded[-WINDOW_FRAMES:], [50, 95, 100])
     for stage in STAGES:
         assert statistics.snapshot().percentiles[stage] == pytest.approx(tuple(expected))
@@ -49,9 +49,58 @@ def test_percentiles_cover_the_last_frames():
 def test_resets_are_counted_with_the_last_reason():
     statistics = Statistics()
     for reason in ('first_frame', '', '', 'gap', ''):
-        statistics.count_processed(times(1.0), reason)
+        statistics.count_processed(times(1.0), reason, 0.0)
     now = statistics.snapshot()
     assert (now.resets, now.last_reset_reason) == (2, 'gap')
+
+
+@pytest.mark.parametrize('seed', range(8))
+@pytest.mark.parametrize('latency_s', [0.01, 0.3, 1.5])
+def test_no_more_images_are_published_than_received(monkeypatch, seed, latency_s):
+    """Bursts, pauses, and one image at a time: the rates are of the same images at any moment."""
+    random = np.random.default_rng(seed)
+    statistics, now_s, busy_until_s, waiting = Statistics(), 1000.0, 0.0, []
+    monkeypatch.setattr(time, 'monotonic', lambda: now_s)
+    for gap_s in random.choice([0.02, 0.1, 0.8, 3.0], 200, p=[0.6, 0.2, 0.15, 0.05]):
+        arrival_s = now_s + gap_s
+        while waiting and busy_until_s <= arrival_s:
+            now_s = max(now_s, busy_until_s)
+            statistics.count_processed(times(1.0), '', now_s - waiting.pop(0))
+            busy_until_s = now_s + latency_s
+            check_rates(statistics)
+        now_s = arrival_s
+        statistics.count_arrival(0)
+        if len(waiting) == 2:
+            waiting.pop(1)
+            statistics.count_drop('replaced')
+        if not waiting:
+            busy_until_s = max(busy_until_s, now_s + latency_s)
+        waiting.append(now_s)
+        check_rates(statistics)
+
+
+def check_rates(statistics):
+    now = statistics.snapshot()
+    assert 0.0 <= now.rate_out_hz <= now.rate_in_hz
+
+
+@pytest.mark.parametrize('period_s', [0.1, 1.0, 2.0])
+def test_a_node_that_publishes_every_image_is_never_too_slow(monkeypatch, period_s):
+    """Also while the last images are in progress, and from the first one on."""
+    statistics, waiting = Statistics(), []
+    for step in range(int(12 / period_s)):
+        for share, end in ((0.0, False), (0.9, True)):
+            now_s = 1000.0 + (step + share) * period_s
+            monkeypatch.setattr(time, 'monotonic', lambda now_s=now_s: now_s)
+            if end:
+                statistics.count_processed(times(1.0), '', now_s - waiting.pop())
+            else:
+                statistics.count_arrival(0)
+                waiting.append(now_s)
+            now = statistics.snapshot()
+            assert now.rate_out_hz == pytest.approx(now.rate_in_hz)
+            assert health(RUNNING, now, 1.0)[0] == DiagnosticStatus.OK
+    assert now.rate_in_hz == pytest.approx(1 / period_s)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +154,11 @@ def test_message_names_the_cause_of_too_few_outputs(stream, ends, text):
     assert text in message
 
 
+def test_images_that_were_not_needed_are_no_loss(stream):
+    level, message = stream(['unwanted'] * 40 + ['processed'] * 3)
+    assert (level, message) == (DiagnosticStatus.OK, 'running: 10.0 of 10.0 images/s')
+
+
 def test_a_node_that_always_fails_is_an_error(stream):
     level, message = stream(['failed'] * 60)
     assert level == DiagnosticStatus.ERROR
@@ -150,13 +204,13 @@ def test_a_fault_of_a_thread_is_an_error(stream):
 
 def test_non_finite_output_is_an_error():
     statistics = Statistics()
-    statistics.count_processed(times(1.0), 'non_finite')
+    statistics.count_processed(times(1.0), 'non_finite', 0.0)
     assert health(RUNNING, statistics.snapshot(), 1.0)[0] == DiagnosticStatus.ERROR
 
 
 def test_message_contains_all_values():
     statistics = Statistics()
-    statistics.count_processed(times(2.5), 'first_frame')
+    statistics.count_processed(times(2.5), 'first_frame', 0.0)
     message = diagnostics_message(10**9, [(RUNNING, statistics.snapshot())], 1.0)
     (status,) = message.status
     values = {pair.key: pair.value for pair in status.values}
