@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -32,6 +34,10 @@ class CameraInfoSubscriber:
         self._subscription: Subscription | None = None
         self._latched: Subscription | None = None
         self._reported = False
+        self._awaited_since_s: float | None = None
+        """When the images got another publisher, until camera_info arrives after it."""
+        self._stale = ''
+        """That camera_info is of before the images got another publisher; '' if it is not."""
         self.cache = CameraInfoCache(scope.logger.warning)
         """Finds the camera of an image."""
         self._subscribe()
@@ -44,18 +50,29 @@ class CameraInfoSubscriber:
         findings = self.cache.findings
         if findings is None:
             return 'not needed yet'
-        return '; '.join(finding.text for finding in findings) or 'ok'
+        texts = [self._stale, *(finding.text for finding in findings)]
+        return '; '.join(filter(None, texts)) or 'ok'
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What point cloud or metres lack now; a missing camera_info only after some time."""
         waiting = 0 < self.cache.missing_s < _PATIENCE_S
         findings = () if waiting else self.cache.findings or ()
-        return tuple(finding.text for finding in findings if finding.lost)
+        texts = [self._stale, *(finding.text for finding in findings if finding.lost)]
+        return tuple(filter(None, texts))
+
+    def publisher_restarted(self) -> None:
+        """Expect camera_info again: the images may be of another camera now."""
+        self._awaited_since_s = time.monotonic()
+
+    def _receive(self, info: CameraInfo) -> None:
+        self._awaited_since_s = None
+        self.cache.receive(info)
 
     def _check(self) -> None:
         self._subscribe()
         self._subscribe_to_latched()
+        self._check_stale()
         cache = self.cache
         if cache.missing_s > _PATIENCE_S and not self._reported:
             self._reported = True
@@ -71,6 +88,20 @@ class CameraInfoSubscriber:
                 f'{factor:.2f}'
             )
 
+    def _check_stale(self) -> None:
+        """Find out, and log once, whether camera_info has stopped when the camera restarted."""
+        since_s = self._awaited_since_s
+        awaited = since_s is not None and time.monotonic() - since_s > _PATIENCE_S
+        # A publisher that keeps its last message does not repeat it.
+        if not awaited or self._latched is not None or self.cache.camera is None:
+            self._stale = ''
+        elif not self._stale:
+            self._stale = (
+                f'no camera_info on {self._topic} since the images have another publisher: the '
+                'last one is still used; if the camera is another one, publish its camera_info'
+            )
+            self._scope.logger.warning(self._stale)
+
     def _subscribe(self) -> None:
         """Subscribe to the topic that is the right one now, if it has changed."""
         node, topic = self._scope.node, camera_info_topic(self._scope)
@@ -81,7 +112,7 @@ class CameraInfoSubscriber:
                 node.destroy_subscription(subscription)
         self._topic, self._latched = topic, None
         self._subscription = create_input(
-            node, Input(CameraInfo, topic, info_qos()), self.cache.receive
+            node, Input(CameraInfo, topic, info_qos()), self._receive
         )
 
     def _subscribe_to_latched(self) -> None:
@@ -94,7 +125,7 @@ class CameraInfoSubscriber:
         )
         if offered and self._latched is None:
             latched = latched_input(CameraInfo, self._topic)
-            self._latched = create_input(node, latched, self.cache.receive)
+            self._latched = create_input(node, latched, self._receive)
         elif self._latched is not None and not offered:
             node.destroy_subscription(self._latched)
             self._latched = None

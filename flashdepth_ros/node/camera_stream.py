@@ -100,7 +100,8 @@ class CameraStream:
         self.statistics.count_drop('bad', str(error))
 
     def publisher_restarted(self) -> None:
-        """Start a new sequence, because the publisher is a new one."""
+        """Start a new sequence, because the publisher is a new one, and expect its camera_info."""
+        self.camera_info.publisher_restarted()
         self.reset(ResetReason.PUBLISHER_RESTARTED)
 
     @property

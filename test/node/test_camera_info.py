@@ -143,3 +143,25 @@ def test_camera_info_of_another_size_is_refused_with_the_factor(bench):
     np.testing.assert_allclose(depth, bench.canonical_depth, rtol=1e-5)
     assert (info, cloud) == (None, None)
     assert is_reported(summary)
+
+
+def test_camera_info_of_before_a_restart_of_the_camera_is_named_until_it_arrives(bench):
+    send(bench, camera_info(), 'ok')
+    bench.node.destroy_publisher(bench.images)
+    bench.node.destroy_publisher(bench.camera_info)
+    bench.spin_for(1.0)
+    bench.images = bench.create_publisher('/cam/image_raw')
+    depth, info, _ = process_image(bench)
+    assert info.k[0] == pytest.approx(1.6 * CANONICAL_FOCAL)
+    np.testing.assert_allclose(depth, 1.6 * bench.canonical_depth, rtol=1e-5)
+    text = 'no camera_info on /cam/camera_info since the images have another publisher'
+    bench.process.wait_for_line(text, 8.0)
+    process_image(bench)
+    summary = bench.summary()
+    assert text in summary['camera_info']
+    assert text in summary['message']
+    assert summary['level'] == DiagnosticStatus.WARN
+    bench.camera_info = bench.create_publisher('/cam/camera_info', CameraInfo)
+    *_, summary = send(bench, camera_info(), 'ok')
+    assert text not in summary['message']
+    assert sum(text in line for line in warnings(bench)) == 1
