@@ -9,12 +9,14 @@ Planes are linear in inverse depth, so PNG compresses it well: a frame of 224 x 
 25 KB and 0.8 ms to read, one of 640 x 480 about 150 KB and 4.5 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 import zipfile
+import zlib
 
 import cv2
 import numpy as np
@@ -69,7 +71,11 @@ class Clip:
             return Clip(path, sum(name.endswith('.jpg') for name in archive.namelist()))
 
     def read(self, frames: Sequence[int]) -> Window:
-        """Read the frames of these indices, in this order."""
+        """
+        Read the frames of these indices, in this order.
+
+        :raises InputError: the file is damaged.
+        """
         with _open_archive(self.path) as archive:
             camera = json.loads(archive.read(_CAMERA))
             bgr = [_decode(archive, f'rgb/{i:06d}.jpg', cv2.IMREAD_COLOR) for i in frames]
@@ -77,20 +83,24 @@ class Clip:
                 _decode(archive, f'inverse_depth/{i:06d}.png', cv2.IMREAD_UNCHANGED)
                 for i in frames
             ]
-        inverse_depth = np.stack(codes).astype(np.float32)
-        inverse_depth[inverse_depth == _UNKNOWN] = np.nan
-        inverse_depth *= np.float32(camera['inverse_depth_step'])
-        # OpenCV 4.5 and 4.6, of Ubuntu 22.04 and 24.04, have no IMREAD_COLOR_RGB.
-        rgb = np.ascontiguousarray(np.stack(bgr)[..., ::-1])
-        return Window(rgb, inverse_depth, camera['intrinsics'][0])
+            inverse_depth = np.stack(codes).astype(np.float32)
+            inverse_depth[inverse_depth == _UNKNOWN] = np.nan
+            inverse_depth *= np.float32(camera['inverse_depth_step'])
+            # OpenCV 4.5 and 4.6, of Ubuntu 22.04 and 24.04, have no IMREAD_COLOR_RGB.
+            rgb = np.ascontiguousarray(np.stack(bgr)[..., ::-1])
+            return Window(rgb, inverse_depth, camera['intrinsics'][0])
 
     def camera(self) -> Camera:
-        """Read intrinsics, poses and stamps."""
+        """
+        Read intrinsics, poses and stamps.
+
+        :raises InputError: the file is damaged.
+        """
         with _open_archive(self.path) as archive:
             content = json.loads(archive.read(_CAMERA))
-        fx, fy, cx, cy = content['intrinsics']
-        poses = np.array(content['poses'], dtype=np.float64).reshape(-1, 4, 4)
-        return Camera((fx, fy, cx, cy), poses, content['stamps_ns'])
+            fx, fy, cx, cy = content['intrinsics']
+            poses = np.array(content['poses'], dtype=np.float64).reshape(-1, 4, 4)
+            return Camera((fx, fy, cx, cy), poses, content['stamps_ns'])
 
 
 def find_clips(folder: Path) -> list[Clip]:
@@ -147,18 +157,33 @@ def _check(
         )
 
 
-def _open_archive(path: Path) -> zipfile.ZipFile:
+_DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError),
+    *(KeyError, IndexError, TypeError, ValueError, cv2.error),
+)
+"""What reading a damaged archive, and using what was read, can raise."""
+
+
+@contextmanager
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """
+    Open a clip for the block in which its content is read and used.
+
+    :raises InputError: the file is not a clip, or damaged.
+    """
     try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f'{path}: not a clip, or damaged ({error}); write it again') from error
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _DAMAGE as error:
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
+        raise InputError(f'{path}: not a clip, or damaged ({reason}); write it again') from error
 
 
 def _decode(archive: zipfile.ZipFile, name: str, flag: int) -> NDArray[Any]:
     data = np.frombuffer(archive.read(name), dtype=np.uint8)
     image: NDArray[Any] | None = cv2.imdecode(data, flag)
     if image is None:
-        raise InputError(f'{archive.filename}: {name} is damaged; write the clip again')
+        raise ValueError(f'{name} is no image')
     return image
 
 

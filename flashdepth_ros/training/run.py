@@ -1,22 +1,21 @@
 """A training run: all phases, resumed from the checkpoint where there is one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import takewhile
 import logging
 from pathlib import Path
-import signal
 from typing import Any
 
-import cv2
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.interruption import Interruption, children_without_interrupt
+from flashdepth_ros.interruption import Interruption
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training.batch_loader import load_batches
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
 from flashdepth_ros.training.feature_cache import CachedSample, FeatureCache
@@ -117,10 +116,11 @@ def samples(
         samples end.
     :raises ConfigError: a batch size is not a multiple of the number of processes, or a source is
         not usable.
+    :raises InputError: a video cannot be read.
     """
     pool = VideoPool(config.sources)
     canonical_focal = preset(config.model).canonical_focal
-    load_batches = partial(_load_batches, config.workers, world.device.type == 'cuda')
+    load = partial(load_batches, config.workers, world.device.type == 'cuda')
     step = index = 0
     for phase in config.phases:
         if phase.batch % world.size:
@@ -132,40 +132,11 @@ def samples(
             clips = ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal)
             dataset: Dataset[Any] | None = clips
             if phase.cached_samples and cache:
-                dataset = cache.build(clips, load_batches)
+                dataset = cache.build(clips, load)
             if dataset is None:
                 return
-            yield from load_batches(
+            yield from load(
                 dataset, StepSampler(steps, index, phase.batch, world.rank, world.size)
             )
         step += phase.steps
         index += phase.steps * phase.batch
-
-
-def _load_batches(
-    workers: int, pinned: bool, dataset: Dataset[Any], batches: Iterable[list[int]]
-) -> Iterable[Any]:
-    loader = DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        worker_init_fn=_start_worker,
-        # A fork inherits the locks of OpenCV's threads and can deadlock on them.
-        multiprocessing_context='spawn' if workers else None,
-        pin_memory=pinned,
-        prefetch_factor=4 if workers else None,
-    )
-    with children_without_interrupt():
-        return iter(loader)
-
-
-def _start_worker(worker: int) -> None:  # noqa: ARG001
-    """
-    Limit a loader process to one thread and let it ignore SIGINT and SIGTERM.
-
-    A signal may go to all processes of a run; the trainer needs more batches until it has written
-    its checkpoint.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    cv2.setNumThreads(1)

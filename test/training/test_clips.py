@@ -42,6 +42,29 @@ def test_a_file_that_is_not_a_clip_is_refused(tmp_path):
         find_clips(tmp_path)
 
 
+@pytest.mark.parametrize('seed', range(60))
+def test_a_damaged_clip_is_read_or_refused_by_name(tmp_path, seed):
+    path = tmp_path / 'a.clip.zip'
+    write_scene(path, frames=2)
+    random = np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    if seed % 3:
+        for position in random.integers(len(content), size=seed):
+            content[position] = random.integers(256)
+    else:
+        content = content[: random.integers(len(content))]
+    path.write_bytes(content)
+    message = ''
+    try:
+        clip = Clip(path, 2)
+        clip.camera()
+        clip.read([1, 0])
+    except InputError as error:
+        message = str(error)
+    assert not message or message.startswith(f'{path}: not a clip, or damaged (')
+    assert '\n' not in message
+
+
 def test_a_wrong_name_is_refused(tmp_path):
     with pytest.raises(InputError, match=r'must end in \.clip\.zip'):
         write_scene(tmp_path / 'a.zip')

@@ -1,4 +1,4 @@
-"""Output folders that a run refuses, and what it says then."""
+"""Output folders and clips that a run refuses, and what it says then."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import Dataset
 
-from flashdepth_ros.errors import CheckpointError, FlashDepthError
+from flashdepth_ros.errors import CheckpointError, FlashDepthError, InputError
 from flashdepth_ros.runtime.distributed import World
+from flashdepth_ros.training.batch_loader import load_batches
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.run import train
 from flashdepth_ros.training.run_folder import CHECKPOINT, COLUMNS, CURVE, RunFolder
@@ -90,3 +92,24 @@ def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path):
         with pytest.raises(CheckpointError, match=r'checkpoint\.pt: cannot be written: '):
             folder.save_checkpoint({'model': torch.zeros(100_000)})
     assert not (tmp_path / f'{CHECKPOINT}.partial').is_symlink()
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_damaged_clip_is_named_in_one_line(config, workers):
+    (clip,) = Path(config.sources[0].root).iterdir()
+    content = clip.read_bytes()
+    start = content.index(b'\xff\xd8\xff')
+    clip.write_bytes(content[:start] + bytes(8000) + content[start + 8000 :])
+    with pytest.raises(InputError) as caught:
+        train(replace(config, workers=workers), ALONE)
+    assert str(caught.value).startswith(f'{clip}: not a clip, or damaged (')
+    assert '\n' not in str(caught.value)
+
+
+def test_what_a_dataset_raises_is_one_line():
+    class Broken(Dataset):
+        def __getitem__(self, index):
+            raise ValueError('no such\nthing')
+
+    with pytest.raises(InputError, match='a sample cannot be read: ValueError: no such thing'):
+        next(load_batches(0, False, Broken(), [[0, 1]]))
