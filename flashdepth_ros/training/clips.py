@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.training.video import Window
+from flashdepth_ros.training.writing import writing
 
 SUFFIX = '.clip.zip'
 JPEG_QUALITY = 95
@@ -118,6 +119,7 @@ def write_clip(
     :param rgb: (T, H, W, 3).
     :param depth: (T, H, W) metres along the optical axis; +Inf for the sky, NaN for unknown.
     :raises InputError: a wrong name, a wrong shape, or different numbers of frames, poses, stamps.
+    :raises ConfigError: it cannot be written.
     """
     _check(path, rgb, depth, camera)
     with np.errstate(divide='ignore'):
@@ -132,12 +134,13 @@ def write_clip(
         'poses': np.asarray(camera.poses, dtype=np.float64).reshape(-1, 16).tolist(),
     }
     partial = path.with_suffix('.partial')
-    with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
-        archive.writestr(_CAMERA, json.dumps(content))
-        for index, (image, code) in enumerate(zip(rgb, codes.astype(np.uint16), strict=True)):
-            archive.writestr(f'rgb/{index:06d}.jpg', _encode_jpeg(image))
-            archive.writestr(f'inverse_depth/{index:06d}.png', _encode_png(code))
-    partial.replace(path)
+    with writing(path, partial):
+        with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
+            archive.writestr(_CAMERA, json.dumps(content))
+            for index, (image, code) in enumerate(zip(rgb, codes.astype(np.uint16), strict=True)):
+                archive.writestr(f'rgb/{index:06d}.jpg', _encode_jpeg(image))
+                archive.writestr(f'inverse_depth/{index:06d}.png', _encode_png(code))
+        partial.replace(path)
 
 
 def _check(

@@ -25,6 +25,7 @@ from flashdepth_ros.training.batches import CHUNK, normalise
 from flashdepth_ros.training.config import PhaseConfig, TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample
 from flashdepth_ros.training.progress import Progress
+from flashdepth_ros.training.writing import make_folder, writing
 
 
 class CachedSample(NamedTuple):
@@ -122,7 +123,7 @@ class FeatureCache:
         """
         world, phase = self._world, dataset.phase
         folder = Path(self._config.output) / 'cached' / self._key(phase)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         files = [folder / f'{index:06d}.safetensors' for index in range(phase.cached_samples)]
         missing = [index for index, file in enumerate(files) if not file.exists()]
         world.barrier()
@@ -185,5 +186,7 @@ def _save(sample: CachedSample, file: Path) -> None:
     pyramid = entries.pop('pyramid')
     entries |= {f'pyramid.{number}': maps for number, maps in enumerate(pyramid)}
     partial = file.with_suffix('.partial')
-    save_file({name: entry.cpu().contiguous() for name, entry in entries.items()}, partial)
-    partial.replace(file)
+    tensors = {name: entry.cpu().contiguous() for name, entry in entries.items()}
+    with writing(file, partial):
+        save_file(tensors, partial)
+        partial.replace(file)

@@ -18,8 +18,8 @@ from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import SUFFIX, Camera, write_clip
 from flashdepth_ros.training.clips import Clip as StoredClip
 from flashdepth_ros.training.film_log import FilmLog
-from flashdepth_ros.training.folders import make_folder
 from flashdepth_ros.training.parsing import Range
+from flashdepth_ros.training.writing import make_folder
 
 _RANGES = {
     'frames': Range(1),

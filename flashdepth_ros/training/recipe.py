@@ -17,9 +17,9 @@ from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training import filming
 from flashdepth_ros.training.config import TrainingConfig, check_config, read_config
-from flashdepth_ros.training.folders import make_folder
 from flashdepth_ros.training.parsing import Count, parse, read_yaml
 from flashdepth_ros.training.run import train
+from flashdepth_ros.training.writing import make_folder
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from flashdepth_ros.training.batch_loader import load_batches
 from flashdepth_ros.training.config import TrainingConfig
 from flashdepth_ros.training.datasets import ClipDataset, Sample, StepSampler, VideoPool
 from flashdepth_ros.training.feature_cache import CachedSample, FeatureCache
-from flashdepth_ros.training.folders import make_folder
 from flashdepth_ros.training.run_folder import WEIGHTS, RunFolder, read_checkpoint
 from flashdepth_ros.training.run_log import RunLog
 from flashdepth_ros.training.trainer import Trainer
+from flashdepth_ros.training.writing import make_folder
 
 logger = logging.getLogger(__name__)
 

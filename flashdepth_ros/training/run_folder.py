@@ -1,7 +1,6 @@
 """The output folder of a run: checkpoint, weights and learning curves."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 import csv
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network.checkpoint import save_weights
-from flashdepth_ros.training.folders import make_folder
 from flashdepth_ros.training.validation import METRICS
+from flashdepth_ros.training.writing import make_folder, writing
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
@@ -29,14 +28,13 @@ class RunFolder:
     """
     The output folder of one run, written by its main process.
 
-    :raises ConfigError: it is a file, or cannot be created.
-    :raises CheckpointError: it cannot be written, at once or later.
+    :raises ConfigError: it is a file, or cannot be created or written, at once or later.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         make_folder(folder)
-        with _writing(folder):
+        with writing(folder):
             self._board = SummaryWriter(str(folder / 'tensorboard'))
 
     def close(self) -> None:
@@ -52,7 +50,7 @@ class RunFolder:
         """Append a row to the learning curve, `metrics.csv`; the first call writes a header."""
         path = self.folder / CURVE
         is_new = not path.exists()
-        with _writing(path), path.open('a', newline='', encoding='utf-8') as file:
+        with writing(path), path.open('a', newline='', encoding='utf-8') as file:
             writer = csv.DictWriter(file, COLUMNS)
             if is_new:
                 writer.writeheader()
@@ -82,7 +80,7 @@ class RunFolder:
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write the checkpoint; the previous one is replaced when the new one is complete."""
         partial = self.folder / f'{CHECKPOINT}.partial'
-        with _writing(self.folder / CHECKPOINT, partial):
+        with writing(self.folder / CHECKPOINT, partial):
             torch.save(dict(state), partial)
             partial.replace(self.folder / CHECKPOINT)
 
@@ -91,22 +89,6 @@ class RunFolder:
     ) -> None:
         """Write weights in half precision; the previous file is replaced when it is complete."""
         save_weights(entries, self.folder / name, torch.float16, notes)
-
-
-@contextmanager
-def _writing(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Raise what prevents writing to `path` as an error with the way out; remove `partial`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: of torch.save
-        if partial:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-        reason = getattr(error, 'strerror', None) or str(error).partition('\n')[0]
-        raise CheckpointError(
-            f'{path}: cannot be written: {reason}; give an output in which you may write and that '
-            'has space'
-        ) from error
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from flashdepth_ros.errors import InputError
+from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.training.clips import Clip, find_clips
+from support.full_disk import file_size_limit
 from support.training_scenes import write_scene
 
 
@@ -63,6 +64,13 @@ def test_a_damaged_clip_is_read_or_refused_by_name(tmp_path, seed):
         message = str(error)
     assert not message or message.startswith(f'{path}: not a clip, or damaged (')
     assert '\n' not in message
+
+
+def test_a_clip_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    path = tmp_path / 'a.clip.zip'
+    with file_size_limit(2000), pytest.raises(ConfigError, match=f'{path}: cannot be written: '):
+        write_scene(path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_name_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from flashdepth_ros.training.feature_cache import FeatureCache
 from flashdepth_ros.training.run import samples, train
 from flashdepth_ros.training.run_folder import read_checkpoint
 from flashdepth_ros.training.trainer import Trainer
+from support.full_disk import file_size_limit
 from support.training_scenes import one_thread, tiny_run, write_scene
 
 ALONE = World(0, 1, torch.device('cpu'))
@@ -186,6 +187,14 @@ def test_processes_share_the_extraction(make, extracted):
     assert len(extracted) == 2 * 2 * 3
     for whole, parts in zip(alone, zip(*shares, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(parts), whole, equal_nan=True)
+
+
+def test_a_full_disk_is_named_and_leaves_no_part_of_a_file(make):
+    config = make(cached_samples=1)
+    _, cached = cached_samples(config)
+    with file_size_limit(1000), pytest.raises(ConfigError, match='cannot be written: '):
+        next(cached)
+    assert not [path for path in Path(config.output).rglob('*') if path.is_file()]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from flashdepth_ros.errors import CheckpointError, FlashDepthError, InputError
+from flashdepth_ros.errors import CheckpointError, ConfigError, InputError
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.batch_loader import load_batches
 from flashdepth_ros.training.config import TrainingConfig
@@ -81,7 +81,7 @@ def test_a_foreign_learning_curve_is_refused_before_training(config):
 def test_an_output_that_cannot_be_written_is_named(config, tmp_path):
     (tmp_path / 'file').touch()
     for output in (tmp_path / 'file', tmp_path / 'file' / 'below', Path('/proc/self')):
-        with pytest.raises(FlashDepthError, match=f'{output}: ') as caught:
+        with pytest.raises(ConfigError, match=f'{output}: ') as caught:
             train(replace(config, output=str(output)), ALONE)
         assert 'Errno' not in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_an_output_that_cannot_be_written_is_named(config, tmp_path):
 def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path):
     with closing(RunFolder(tmp_path)) as folder:
         (tmp_path / f'{CHECKPOINT}.partial').symlink_to('/dev/full')
-        with pytest.raises(CheckpointError, match=r'checkpoint\.pt: cannot be written: '):
+        with pytest.raises(ConfigError, match=r'checkpoint\.pt: cannot be written: '):
             folder.save_checkpoint({'model': torch.zeros(100_000)})
     assert not (tmp_path / f'{CHECKPOINT}.partial').is_symlink()
 
