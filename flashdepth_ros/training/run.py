@@ -35,7 +35,7 @@ def train(config: TrainingConfig, world: World) -> bool:
     :raises FlashDepthError: configuration, data or checkpoint are not usable.
     """
     trainer = _resume(config, world)
-    if trainer.step >= config.steps:
+    if trainer.is_finished:
         return True
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
@@ -77,7 +77,7 @@ def _report_checkpoint(trainer: Trainer, changes: str) -> None:
     config = trainer.config
     done = f'{config.output}: finished after {trainer.step} steps'
     again = 'use another output, or move this folder away'
-    if trainer.step < config.steps:
+    if not trainer.is_finished:
         if changes:
             logger.warning('resuming by a configuration that was changed since: %s', changes)
     elif changes:
@@ -88,8 +88,8 @@ def _report_checkpoint(trainer: Trainer, changes: str) -> None:
         )
     else:
         logger.info(
-            '%s, nothing to do: the weights are %s. To train longer, give a phase more steps; to '
-            'train again, %s',
+            '%s, nothing to do: the weights are %s. To train longer, give a phase more '
+            'steps, or the run more minutes; to train again, %s',
             *(done, Path(config.output) / WEIGHTS, again),
         )
 

@@ -69,7 +69,7 @@ class Trainer:
     def is_finished(self) -> bool:
         """Whether all steps are done, or the time is over."""
         over = self.config.minutes and self.seconds >= 60 * self.config.minutes
-        return bool(over) or self.step == self.config.steps
+        return bool(over) or self.step >= self.config.steps
 
     def _progress(self) -> float:
         """Return how much of the run after the warm-up is done, 0 to 1."""
