@@ -51,12 +51,10 @@ def run_reporting(name: str, main: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        _print(f'{name}: interrupted')
-        # After an interrupt inside of `exec` of a text, as `dataclass` uses it, `python -m` would
-        # end by the signal instead of with the status. This clears the interpreter's note of it.
-        exec('')
-        return INTERRUPTED_STATUS
+        return _report_interrupt(name)
     except Exception as error:  # noqa: BLE001 - any error, of this package or not
+        if _hides_interrupt(error):
+            return _report_interrupt(name)
         if isinstance(error, BrokenPipeError) and _has_lost_reader():
             return BROKEN_PIPE
         _report(name, error)
@@ -99,6 +97,23 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             mode = 'r' if name == 'stdin' else 'w'
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding='utf-8'))
+
+
+def _report_interrupt(name: str) -> int:
+    _print(f'{name}: interrupted')
+    # After an interrupt inside of `exec` of a text, as `dataclass` uses it, `python -m` would end
+    # by the signal instead of with the status. This clears the interpreter's note of it.
+    exec('')
+    return INTERRUPTED_STATUS
+
+
+def _hides_interrupt(error: BaseException | None) -> bool:
+    """Return whether a package made a failed import of an interrupt while it was imported."""
+    while error is not None:
+        if isinstance(error, ImportError) and isinstance(error.__context__, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 def _report(name: str, error: Exception) -> None:
