@@ -104,3 +104,15 @@ def listener(ros_context: object) -> Iterator[object]:
     listener = Listener(ros_context)
     yield listener
     listener.node.destroy_node()
+
+
+@pytest.fixture
+def gl() -> None:
+    """Skip the test if this computer cannot render."""
+    from flashdepth_ros.errors import SimulationError
+    from flashdepth_ros.simulation.renderer import start_gl
+
+    try:
+        start_gl()
+    except SimulationError as error:
+        pytest.skip(str(error))

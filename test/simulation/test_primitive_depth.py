@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.camera.geometry import Intrinsics
-from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.materials import Materials, repainted
 from flashdepth_ros.simulation.mesh import Mesh, box, ellipsoid, rod
 from flashdepth_ros.simulation.mesh_files import read_mesh
 from flashdepth_ros.simulation.photographs import Photographs
-from flashdepth_ros.simulation.renderer import start_gl
 from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
 from flashdepth_ros.simulation.surfaces import Surface
@@ -25,11 +23,7 @@ DISTANCE_M, RADIUS_M = 1.2, 0.3
 
 
 @pytest.fixture
-def render() -> Iterator[Callable[[Scene], tuple[np.ndarray, np.ndarray]]]:
-    try:
-        start_gl()
-    except SimulationError as error:
-        pytest.skip(str(error))
+def render(gl: None) -> Iterator[Callable[[Scene], tuple[np.ndarray, np.ndarray]]]:
     renderers = []
 
     def rendered(scene: Scene, sampling: int = 1) -> tuple[np.ndarray, np.ndarray]:

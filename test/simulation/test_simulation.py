@@ -10,7 +10,7 @@ from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip, simulate_clip
 from flashdepth_ros.simulation.mesh import sheet
-from flashdepth_ros.simulation.renderer import gl_backend, start_gl
+from flashdepth_ros.simulation.renderer import gl_backend
 from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
 from flashdepth_ros.simulation.surfaces import Surface
@@ -21,12 +21,7 @@ SMALL = ClipSettings(width=96, height=72, frames=8, rate_hz=10.0)
 BRICK = Surface('brick', 0)
 
 
-@pytest.fixture(autouse=True)
-def gl() -> None:
-    try:
-        start_gl()
-    except SimulationError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures('gl')
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from flashdepth_ros.simulation.clip import ClipSettings, plan_clip, simulate_cli
 from flashdepth_ros.simulation.materials import Materials, repainted
 from flashdepth_ros.simulation.mesh import box
 from flashdepth_ros.simulation.photographs import Photograph, Photographs
-from flashdepth_ros.simulation.renderer import start_gl
 from flashdepth_ros.simulation.scene import FreeSpace, Scene, Sky
 from flashdepth_ros.simulation.scene_renderer import SceneRenderer
 from flashdepth_ros.simulation.surfaces import Surface
@@ -22,14 +21,6 @@ from flashdepth_ros.simulation.world import make_scene
 
 SMALL = ClipSettings(width=84, height=64, frames=2, rate_hz=2.0, clips_per_scene=1)
 SKY = Sky((0.2, 0.4, 0.9), (0.8, 0.9, 1.0), 0.5, 0)
-
-
-@pytest.fixture
-def gl() -> None:
-    try:
-        start_gl()
-    except SimulationError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

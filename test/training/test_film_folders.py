@@ -5,20 +5,11 @@ import pytest
 from flashdepth_ros.cli import main
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.mesh_search import LARGEST_BYTES
-from flashdepth_ros.simulation.renderer import start_gl
 from flashdepth_ros.training import filming
 from flashdepth_ros.training.clips import find_clips
 from support.film_folders import OBJ, write_meshes, write_photographs
 
 OPTIONS = ('--frames', '1', '--size', '42x28', '--sampling', '1')
-
-
-@pytest.fixture
-def gl() -> None:
-    try:
-        start_gl()
-    except SimulationError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -2,20 +2,12 @@ import numpy as np
 import pytest
 
 from flashdepth_ros.cli import main
-from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.clip import ClipSettings, plan_clip
-from flashdepth_ros.simulation.renderer import start_gl
 from flashdepth_ros.simulation.variety import Variety
 from flashdepth_ros.training.augmentation import crop_and_resize
 from flashdepth_ros.training.clips import find_clips
 
-
-@pytest.fixture(autouse=True)
-def gl():
-    try:
-        start_gl()
-    except SimulationError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures('gl')
 
 
 def test_clips_contain_the_frames_of_the_simulator(tmp_path):
