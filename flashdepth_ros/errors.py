@@ -4,6 +4,17 @@ The exceptions of this package.
 Each message states what was received, what was expected, and what to do.
 """
 
+from collections.abc import Sequence
+
+NAMED = 3
+"""Number of names in a message before only the others are counted."""
+
+
+def listed(names: Sequence[object]) -> str:
+    """Return the first names, and how many there are besides: `a, b, c and 4 more`."""
+    more = len(names) - NAMED
+    return f'{", ".join(map(str, names[:NAMED]))}{f" and {more} more" if more > 0 else ""}'
+
 
 class FlashDepthError(Exception):
     """Base class of the package's exceptions; every entry point catches it and prints one line."""

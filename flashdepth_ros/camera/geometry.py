@@ -7,6 +7,7 @@ y down, z forward. Depth is z in metres (REP 118).
 
 from dataclasses import dataclass, replace
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -215,6 +216,12 @@ def edge_mask(depth: Float32, threshold: float, stride: int = 1) -> npt.NDArray[
     :param stride: compute the mask for every n-th pixel of every n-th row only.
     """
     mask = np.zeros(depth[::stride, ::stride].shape, np.bool_)
+    mark_edges(mask, depth, threshold, stride)
+    return mask
+
+
+def mark_edges(mask: Any, depth: Any, threshold: float, stride: int) -> None:
+    """Set the pixels of `edge_mask` in a mask of False; both are arrays, or both tensors."""
     for lines, edges in (depth[:, ::stride], mask), (depth.T[:, ::stride], mask.T):
         after = _jumps(lines[:-1:stride], lines[1::stride], threshold)
         # At stride 1 the jump after a line is the jump before the next line.
@@ -223,9 +230,8 @@ def edge_mask(depth: Float32, threshold: float, stride: int = 1) -> npt.NDArray[
             before = _jumps(lines[stride - 1 : -1 : stride], lines[stride::stride], threshold)
         edges[: len(after)] |= after
         edges[1 : 1 + len(before)] |= before
-    return mask
 
 
-def _jumps(first: Float32, second: Float32, threshold: float) -> npt.NDArray[np.bool_]:
-    farthest = np.float32(1.0 + threshold)
-    return np.asarray((first > second * farthest) | (second > first * farthest))
+def _jumps(first: Any, second: Any, threshold: float) -> Any:
+    farthest = 1.0 + threshold
+    return (first > second * farthest) | (second > first * farthest)

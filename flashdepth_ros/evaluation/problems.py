@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-NAMED = 3
-"""Number of names in a line before only the others are counted."""
+from flashdepth_ros.errors import listed
+
 KINDS = 10
 """Number of kinds that have a line of their own."""
 
@@ -35,12 +35,6 @@ def lines_of(problems: Iterable[Problem]) -> list[str]:
     lines = [_line(*alike) for alike in own[:KINDS]]
     others = [each.name for alike in own[KINDS:] for each in alike]
     return lines + ([f'other problems: {listed(others)}'] if others else [])
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many there are besides: `a, b, c and 4 more`."""
-    more = len(names) - NAMED
-    return f'{", ".join(names[:NAMED])}{f" and {more} more" if more > 0 else ""}'
 
 
 def _line(first: Problem, *others: Problem) -> str:

@@ -41,7 +41,7 @@ class GpuDownload:
 
     total: HostCopy
     inverse_depth: HostCopy
-    on_device: DeviceDepth | None
+    on_device: DeviceDepth
 
     def is_finite(self) -> bool:
         """Implement `Download.is_finite`."""

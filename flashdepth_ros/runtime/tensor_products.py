@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from flashdepth_ros.camera.geometry import Intrinsics, rays
+from flashdepth_ros.camera.geometry import Intrinsics, mark_edges, rays
 from flashdepth_ros.messages.preview import PREVIEW_LEVELS, palette
 from flashdepth_ros.runtime.scale.fit import Scale
 
@@ -74,19 +74,8 @@ def rays_on(device: torch.device, intrinsics: Intrinsics, stride: int) -> Tensor
 def edges(depth: Tensor, threshold: float, stride: int) -> Tensor:
     """Return the mask of pixels at a depth jump, see `edge_mask`."""
     mask = torch.zeros_like(depth[::stride, ::stride], dtype=torch.bool)
-    for lines, found in (depth[:, ::stride], mask), (depth.T[:, ::stride], mask.T):
-        after = _jumps(lines[:-1:stride], lines[1::stride], threshold)
-        before = after
-        if stride > 1:
-            before = _jumps(lines[stride - 1 : -1 : stride], lines[stride::stride], threshold)
-        found[: len(after)] |= after
-        found[1 : 1 + len(before)] |= before
+    mark_edges(mask, depth, threshold, stride)
     return mask
-
-
-def _jumps(first: Tensor, second: Tensor, threshold: float) -> Tensor:
-    farthest = 1.0 + threshold
-    return (first > second * farthest) | (second > first * farthest)
 
 
 def _divide(number: float, values: Tensor) -> Tensor:

@@ -23,11 +23,7 @@ from flashdepth_ros.runtime.transfer import CpuTransfer, Download, Transfer
 
 def create_transfer(device: torch.device) -> Transfer:
     """Return the transfer of one stream to and from a device."""
-    if device.type == 'cpu':
-        return CpuTensorTransfer()
-    transfer = GpuTransfer(device)
-    transfer.keep_depth(torch.cuda.Stream(device))
-    return transfer
+    return CpuTensorTransfer() if device.type == 'cpu' else GpuTransfer(device)
 
 
 class CpuTensorTransfer(CpuTransfer):
@@ -89,14 +85,9 @@ class GpuTransfer:
         self._pinned = device.type == 'cuda'
         mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (MEAN, STD))
         self._scale, self._offset = 1.0 / (255.0 * std), -mean / std
-        self._keeps_depth = False
-        self._output_stream: torch.cuda.Stream | None = None
+        self._output_stream = torch.cuda.Stream(device) if self._pinned else None
         self._shape: tuple[int, ...] = ()
         self._buffers: Iterator[_UploadBuffer] = iter(())
-
-    def keep_depth(self, stream: torch.cuda.Stream | None) -> None:
-        """Keep depth on the device, too, for outputs that are computed in a stream."""
-        self._keeps_depth, self._output_stream = True, stream
 
     def upload(self, rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
         """Implement `Transfer.upload`; the copy overlaps with earlier work of the network."""
@@ -121,11 +112,11 @@ class GpuTransfer:
                 inverse_depth, size, mode='bilinear', align_corners=False
             )
         computed = self._download_stream.record_compute()
-        depth, on_device = inverse_depth[0, 0], None
-        if self._keeps_depth:
-            on_device = DeviceDepth(depth, computed, self._output_stream)
+        depth = inverse_depth[0, 0]
         return GpuDownload(
-            self._start_copy(total, computed), self._start_copy(depth, computed), on_device
+            self._start_copy(total, computed),
+            self._start_copy(depth, computed),
+            DeviceDepth(depth, computed, self._output_stream),
         )
 
     def _start_copy(self, source: Tensor, computed: Any) -> HostCopy:

@@ -4,14 +4,13 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 import sys
 
-import torch
-
 from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network import PRESETS, ModelConfig
 from flashdepth_ros.network.checkpoint import convert, fitting_presets, metadata, read_weights
 from flashdepth_ros.network.lookalikes import choose_by_name
 from flashdepth_ros.network.presets import preset
 from flashdepth_ros.runtime.engines.exported_model import SUFFIX
+from flashdepth_ros.runtime.engines.torch_engine import DTYPES
 from flashdepth_ros.runtime.fetch import check_names, count_parameters, fetch, verify
 from flashdepth_ros.runtime.weights import (
     SOURCES,
@@ -20,8 +19,6 @@ from flashdepth_ros.runtime.weights import (
     find_weights,
     present_weights,
 )
-
-_DTYPES = {'fp32': torch.float32, 'fp16': torch.float16}
 
 
 def _list_models(_: argparse.Namespace) -> Iterator[str]:
@@ -41,7 +38,7 @@ def _describe_weights(config: ModelConfig) -> str:
 
 
 def _fetch_weights(arguments: argparse.Namespace) -> Iterator[str]:
-    dtype = _DTYPES[arguments.dtype]
+    dtype = DTYPES[arguments.dtype]
     for config in check_names(arguments.names, arguments.accept_license):
         path = fetch(config, dtype, _say, arguments.overwrite)
         yield f'{path}: {path.stat().st_size / 1e6:.0f} MB'
@@ -91,7 +88,7 @@ def _convert_weights(arguments: argparse.Namespace) -> Iterator[str]:
         raise CheckpointError(
             f'{arguments.destination}: already exists; give another name, or use --overwrite'
         )
-    dtype = _DTYPES[arguments.dtype]
+    dtype = DTYPES[arguments.dtype]
     notes = convert(arguments.source, arguments.destination, dtype, arguments.model)
     before, after = (p.stat().st_size / 1e6 for p in (arguments.source, arguments.destination))
     yield f'{arguments.destination}: {after:.1f} MB in {arguments.dtype}, from {before:.1f} MB'

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.mesh import Array, Mesh
 from flashdepth_ros.simulation.mesh_files import read_mesh
 from flashdepth_ros.simulation.mesh_search import PERSON, FoundMeshes, MeshFile, find_meshes
 from flashdepth_ros.simulation.scene import Part, SceneObject
-from flashdepth_ros.simulation.variety import Tell, ignore
+from flashdepth_ros.simulation.variety import Tell, first_readable, ignore
 
 PLAUSIBLE_M = (0.02, 3.0)
 _DRAWN_M = (0.05, 0.8)
@@ -108,12 +107,7 @@ class MeshFolder:
 
     def _first(self, files: Iterable[MeshFile]) -> tuple[MeshFile, tuple[Part, ...]] | None:
         """Return the first file that can be read, upright; tell of those before it."""
-        for file in files:
-            try:
-                return file, _upright(_read(file.path), file.up)
-            except SimulationError as error:
-                self._tell(str(error))
-        return None
+        return first_readable(files, lambda file: _upright(_read(file.path), file.up), self._tell)
 
 
 def _scale(rng: np.random.Generator, edges: Array) -> float:

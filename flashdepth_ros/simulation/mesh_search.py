@@ -9,8 +9,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.simulation.listing import listed
+from flashdepth_ros.errors import SimulationError, listed
 from flashdepth_ros.simulation.mesh import Vector
 from flashdepth_ros.simulation.mesh_files import SUFFIXES
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from flashdepth_ros.errors import SimulationError
 from flashdepth_ros.simulation.patterns import SIZE
-from flashdepth_ros.simulation.variety import Tell, ignore
+from flashdepth_ros.simulation.variety import Tell, first_readable, ignore
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 _LONGEST_PX = 640
@@ -95,13 +95,10 @@ class Photographs:
 
     def _first_from(self, start: int) -> Path:
         """Return the first file from this one on that is an image; tell of those before it."""
-        for path in chain(self.paths[start:], self.paths[:start], self._reserve):
-            try:
-                _read(path)
-            except SimulationError as error:
-                self._tell(str(error))
-            else:
-                return path
+        paths = chain(self.paths[start:], self.paths[:start], self._reserve)
+        found = first_readable(paths, _read, self._tell)
+        if found is not None:
+            return found[0]
         count = len(self.paths) + len(self._reserve)
         raise SimulationError(
             f'{self.paths[0].parent}: none of the {count} photographs can be read; a folder with '

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+
+from flashdepth_ros.errors import SimulationError
+
+F = TypeVar('F')
+R = TypeVar('R')
 
 FOV_DEG = (45.0, 100.0)
 
@@ -16,6 +22,16 @@ Tell = Callable[[str], None]
 
 def ignore(_line: str) -> None:
     """Tell nobody."""
+
+
+def first_readable(files: Iterable[F], read: Callable[[F], R], tell: Tell) -> tuple[F, R] | None:
+    """Return the first file that can be read and its content; tell of those before it."""
+    for file in files:
+        try:
+            return file, read(file)
+        except SimulationError as error:
+            tell(str(error))
+    return None
 
 
 @dataclass(frozen=True)

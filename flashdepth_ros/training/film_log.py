@@ -6,8 +6,7 @@ import sys
 
 from tqdm import tqdm
 
-from flashdepth_ros.errors import SimulationError
-from flashdepth_ros.simulation.listing import listed
+from flashdepth_ros.errors import SimulationError, listed
 
 
 class FilmLog:

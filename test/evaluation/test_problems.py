@@ -1,6 +1,7 @@
 """Lines about problems of many files or sets."""
 
-from flashdepth_ros.evaluation.problems import KINDS, NAMED, Problem, lines_of, listed
+from flashdepth_ros.errors import NAMED, listed
+from flashdepth_ros.evaluation.problems import KINDS, Problem, lines_of
 
 
 def test_every_problem_is_counted_and_the_lines_are_few():

@@ -100,17 +100,16 @@ def test_the_image_may_have_another_size_and_no_camera():
     assert found.camera_info is None
 
 
-@pytest.mark.parametrize('keeps', [True, False])
-def test_frames_of_a_gpu_carry_their_depth_if_it_is_kept(keeps):
+@pytest.mark.parametrize('on_gpu', [True, False])
+def test_frames_of_a_gpu_carry_their_depth(on_gpu):
     weights = golden_models.golden_model(PRESET).state_dict()
     estimator = DepthEstimator(PRESET, weights, 'cpu', 'fp32', 'torch')
-    emulate_gpu(estimator, PRESET)
-    if keeps:
-        estimator.transfer.keep_depth(None)
+    if on_gpu:
+        emulate_gpu(estimator, PRESET)
     image = Image(56, 70)
     frame = estimator.estimate(image.rgb, 0)
     products = products_of(frame, image, Settings(), RayCache())
-    assert isinstance(products, DeviceProducts) == keeps
+    assert isinstance(products, DeviceProducts) == on_gpu
     np.testing.assert_array_equal(
         products.depth, Products(frame.inverse_depth, image, Settings(), RayCache()).depth
     )

@@ -12,7 +12,6 @@ def load(parameters):
     """Return the estimator for the parameters, on an emulated GPU."""
     estimator = create_estimator(parameters)
     emulate_gpu(estimator, parameters.model)
-    estimator.transfer.keep_depth(None)
     return estimator
 
 

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
+from flashdepth_ros.errors import listed
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
 from flashdepth_ros.evaluation.damage import reason
-from flashdepth_ros.evaluation.problems import lines_of, listed
+from flashdepth_ros.evaluation.problems import lines_of
 from flashdepth_ros.evaluation.results import BagResult, CandidateResult
 from flashdepth_ros.evaluation.stills.set_evaluator import SetEvaluator
 from flashdepth_ros.evaluation.stills.still_set import StillSet

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.errors import ConfigError, listed
 from flashdepth_ros.evaluation.names import without_repeats
-from flashdepth_ros.evaluation.problems import listed
 from flashdepth_ros.evaluation.stills.still_set import is_depth
 
 

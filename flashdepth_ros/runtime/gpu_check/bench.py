@@ -85,9 +85,7 @@ class Bench:
         recorder: Any = repeat if self.rehearsal else CudaRecorder(self.device)
         return GraphEngine(model, self.device, precision, recorder, options)
 
-    def estimator(
-        self, name: str, precision: str, short_side: int = 0, options: tuple[str, ...] = ()
-    ) -> DepthEstimator:
+    def estimator(self, name: str, precision: str, short_side: int = 0) -> DepthEstimator:
         """Return an estimator of a preset with random weights."""
         model = self.model(name)
         return DepthEstimator(
@@ -97,7 +95,6 @@ class Bench:
             precision,
             'torch',
             short_side=min(short_side, _REHEARSAL_SIDE) if self.rehearsal else short_side,
-            gpu_options=options,
         )
 
     def reserved_mb(self) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
-import statistics
 from typing import Any
 
 import torch
@@ -14,10 +13,7 @@ from torch import nn
 from flashdepth_ros.network import FlashDepth
 from flashdepth_ros.runtime.engines.graph_engine import CudaRecorder
 from flashdepth_ros.runtime.gpu_check.bench import Bench
-from flashdepth_ros.runtime.gpu_check.table import PAPER
-from flashdepth_ros.runtime.performance import Stopwatch
-
-_REPLAYS = 20
+from flashdepth_ros.runtime.gpu_check.table import PAPER, median_ms
 
 
 def parts(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -40,7 +36,8 @@ def parts(bench: Bench) -> Iterator[dict[str, Any]]:
             # The head computes in the type of its weights.
             plain = torch.autocast(bench.device.type, enabled=False)
             with plain if name == 'head' else nullcontext():
-                milliseconds = _median_ms(bench, call)
+                replay = call if bench.rehearsal else CudaRecorder(bench.device)(call)[0]
+                milliseconds = median_ms(bench, replay)
             yield {'part': name, 'ms': round(milliseconds, 3)}
 
 
@@ -60,13 +57,3 @@ def _keep_call(
     calls: dict[str, Callable[[], Any]], name: str, part: nn.Module, arguments: tuple[Any, ...]
 ) -> None:
     calls.setdefault(name, partial(part, *arguments))
-
-
-def _median_ms(bench: Bench, call: Callable[[], Any]) -> float:
-    replay = call if bench.rehearsal else CudaRecorder(bench.device)(call)[0]
-    stopwatch = Stopwatch(bench.device)
-    stopwatch.lap()
-    for _ in range(bench.count(_REPLAYS)):
-        replay()
-        stopwatch.lap()
-    return statistics.median(stopwatch.laps_ms())

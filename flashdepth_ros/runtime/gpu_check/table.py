@@ -120,7 +120,7 @@ def attention(bench: Bench) -> Iterator[Row]:
                 with torch.inference_mode(), sdpa_kernel(backend):
                     run = partial(F.scaled_dot_product_attention, query, query, query)
                     result = run()
-                    row['ms'] = round(_median_ms(bench, run), 3)
+                    row['ms'] = round(median_ms(bench, run), 3)
             except RuntimeError as error:
                 yield row | {'error': str(error).partition('\n')[0]}
                 continue
@@ -173,7 +173,8 @@ def throughput(
     }
 
 
-def _median_ms(bench: Bench, run: Callable[[], object]) -> float:
+def median_ms(bench: Bench, run: Callable[[], object]) -> float:
+    """Return the time of a function on the device."""
     stopwatch = Stopwatch(bench.device)
     stopwatch.lap()
     for _ in range(bench.count(30)):
