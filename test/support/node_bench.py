@@ -76,15 +76,20 @@ class Bench:
         return image_message(cdr.image_of(self.next_stamp(step_ns), frame_id, 'rgb8', rgb))
 
     def connect(self, publisher, message, received):
-        """Publish until the node's output arrives in `received`; return the last message."""
-        deadline = time.monotonic() + 20
-        while not received or not self.timing:
+        """
+        Publish until a new output of the node arrives in `received`; return the last one.
+
+        All images are processed then: a reset afterwards is one before the next image.
+        """
+        deadline, before = time.monotonic() + 20, len(received)
+        while len(received) == before:
             assert time.monotonic() < deadline, '\n'.join(self.process.lines)
             message.header.stamp = stamp_of(self.next_stamp())
             publisher.publish(message)
             again_s = time.monotonic() + 0.3
-            while not (received and self.timing) and time.monotonic() < again_s:
+            while len(received) == before and time.monotonic() < again_s:
                 self.spin_for(0.02)
+        self.timing_of(message)
         return received[-1]
 
     def process_all(self, publisher, messages):
