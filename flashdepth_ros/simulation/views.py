@@ -15,39 +15,80 @@ Array = NDArray[np.float64]
 
 ROLL_DEG = 25.0
 EYE_M = (0.15, 2.0)
+LEVEL_EYE_M = (0.5, 2.0)
 LOWEST_M, HIGHEST_M = 0.1, 2.2
 _REACH_M = 9.0
 _SIGHT_SHARE = 0.45
 _SURFACE_SHARE = 0.2
+_AHEAD_SHARE = {'indoors': 0.1, 'outdoors': 0.4}
+_DIRECTIONS = 12
+_LONGEST_WAY_M = 40.0
 
 
 def draw_view(rng: np.random.Generator, scene: Scene, times_s: Array) -> Array | None:
     """
     Return camera-to-world poses (T, 4, 4) of a hand-held camera, or None if none was found.
 
-    It looks around at eye height, at one of the sights of the scene, or at any surface.
+    It looks along a free way as from a vehicle, at one of the sights of the scene, at any surface,
+    or in any direction.
     """
+    aimed = _aimed(rng, scene)
+    return None if aimed is None else _poses(rng, *aimed, times_s)
+
+
+def _aimed(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None:
+    if rng.random() < _AHEAD_SHARE['indoors' if scene.indoor else 'outdoors']:
+        return _ahead(rng, scene)
     chance = rng.random()
     if scene.sights and chance < _SIGHT_SHARE:
-        aimed = _at_sight(rng, scene, scene.sights[int(rng.integers(len(scene.sights)))])
-    elif chance > 1.0 - _SURFACE_SHARE:
-        aimed = _at_surface(rng, scene)
-    else:
-        aimed = _around(rng, scene)
-    return None if aimed is None else _poses(rng, *aimed, times_s)
+        return _at_sight(rng, scene, scene.sights[int(rng.integers(len(scene.sights)))])
+    if chance > 1.0 - _SURFACE_SHARE:
+        return _at_surface(rng, scene)
+    return _around(rng, scene)
+
+
+def _ahead(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None:
+    """Return eye and target of a level view along the longest free way of a few directions."""
+    place = _place(rng, scene)
+    if place is None:
+        return None
+    yaws = rng.uniform(-math.pi, math.pi, _DIRECTIONS).tolist()
+    yaw = max(yaws, key=lambda each: _free_way_m(scene, place, each))
+    return _looking(scene, place, _log_uniform(rng, *LEVEL_EYE_M), yaw, rng.normal(0.03, 0.06))
+
+
+def _free_way_m(scene: Scene, place: tuple[float, float], yaw: float) -> float:
+    """Return how far it is from a place to the nearest obstacle in a direction."""
+    distance = 0.0
+    while distance < _LONGEST_WAY_M:
+        x, y = place[0] + distance * math.cos(yaw), place[1] + distance * math.sin(yaw)
+        clearance = scene.free.clearance(x, y)
+        if clearance < 0.2:
+            break
+        distance += clearance
+    return distance
+
+
+def _place(rng: np.random.Generator, scene: Scene) -> tuple[float, float] | None:
+    return scene.free.draw_point(rng, 0.25, 1.0 if scene.indoor else 0.5)
+
+
+def _looking(
+    scene: Scene, place: tuple[float, float], height: float, yaw: float, pitch: float
+) -> tuple[Array, Array]:
+    """Return eye and target from a height above the ground in a direction; pitch is down."""
+    eye = np.array([*place, scene.ground(*place) + height])
+    ahead = (math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), -math.sin(pitch))
+    return eye, eye + 2.0 * np.array(ahead)
 
 
 def _around(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None:
     """Return eye and target of a view from a free place in any direction."""
-    place = scene.free.draw_point(rng, 0.25, 1.0 if scene.indoor else 0.5)
+    place = _place(rng, scene)
     if place is None:
         return None
-    low, high = (math.log(v) for v in EYE_M)
-    height = scene.ground(*place) + math.exp(rng.uniform(low, high))
-    yaw, pitch = rng.uniform(-math.pi, math.pi), float(np.clip(rng.normal(0.08, 0.3), -1, 1))
-    eye = np.array([*place, height])
-    ahead = (math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), -math.sin(pitch))
-    return eye, eye + 2.0 * np.array(ahead)
+    height, yaw = _log_uniform(rng, *EYE_M), rng.uniform(-math.pi, math.pi)
+    return _looking(scene, place, height, yaw, float(np.clip(rng.normal(0.08, 0.3), -1, 1)))
 
 
 def _at_sight(rng: np.random.Generator, scene: Scene, sight: Sight) -> tuple[Array, Array] | None:

@@ -149,3 +149,16 @@ def test_views_are_held_at_plausible_heights_and_angles() -> None:
     assert min(heights) >= LOWEST_M
     assert max(heights) <= HIGHEST_M
     assert min(heights) < EYE_M[0] + 0.2
+
+
+def test_many_views_outdoors_look_along_the_free_way() -> None:
+    lane = Scene(FreeSpace(30.0, 2.0, 0.1), SKY, False)
+    lane.add([(Surface(), box((60.0, 4.0, 0.1), (0.0, 0.0, -0.1)))])
+    rng, along = np.random.default_rng(0), []
+    for _ in range(300):
+        poses = draw_view(rng, lane, np.array([0.0]))
+        if poses is not None:
+            ahead = poses[0, :3, 2]
+            along.append(abs(ahead[0]) > 0.9 and abs(ahead[2]) < 0.25)
+    assert len(along) > 200
+    assert np.mean(along) > 0.35  # 0.2 in any direction, 0.4 more with views along the lane.
