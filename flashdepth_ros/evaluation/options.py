@@ -17,6 +17,7 @@ from flashdepth_ros.evaluation.candidates import (
     parse_recorded,
 )
 from flashdepth_ros.evaluation.protocol import ALIGNMENTS, Protocol, Topics
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.scale import ScaleSettings
 from flashdepth_ros.runtime.setting_description import update
@@ -86,7 +87,7 @@ def add_models(group: argparse._ArgumentGroup, keys: Iterable[str]) -> None:
         action='append',
         default=[],
         metavar='NAME[,KEY=VALUE...]',
-        help=f'a preset; keys: {", ".join(keys)}; may be repeated (default flashdepth-tiny)',
+        help=f'a preset; keys: {", ".join(keys)}; may be repeated (default {DEFAULT_MODEL})',
     )
     group.add_argument(
         '--temporal',

@@ -25,6 +25,9 @@ _TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
 _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
+DEFAULT_MODEL = 'flashdepth-tiny'
+"""The preset that is used when none is named; its weights are shipped."""
+
 _TRIAL = 'for trying out the software: trained on simulated scenes only, not for work on a robot'
 _CANONICAL_FOCAL = 0.8
 """About 80 degrees horizontally at 4:3, the middle of the simulated cameras' range."""

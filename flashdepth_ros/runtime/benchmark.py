@@ -14,6 +14,7 @@ from flashdepth_ros.errors import ConfigError, FlashDepthError
 from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.network import PRESETS
 from flashdepth_ros.network.config import check_size
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS, EngineChoice, resolve
 from flashdepth_ros.runtime.engines.exported_model import is_exported
 from flashdepth_ros.runtime.engines.loading import check_suffix
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model',
         choices=tuple(PRESETS),
-        default='flashdepth-tiny',
-        help='(default flashdepth-tiny)',
+        default=DEFAULT_MODEL,
+        help=f'(default {DEFAULT_MODEL})',
     )
     parser.add_argument(
         '--weights',

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from flashdepth_ros.camera.geometry import canonical_scale
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
 from flashdepth_ros.runtime.engines import EngineChoice, load_engine
 from flashdepth_ros.runtime.preprocess import FixedSize, InferenceSize, check_rgb
@@ -48,7 +49,7 @@ class DepthEstimator(FrameStream):
 
     def __init__(  # noqa: PLR0913 - the public signature: one argument for each choice of the user
         self,
-        model: str = 'flashdepth-tiny',
+        model: str = DEFAULT_MODEL,
         weights: str | Path | Mapping[str, Tensor] = '',
         device: str = 'auto',
         precision: str = 'auto',

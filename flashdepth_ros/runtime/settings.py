@@ -13,7 +13,7 @@ from pathlib import Path
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.messages import DEPTH_ENCODINGS, check_bits
 from flashdepth_ros.network import PRESETS
-from flashdepth_ros.network.presets import preset
+from flashdepth_ros.network.presets import DEFAULT_MODEL, preset
 from flashdepth_ros.runtime.engines import ENGINES, PRECISIONS
 from flashdepth_ros.runtime.engines.requested import GPU_OPTIONS, split_options
 from flashdepth_ros.runtime.estimator import OUTPUT_SIZES, DepthEstimator
@@ -33,7 +33,7 @@ class Settings:
     """
 
     model: str = setting(
-        'flashdepth-tiny', 'name of the model preset', choices=tuple(PRESETS), shared=True
+        DEFAULT_MODEL, 'name of the model preset', choices=tuple(PRESETS), shared=True
     )
     weights: str = setting(
         '',

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from flashdepth_ros.errors import ConfigError
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.benchmark import parse_size
 from flashdepth_ros.runtime.memory import keep_freed_memory
 from flashdepth_ros.tools.benchmark.config import BenchmarkConfig
@@ -53,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--model', default='flashdepth-tiny', help='preset (default flashdepth-tiny)'
-    )
+    parser.add_argument('--model', default=DEFAULT_MODEL, help=f'preset (default {DEFAULT_MODEL})')
     parser.add_argument(
         '--weights', default='', help="checkpoint (default: the preset's own, else random weights)"
     )

@@ -17,6 +17,7 @@ from flashdepth_ros.bags import BagWriter
 from flashdepth_ros.bags.sample import sample_recording
 from flashdepth_ros.bags.video import VideoOptions, record_video
 from flashdepth_ros.errors import ConfigError, FlashDepthError
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.ros.environment import log_environment, transport_environment
 from flashdepth_ros.ros.processes import Process
 from flashdepth_ros.tools.demo.node_options import NodeOptions
@@ -149,9 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--model', default='flashdepth-tiny', help='preset (default flashdepth-tiny)'
-    )
+    parser.add_argument('--model', default=DEFAULT_MODEL, help=f'preset (default {DEFAULT_MODEL})')
     parser.add_argument('--weights', default='', help="checkpoint (default: the preset's own)")
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:N (default auto)')
     parser.add_argument(
