@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +11,14 @@ import torch.nn.functional as F
 
 from flashdepth_ros.errors import CheckpointError
 from flashdepth_ros.network import Network, build_model, names
-from flashdepth_ros.network.checkpoint import read_weights
+from flashdepth_ros.network.checkpoint import metadata, read_weights
 from flashdepth_ros.network.config import PATCH, InverseDepthOutput
 from flashdepth_ros.network.convolutional_encoder import ConvolutionalEncoder
 from flashdepth_ros.network.decoder import Decoder, Level, ResidualUnit
 from flashdepth_ros.network.mamba2 import Mixer, inverse_softplus
 from flashdepth_ros.network.presets import preset
 from flashdepth_ros.training.config import InitialConfig, TrainingConfig
-from flashdepth_ros.training.pretrained import imagenet_encoder
+from flashdepth_ros.training.pretrained import ORIGIN, imagenet_encoder
 
 MEMORY_TOKENS = 4.0, 5000.0
 """Initial time constants of the first and the last head of a recurrence, tokens."""
@@ -53,6 +54,15 @@ def initial_model(config: TrainingConfig) -> Network:
         if config.initial.max_memory_tokens:
             _limit_memory(mixer, config.initial.max_memory_tokens)
     return model
+
+
+def origin(initial: InitialConfig, steps: int) -> str:
+    """Return where weights trained for `steps` steps are from, for their metadata."""
+    files = [Path(each) for each in (initial.student, initial.context) if each]
+    parts = [metadata(file).get('origin', file.name) for file in files]
+    if initial.pretrained_encoders:
+        parts.insert(0, ORIGIN)
+    return '; '.join([*dict.fromkeys(parts), f'trained {steps} steps'])
 
 
 def _initialise(model: Network, initial: InitialConfig) -> None:

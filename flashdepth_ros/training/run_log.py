@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from flashdepth_ros.training.initial import origin
 from flashdepth_ros.training.progress import Progress
 from flashdepth_ros.training.run_folder import BEST, WEIGHTS, RunFolder
 from flashdepth_ros.training.trainer import Trainer
@@ -94,7 +95,7 @@ class RunLog:
         notes = {
             'preset': trainer.config.model,
             'license': trainer.model.config.weights_license,
-            'origin': f'trained {trainer.step} steps',
+            'origin': origin(trainer.config.initial, trainer.step),
         }
         entries = trainer.evaluation_model.state_dict()
         folder.export_weights(WEIGHTS, entries, notes)

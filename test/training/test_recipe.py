@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.network.checkpoint import read_weights
+from flashdepth_ros.network.checkpoint import metadata, read_weights
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training.recipe import follow, read_recipe
 from flashdepth_ros.training.run_folder import read_checkpoint
@@ -76,6 +76,8 @@ def test_from_nothing_to_weights_of_the_last_stage(finished):
     assert read_checkpoint(finished / 'second')['step'] == 2
     names = read_weights(finished / 'second' / 'weights.safetensors')
     assert any(name.startswith('temporal.') for name in names)
+    origin = metadata(finished / 'second' / 'weights.safetensors')['origin']
+    assert origin == 'trained 2 steps; trained 2 steps'
 
 
 def test_what_is_finished_is_not_done_again(finished):
