@@ -192,6 +192,24 @@ def depth_from_inverse(
     return depth
 
 
+def matrix_numbers(matrix: npt.ArrayLike) -> tuple[float, ...]:
+    """
+    Return the numbers of a camera matrix row by row.
+
+    :param matrix: K, nine numbers or (3, 3).
+    :raises InputError: it is something else.
+    """
+    try:
+        numbers = np.asarray(matrix, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'the camera matrix is no matrix: {error}') from error
+    if numbers.shape not in ((9,), (3, 3)):
+        raise InputError(
+            f'got a camera matrix of shape {numbers.shape}; nine numbers or (3, 3) expected'
+        )
+    return tuple(numbers.ravel().tolist())
+
+
 def canonical_scale(focal_px: float, size: tuple[int, int], canonical_focal: float) -> float:
     """
     Return the factor from canonical depth to depth of this camera (arXiv 2307.10984).

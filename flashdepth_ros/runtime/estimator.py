@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from copy import copy
+import math
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.camera.geometry import canonical_scale
+from flashdepth_ros.camera.geometry import canonical_scale, matrix_numbers
 from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.depth_frame import DepthFrame, PendingFrame
@@ -111,7 +112,7 @@ class DepthEstimator(FrameStream):
         rgb: npt.NDArray[np.uint8],
         stamp_ns: int,
         frame_id: str = '',
-        camera_matrix: tuple[float, ...] | None = None,
+        camera_matrix: npt.ArrayLike | None = None,
     ) -> DepthFrame:
         """
         Estimate the depth of the next frame.
@@ -119,10 +120,10 @@ class DepthEstimator(FrameStream):
         :param rgb: (H, W, 3) uint8.
         :param stamp_ns: time of the image, ns.
         :param frame_id: tf frame of the camera; a change starts a new sequence.
-        :param camera_matrix: K in row-major order, if known; a change starts a new sequence.
-            A model with a canonical camera needs it for metric depth: it scales depth by the
-            focal length. Without K it assumes the focal length of the canonical camera.
-        :raises InputError: the image cannot be used; the stream is unchanged.
+        :param camera_matrix: K, nine numbers by rows or (3, 3), if known; a change starts a new
+            sequence. A model with a canonical camera needs it for metric depth: it scales depth by
+            the focal length. Without K it assumes the focal length of the canonical camera.
+        :raises InputError: image or K cannot be used; the stream is unchanged.
         :raises StaleFrameError: the stamp went back within the tolerance; the stream is unchanged.
         """
         return self.submit(rgb, stamp_ns, frame_id, camera_matrix).result()
@@ -132,7 +133,7 @@ class DepthEstimator(FrameStream):
         rgb: npt.NDArray[np.uint8],
         stamp_ns: int,
         frame_id: str = '',
-        camera_matrix: tuple[float, ...] | None = None,
+        camera_matrix: npt.ArrayLike | None = None,
     ) -> PendingFrame:
         """
         Start the estimation of the next frame without waiting for its depth.
@@ -149,16 +150,17 @@ class DepthEstimator(FrameStream):
         rgb: npt.NDArray[np.uint8],
         stamp_ns: int,
         frame_id: str = '',
-        camera_matrix: tuple[float, ...] | None = None,
+        camera_matrix: npt.ArrayLike | None = None,
     ) -> PendingFrame:
         """Do what `submit` does before the network runs; `run` and `launch` must follow."""
         start_s = time.perf_counter()
         check_rgb(rgb)
+        k = None if camera_matrix is None else matrix_numbers(camera_matrix)
         height, width = rgb.shape[:2]
         frame = self.transfer.upload(rgb, self.inference_size(height, width))
         uploaded_s = time.perf_counter()
         self._finish_all_but(self.ahead)
-        position = self.sequence.add(FrameTag(stamp_ns, height, width, frame_id, camera_matrix))
+        position = self.sequence.add(FrameTag(stamp_ns, height, width, frame_id, k))
         if position.reset_reason:
             self._state = None
         elif self._state is not None and not self._state.fits(*frame.shape[-2:]):
@@ -203,7 +205,7 @@ class DepthEstimator(FrameStream):
     def _focal_ratio(self, size: tuple[int, int]) -> float:
         """Return this camera's focal length over the canonical one; 1 if either is unknown."""
         matrix, canonical = self.sequence.camera_matrix, self.config.canonical_focal
-        if not canonical or matrix is None or matrix[0] <= 0:
+        if not canonical or matrix is None or not 0 < matrix[0] < math.inf:
             return 1.0
         return canonical_scale(matrix[0], size, canonical)
 

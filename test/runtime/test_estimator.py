@@ -79,11 +79,29 @@ def test_camera_matrix_is_kept_for_frames_without_one(weights):
     np.testing.assert_allclose(ratios, [1.0, 2.0, 2.0], 1e-5)
 
 
-def test_uncalibrated_camera_matrix_is_ignored(weights):
-    uncalibrated = create(weights).estimate(images(1)[0], 0, camera_matrix=matrix(0.0))
+@pytest.mark.parametrize('focal_px', [0.0, -1.0, np.nan, np.inf])
+def test_uncalibrated_camera_matrix_is_ignored(weights, focal_px):
+    uncalibrated = create(weights).estimate(images(1)[0], 0, camera_matrix=matrix(focal_px))
     np.testing.assert_array_equal(
         uncalibrated.depth, create(weights).estimate(images(1)[0], 0).depth
     )
+
+
+def test_camera_matrix_may_be_an_array_or_lists(weights):
+    estimator, array = create(weights), np.array(matrix(179.2)).reshape(3, 3)
+    estimator.estimate(images(1)[0], 0, camera_matrix=matrix(179.2))
+    for index, each in enumerate((array, array.ravel(), array.tolist()), start=1):
+        frame = estimator.estimate(images(1)[0], index * PERIOD_NS, camera_matrix=each)
+        assert frame.frames_since_reset == index
+
+
+@pytest.mark.parametrize('wrong', [(500.0, 500.0, 70.0, 56.0), np.eye(4), 'K', [[1.0], []]])
+def test_what_is_no_camera_matrix_is_refused(weights, wrong):
+    estimator, image = create(weights), images(1)[0]
+    estimator.estimate(image, 0)
+    with pytest.raises(InputError, match='camera matrix'):
+        estimator.estimate(image, PERIOD_NS, camera_matrix=wrong)
+    assert estimator.estimate(image, PERIOD_NS).frames_since_reset == 1
 
 
 def test_camera_matrix_of_another_frame_id_is_not_used(weights):
