@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
@@ -55,6 +56,13 @@ class Convolution(nn.Conv2d):
         else:
             maps = F.pad(maps, (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2)))
             padding = 0, 0
+        if self.groups == 1 or maps.device.type != 'cpu' or not torch.is_grad_enabled():
+            return self._convolve(maps, padding)
+        # Depthwise, gradients in bf16 take 4 to 8 times the time of those in float32.
+        with torch.autocast('cpu', enabled=False):
+            return self._convolve(maps.float(), padding).to(maps.dtype)
+
+    def _convolve(self, maps: Tensor, padding: tuple[int, int]) -> Tensor:
         return F.conv2d(maps, self.weight, self.bias, self.stride, padding, groups=self.groups)
 
 
