@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 ROLL_DEG = 25.0
 EYE_M = (0.15, 2.0)
-LEVEL_EYE_M = (0.5, 2.0)
+LEVEL_EYE_M = (0.5, 2.2)
 LOWEST_M, HIGHEST_M = 0.1, 2.2
 _REACH_M = 9.0
 _SIGHT_SHARE = 0.45
@@ -54,7 +54,7 @@ def _ahead(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None
         return None
     yaws = rng.uniform(-math.pi, math.pi, _DIRECTIONS).tolist()
     yaw = max(yaws, key=lambda each: _free_way_m(scene, place, each))
-    return _looking(scene, place, _log_uniform(rng, *LEVEL_EYE_M), yaw, rng.normal(0.03, 0.06))
+    return _looking(scene, place, rng.uniform(*LEVEL_EYE_M), yaw, rng.normal(0.03, 0.06))
 
 
 def _free_way_m(scene: Scene, place: tuple[float, float], yaw: float) -> float:
@@ -87,7 +87,7 @@ def _around(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | Non
     place = _place(rng, scene)
     if place is None:
         return None
-    height, yaw = _log_uniform(rng, *EYE_M), rng.uniform(-math.pi, math.pi)
+    height, yaw = rng.uniform(*EYE_M), rng.uniform(-math.pi, math.pi)
     return _looking(scene, place, height, yaw, float(np.clip(rng.normal(0.08, 0.3), -1, 1)))
 
 
