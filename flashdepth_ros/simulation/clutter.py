@@ -93,7 +93,7 @@ def laid_table(rng: np.random.Generator, stock: Stock) -> tuple[SceneObject, flo
             for i in (-1, 1)
             for j in (-1, 1)
         ]
-    things = laid(rng, stock, (length, width), 0.9, int(rng.integers(2, 13)))
+    things = laid(rng, stock, (length, width), 0.9, int(rng.integers(2, 20)))
     parts += [(surface, mesh.moved(0, 0, top)) for surface, mesh in things]
     return SceneObject(tuple(parts), length, width), top
 
@@ -143,11 +143,12 @@ def hanging(rng: np.random.Generator, stock: Stock, ceiling_m: float) -> SceneOb
 
 
 def add_clutter(rng: np.random.Generator, scene: Scene, stock: Stock, amount: float) -> None:
-    """Add tables, racks, heaps, larger objects and, indoors, hanging things; they are sights."""
+    """Add tables, racks, heaps, larger objects and, indoors, hanging things, with sights."""
     ground = _Ground(scene)
     for _ in range(int(rng.poisson(2.0 * amount))):
         table, top = laid_table(rng, stock)
-        ground.place(rng, table, Sight((0, 0, top + 0.05), 0.3, 0.3, 1.5))
+        whole, near = (Sight((0, 0, top + 0.05), 0.3, 0.3, reach) for reach in (1.5, 0.9))
+        ground.place(rng, table, whole, near)
     for _ in range(int(rng.poisson(1.2 * amount))):
         ground.place(rng, rack(rng, stock), Sight((0, 0, 0.8), 0.35, 0.5, 2.0))
     for _ in range(int(rng.poisson(1.5 * amount))):
@@ -179,8 +180,8 @@ class _Ground:
         self._scene, self._reach = scene, 1.0 if scene.indoor else 0.3
         self._placed: list[tuple[float, Rectangle]] = []
 
-    def place(self, rng: np.random.Generator, item: SceneObject, sight: Sight) -> None:
-        """Put an object at a free place, if there is one, and note it as a sight."""
+    def place(self, rng: np.random.Generator, item: SceneObject, *sights: Sight) -> None:
+        """Put an object at a free place, if there is one, and note its sights."""
         radius = math.hypot(item.length, item.width) / 2
         point = self._scene.free.draw_point(rng, radius + 0.05, self._reach, 25)
         if point is None or any(math.dist(point, r[:2]) < radius + o for o, r in self._placed):
@@ -188,8 +189,9 @@ class _Ground:
         yaw, ground = float(rng.uniform(0, 2 * math.pi)), self._scene.ground(*point)
         self._scene.add(item.parts_at(*point, ground, yaw))
         self._placed.append((radius, (*point, item.length, item.width, yaw)))
-        at = (*point, sight.point[2] + ground)
-        self._scene.sights.append(replace(sight, point=at))
+        for sight in sights:
+            at = (*point, sight.point[2] + ground)
+            self._scene.sights.append(replace(sight, point=at))
 
     def block(self) -> None:
         """Mark the footprints of all placed objects as occupied."""
