@@ -14,6 +14,8 @@ from flashdepth_ros.errors import InputError
 _ASPECT_TOLERANCE = 0.03
 #: Networks round the sizes of their inputs to multiples of this, px.
 _ROUNDED_TO = 14
+#: Least fraction of the known pixels whose right neighbour is known, too, in a dense map.
+_DENSE = 0.75
 
 Pixel = TypeVar('Pixel', np.float32, np.uint8)
 
@@ -87,3 +89,9 @@ def subsampled_intrinsics(intrinsics: Intrinsics, stride: int) -> Intrinsics:
         cx=(intrinsics.cx - stride // 2) / stride,
         cy=(intrinsics.cy - stride // 2) / stride,
     )
+
+
+def is_dense(depth: Float32) -> bool:
+    """Return whether most known pixels (H, W) have a known right neighbour, unlike a lidar's."""
+    known = np.isfinite(depth)
+    return np.count_nonzero(known[:, 1:] & known[:, :-1]) >= _DENSE * known[:, :-1].sum()

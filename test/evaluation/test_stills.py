@@ -6,7 +6,6 @@ import pytest
 
 from flashdepth_ros import cli
 from flashdepth_ros.evaluation import candidates
-from flashdepth_ros.evaluation.stills.truth_map import is_dense
 from support.evaluation_runs import frames, report, visible_text
 from support.still_sets import (
     HEIGHT,
@@ -144,14 +143,6 @@ def test_points_have_no_boundaries_and_are_not_subsampled(tmp_path, read):
     assert int(frames(tmp_path / 'out')[0]['pixels']) == HEIGHT * WIDTH // 2
     read(write_set(tmp_path / 'dense', images=1), arguments=('--pixels-max', '200'))
     assert int(frames(tmp_path / 'out')[0]['pixels']) <= 200
-
-
-def test_a_map_with_holes_is_dense_and_scan_lines_are_not(tmp_path):
-    depth = depth_of(levels())
-    depth[5:20, 8:30] = np.nan
-    assert is_dense(depth)
-    scattered = np.where(np.random.default_rng(0).random(depth.shape) < 0.3, depth, np.nan)
-    assert not is_dense(scattered)
 
 
 @pytest.fixture(scope='module')

@@ -18,8 +18,8 @@ from flashdepth_ros.evaluation.options import (
 )
 from flashdepth_ros.evaluation.protocol import Topics
 from flashdepth_ros.evaluation.reporting import run_and_report
+from flashdepth_ros.evaluation.stills.given_sets import GivenSets
 from flashdepth_ros.evaluation.stills.set_evaluation import evaluate_set
-from flashdepth_ros.evaluation.stills.set_folders import SetFolders, find_sets
 from flashdepth_ros.evaluation.stills.terminal import table
 from flashdepth_ros.runtime.distributed import World
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate the sets, and write the report; see `run_and_report`."""
-    found = find_sets(arguments.folders, arguments.output)
+    found = GivenSets.find(arguments.folders, arguments.output)
     return run_and_report(
         arguments,
         still_candidates_of(arguments),
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
-def _evaluate(found: SetFolders, task: Task, world: World) -> Evaluation:
+def _evaluate(found: GivenSets, task: Task, world: World) -> Evaluation:
     if world.is_main:
         sys.stderr.writelines(f'{line}\n' for line in found.left_out)
     evaluation = evaluate(found.sets, task, world, evaluate_set)

@@ -14,11 +14,15 @@ from flashdepth_ros.errors import listed
 from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import Candidate, ModelCandidate
 from flashdepth_ros.evaluation.damage import reason
-from flashdepth_ros.evaluation.problems import lines_of
+from flashdepth_ros.evaluation.problems import Problem, lines_of
+from flashdepth_ros.evaluation.protocol import Protocol
 from flashdepth_ros.evaluation.results import BagResult, CandidateResult
 from flashdepth_ros.evaluation.stills.set_evaluator import SetEvaluator
-from flashdepth_ros.evaluation.stills.still_set import StillSet
+from flashdepth_ros.evaluation.stills.still_problem import problem_of
+from flashdepth_ros.evaluation.stills.truth_map import TruthMap
 from flashdepth_ros.network.presets import preset
+from flashdepth_ros.stills.still import Still
+from flashdepth_ros.stills.still_set import StillSet
 
 
 def evaluate_set(path: Path, task: Task) -> BagResult:
@@ -41,13 +45,13 @@ def evaluate_set(path: Path, task: Task) -> BagResult:
 
 def _usable(found: StillSet, task: Task, result: BagResult) -> StillSet:
     """Return the set without the stills that cannot be used, and describe both in the result."""
-    usable, problems, dense = [], list(found.problems), 0
+    usable, problems, dense = [], [Problem(*each) for each in found.unpaired], 0
     for still in found.stills:
         try:
-            dense += still.check(task.protocol).dense
+            dense += _check(still, task.protocol).dense
             usable.append(still)
         except Exception as error:  # noqa: BLE001 - the other stills are evaluated
-            problems.append(still.problem(error))
+            problems.append(problem_of(still, error))
     result.failure = '; '.join(lines_of(problems))
     result.images, result.pairs = len(found.stills) + len(found.without_depth), len(usable)
     counts = {'dense': dense, 'points': len(usable) - dense}
@@ -57,6 +61,14 @@ def _usable(found: StillSet, task: Task, result: BagResult) -> StillSet:
     for warning in result.warnings:
         tqdm.write(f'{result.bag}: {warning}', file=sys.stderr)
     return usable_set
+
+
+def _check(still: Still, protocol: Protocol) -> TruthMap:
+    """Read all files and return true depth; InputError if they do not fit together."""
+    rgb, truth = still.rgb(), TruthMap.read(still, protocol)
+    still.check_aspect(rgb.shape, truth.full_shape)
+    still.camera_matrix(rgb.shape)
+    return truth
 
 
 def _warnings(stills: StillSet, images: int) -> Iterator[str]:

@@ -25,11 +25,12 @@ from flashdepth_ros.evaluation.results import (
     RangeErrors,
 )
 from flashdepth_ros.evaluation.scoring import DepthPair, Scorer
-from flashdepth_ros.evaluation.stills.still import Still
-from flashdepth_ros.evaluation.stills.still_set import StillSet
+from flashdepth_ros.evaluation.stills.still_problem import problem_of
 from flashdepth_ros.evaluation.stills.truth_map import TruthMap
 from flashdepth_ros.metrics import Moments, order_accuracy
 from flashdepth_ros.runtime import DepthEstimator
+from flashdepth_ros.stills.still import Still
+from flashdepth_ros.stills.still_set import StillSet
 
 #: Time between the frames of a video; no network depends on it.
 _STEP_NS = 10**8
@@ -69,11 +70,11 @@ class SetEvaluator:
             try:
                 self._predict(number, still, estimator)
             except Exception as error:  # noqa: BLE001 - the other images are evaluated
-                problems.append(still.problem(error))
+                problems.append(problem_of(still, error))
         self.result.failure = '; '.join(lines_of(problems))
 
     def _predict(self, number: int, still: Still, estimator: DepthEstimator) -> None:
-        rgb, truth = still.rgb(), still.truth(self.task.protocol)
+        rgb, truth = still.rgb(), TruthMap.read(still, self.task.protocol)
         # A name of its own, so that an image without K does not inherit that of the one before.
         frame_id = f'{self.set.path}/{"" if self.set.options.video else number}'
         depth = estimator.estimate(
@@ -122,7 +123,7 @@ class SetEvaluator:
 
     def _maps(self, frame: FrameResult) -> tuple[Float32, TruthMap]:
         inverse_depth = np.load(self.folder / f'{frame.place}.npy')
-        return inverse_depth, self.set.stills[frame.place].truth(self.task.protocol)
+        return inverse_depth, TruthMap.read(self.set.stills[frame.place], self.task.protocol)
 
     def _is_metric(self, frame: FrameResult) -> bool:
         """Return whether the prediction is in metres: the model's are, and K is known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flashdepth_ros.camera.geometry import Intrinsics
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.evaluation.stills.yaml_file import read_mapping, shown
+from flashdepth_ros.stills.yaml_file import read_mapping, shown
 
 _EXPECTED = 'expected a calibration as camera_calibration writes it, with'
 

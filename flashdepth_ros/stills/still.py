@@ -9,13 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from flashdepth_ros.camera.geometry import Float32
 from flashdepth_ros.camera.sampling import has_aspect
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.evaluation.damage import reason
-from flashdepth_ros.evaluation.problems import Problem
-from flashdepth_ros.evaluation.protocol import Protocol
-from flashdepth_ros.evaluation.stills.camera_file import read_camera
-from flashdepth_ros.evaluation.stills.truth_map import TruthMap
+from flashdepth_ros.stills.camera_file import read_camera
+from flashdepth_ros.stills.depth_file import read_depth
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -42,21 +40,22 @@ class Still:
             raise InputError(f'{self.image.name}: cannot be read as an image')
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
-    def truth(self, protocol: Protocol) -> TruthMap:
-        """Return true depth; InputError as in `TruthMap.read`."""
-        return TruthMap.read(self.depth, self.units_per_metre, protocol)
+    def true_depth(self) -> Float32:
+        """Return depth (H, W) in metres, NaN unknown; InputError as in `read_depth`."""
+        return read_depth(self.depth, self.units_per_metre)
 
-    def check(self, protocol: Protocol) -> TruthMap:
-        """Read all files and return true depth; InputError if they do not fit together."""
-        rgb, truth = self.rgb(), self.truth(protocol)
-        if not has_aspect(rgb.shape, truth.full_shape):
-            (height, width), (rows, columns) = rgb.shape[:2], truth.full_shape
+    def check_aspect(self, image: tuple[int, ...], depth: tuple[int, ...]) -> None:
+        """
+        Check that an image and its depth, of these shapes (H, W, ...), can be of one view.
+
+        :raises InputError: their aspect ratios differ.
+        """
+        if not has_aspect(image, depth):
+            (height, width), (rows, columns) = image[:2], depth[:2]
             raise InputError(
                 f'{self.depth.name} is {columns} x {rows} px, {self.image.name} {width} x '
                 f'{height} px; expected the same aspect ratio: depth of the pixels of the image'
             )
-        self.camera_matrix(rgb.shape)
-        return truth
 
     def camera_matrix(self, shape: tuple[int, ...]) -> tuple[float, ...] | None:
         """
@@ -76,10 +75,3 @@ class Still:
                 f'of {width} x {height} px; expected the calibration of the same camera'
             )
         return tuple(camera.resized(width, height).matrix.ravel().tolist())
-
-    def problem(self, error: Exception) -> Problem:
-        """Return the problem that an error of this image is; alike for other images."""
-        text = kind = reason(error)
-        for path in (self.image, self.depth, self.camera):
-            kind = kind.replace(path.name, path.suffix) if path else kind
-        return Problem(self.name, text, kind)

@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, fields
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 from flashdepth_ros.errors import ConfigError
-from flashdepth_ros.evaluation.problems import Problem
-from flashdepth_ros.evaluation.stills.still import Still
-from flashdepth_ros.evaluation.stills.yaml_file import read_mapping, shown
+from flashdepth_ros.stills.still import Still
+from flashdepth_ros.stills.yaml_file import read_mapping, shown
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 DEPTH_SUFFIXES = ('.depth.png', '.depth.npy')
@@ -53,6 +53,16 @@ def _valid(units: float) -> bool:
     return 0 < units < math.inf
 
 
+class Unpaired(NamedTuple):
+    """Files of which it is not known what belongs together."""
+
+    name: str
+    """Of the depth file, or the name that they share."""
+    text: str
+    kind: str
+    """Equal for what differs in names only."""
+
+
 @dataclass(frozen=True)
 class StillSet:
     """The still images of a folder, sorted by name."""
@@ -60,7 +70,7 @@ class StillSet:
     path: Path
     stills: tuple[Still, ...]
     options: SetOptions
-    problems: tuple[Problem, ...] = ()
+    unpaired: tuple[Unpaired, ...] = ()
     """Depth without an image, and names with several images or depth files."""
     without_depth: tuple[str, ...] = ()
     """Image files without true depth."""
@@ -70,17 +80,17 @@ class StillSet:
         """Find the files of a set; ConfigError or InputError if its set.yaml is invalid."""
         options = SetOptions.read(path / 'set.yaml')
         images, depths = _by_name(path)
-        stills, problems = [], []
+        stills, unpaired = [], []
         for name, files in sorted(depths.items()):
-            problem = _problem(name, images.get(name, []), files)
-            if problem:
-                problems.append(problem)
+            reason = _unpaired(name, images.get(name, []), files)
+            if reason:
+                unpaired.append(reason)
                 continue
             cameras = [path / f'{name}.camera.yaml', path / 'camera.yaml']
             camera = next((each for each in cameras if each.exists()), None)
             stills.append(Still(name, images[name][0], files[0], camera, options.units_per_metre))
         others = (file.name for name in sorted(set(images) - set(depths)) for file in images[name])
-        return StillSet(path, tuple(stills), options, tuple(problems), tuple(others))
+        return StillSet(path, tuple(stills), options, tuple(unpaired), tuple(others))
 
 
 _Files = dict[str, list[Path]]
@@ -109,14 +119,14 @@ def is_image(path: Path) -> bool:
     return not hidden and path.suffix.lower() in IMAGE_SUFFIXES and not is_depth(path)
 
 
-def _problem(name: str, images: list[Path], depths: list[Path]) -> Problem | None:
+def _unpaired(name: str, images: list[Path], depths: list[Path]) -> Unpaired | None:
     """Return why an image and its depth cannot be told, or None."""
     for files, kind in ((images, 'image'), (depths, 'depth file')):
         if len(files) > 1:
             several = ' and '.join(each.name for each in files)
             text = f'{several}; expected one {kind} of a name: remove the others'
-            return Problem(name, text, f'several: {kind}')
+            return Unpaired(name, text, f'several: {kind}')
     if not images:
         expected = ', '.join(f'{name}{suffix}' for suffix in IMAGE_SUFFIXES)
-        return Problem(depths[0].name, f'no image; expected one of {expected}', 'no image')
+        return Unpaired(depths[0].name, f'no image; expected one of {expected}', 'no image')
     return None

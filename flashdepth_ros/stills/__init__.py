@@ -1,0 +1,1 @@
+"""Folders of still images with true depth and calibrations: find and read them."""
