@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from flashdepth_ros.camera.sampling import is_dense
 from flashdepth_ros.training.config import AugmentationConfig
+from flashdepth_ros.training.resizing import resize_inverse_depth
 from flashdepth_ros.training.video import Window
 
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -51,9 +53,8 @@ def crop_and_resize(
         cv2.resize(image[rows, columns], size[::-1], interpolation=interpolation)
         for image in window.rgb
     ]
-    # Nearest: a mean over an edge would be a depth where there is no surface.
     inverse_depth = [
-        cv2.resize(each[rows, columns], size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        resize_inverse_depth(each[rows, columns], size, is_dense(each))
         for each in window.inverse_depth
     ]
     return Window(np.stack(rgb), np.stack(inverse_depth), window.focal_px / scale)

@@ -31,7 +31,7 @@ class SourceConfig:
 
     root: str
     kind: str = 'clips'
-    """`clips`, or a public data set: see `sources.KINDS`."""
+    """`clips`, `stills`, or a public data set: see `sources.KINDS`."""
     weight: Unsigned = 1.0
     """Relative share of the samples drawn from this source, independent of its size."""
 

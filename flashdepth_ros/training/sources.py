@@ -7,10 +7,12 @@ from flashdepth_ros.errors import ConfigError
 from flashdepth_ros.training import public_datasets
 from flashdepth_ros.training.clips import find_clips
 from flashdepth_ros.training.config import SourceConfig
+from flashdepth_ros.training.stills import find_stills
 from flashdepth_ros.training.video import Video
 
 KINDS: dict[str, Callable[[Path], Sequence[Video]]] = {
     'clips': find_clips,
+    'stills': find_stills,
     'tartanair': public_datasets.find_tartanair,
     'spring': public_datasets.find_spring,
     'mvs-synth': public_datasets.find_mvs_synth,

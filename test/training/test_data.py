@@ -169,5 +169,5 @@ def test_missing_and_unknown_sources_are_refused(tmp_path):
         find_videos(SourceConfig(str(tmp_path / 'none')))
     with pytest.raises(ConfigError, match='no video of kind'):
         find_videos(SourceConfig(str(tmp_path)))
-    with pytest.raises(ConfigError, match='one of clips, tartanair'):
+    with pytest.raises(ConfigError, match='one of clips, stills, tartanair'):
         find_videos(SourceConfig(str(tmp_path), kind='kitty'))
