@@ -9,7 +9,7 @@ from typing import Any
 
 from flashdepth_ros.camera.camera_info import read_lens, read_pinhole, rectified
 from flashdepth_ros.camera.canonical import CanonicalCamera
-from flashdepth_ros.camera.geometry import Intrinsics
+from flashdepth_ros.camera.geometry import Intrinsics, matrix_numbers
 from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.errors import InputError
 
@@ -51,7 +51,7 @@ class Camera:
     @property
     def matrix(self) -> tuple[float, ...]:
         """Return K of the delivered images in row-major order."""
-        return tuple(self.pinhole.matrix.ravel().tolist())
+        return matrix_numbers(self.pinhole.matrix)
 
     @property
     def size(self) -> tuple[int, int]:

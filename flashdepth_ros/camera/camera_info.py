@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from flashdepth_ros.camera.geometry import Intrinsics
+from flashdepth_ros.camera.geometry import Intrinsics, matrix_numbers
 from flashdepth_ros.camera.lens import Lens
 from flashdepth_ros.errors import InputError
 
@@ -145,7 +145,7 @@ def camera_info_fields(intrinsics: Intrinsics, source: Any) -> CameraInfoFields:
         height=intrinsics.height,
         distortion_model=source.distortion_model,
         d=_numbers(source, 'd'),
-        k=tuple(intrinsics.matrix.ravel().tolist()),
+        k=matrix_numbers(intrinsics.matrix),
         r=r if any(r) else _IDENTITY,
         p=tuple(projection.ravel().tolist()),
     )

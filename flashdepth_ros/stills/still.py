@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from flashdepth_ros.camera.geometry import Float32
+from flashdepth_ros.camera.geometry import Float32, matrix_numbers
 from flashdepth_ros.camera.sampling import has_aspect
 from flashdepth_ros.errors import InputError
 from flashdepth_ros.stills.camera_file import read_camera
@@ -74,4 +74,4 @@ class Still:
                 f'{self.camera.name} is of {camera.width} x {camera.height} px, {self.image.name} '
                 f'of {width} x {height} px; expected the calibration of the same camera'
             )
-        return tuple(camera.resized(width, height).matrix.ravel().tolist())
+        return matrix_numbers(camera.resized(width, height).matrix)
