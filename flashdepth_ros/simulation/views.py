@@ -15,12 +15,12 @@ Array = NDArray[np.float64]
 
 ROLL_DEG = 25.0
 EYE_M = (0.15, 2.0)
-LEVEL_EYE_M = (0.5, 2.2)
+LEVEL_EYE_M = {'indoors': (0.4, 2.0), 'outdoors': (1.0, 2.2)}
 LOWEST_M, HIGHEST_M = 0.1, 2.2
 _REACH_M = 9.0
 _SIGHT_SHARE = 0.45
 _SURFACE_SHARE = 0.2
-_AHEAD_SHARE = {'indoors': 0.1, 'outdoors': 0.4}
+_AHEAD_SHARE = {'indoors': 0.1, 'outdoors': 0.5}
 _DIRECTIONS = 12
 _LONGEST_WAY_M = 40.0
 
@@ -37,7 +37,7 @@ def draw_view(rng: np.random.Generator, scene: Scene, times_s: Array) -> Array |
 
 
 def _aimed(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None:
-    if rng.random() < _AHEAD_SHARE['indoors' if scene.indoor else 'outdoors']:
+    if rng.random() < _AHEAD_SHARE[_where(scene)]:
         return _ahead(rng, scene)
     chance = rng.random()
     if scene.sights and chance < _SIGHT_SHARE:
@@ -54,7 +54,12 @@ def _ahead(rng: np.random.Generator, scene: Scene) -> tuple[Array, Array] | None
         return None
     yaws = rng.uniform(-math.pi, math.pi, _DIRECTIONS).tolist()
     yaw = max(yaws, key=lambda each: _free_way_m(scene, place, each))
-    return _looking(scene, place, rng.uniform(*LEVEL_EYE_M), yaw, rng.normal(0.03, 0.06))
+    height = rng.uniform(*LEVEL_EYE_M[_where(scene)])
+    return _looking(scene, place, height, yaw, rng.normal(0.03, 0.06))
+
+
+def _where(scene: Scene) -> str:
+    return 'indoors' if scene.indoor else 'outdoors'
 
 
 def _free_way_m(scene: Scene, place: tuple[float, float], yaw: float) -> float:
