@@ -25,10 +25,14 @@ _TEMPORAL_S = TemporalConfig(level=3, expand=4, head_dim=32)
 _TEMPORAL_L = TemporalConfig(level=1, expand=2, head_dim=64)
 _NON_COMMERCIAL = 'CC-BY-NC-4.0 (derived from Depth Anything V2 Base or Large)'
 
-DEFAULT_MODEL = 'flashdepth-tiny'
+DEFAULT_MODEL = 'flashdepth-lite'
 """The preset that is used when none is named; its weights are shipped."""
 
 _TRIAL = 'for trying out the software: trained on simulated scenes only, not for work on a robot'
+_MOSTLY_SIMULATED = (
+    'for trying out the software: trained on simulated scenes and few real images, not for work '
+    'on a robot'
+)
 _CANONICAL_FOCAL = 0.8
 """About 80 degrees horizontally at 4:3, the middle of the simulated cameras' range."""
 _VIT_TINY_S = EncoderConfig(dim=128, depth=4, heads=4, taps=(0, 1, 2, 3), position_grid=24)
@@ -129,7 +133,7 @@ _PRESETS = (
         ),
         short_side=448,
         canonical_focal=_CANONICAL_FOCAL,
-        purpose=_TRIAL,
+        purpose=_MOSTLY_SIMULATED,
     ),
     ModelConfig(
         'flashdepth-lite-l',
@@ -137,7 +141,7 @@ _PRESETS = (
         _DPT_LITE,
         short_side=224,
         canonical_focal=_CANONICAL_FOCAL,
-        purpose=_TRIAL,
+        purpose=_MOSTLY_SIMULATED,
     ),
     ModelConfig(
         'video-depth-anything-tiny',
