@@ -10,6 +10,7 @@ from flashdepth_ros.evaluation.bag import Task
 from flashdepth_ros.evaluation.candidates import Loaded, ModelCandidate
 from flashdepth_ros.evaluation.protocol import Protocol, Topics
 from flashdepth_ros.evaluation.stills.set_evaluation import evaluate_set
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from flashdepth_ros.runtime.scale import ScaleSettings
 from support.evaluation_runs import report
 from support.still_sets import RedReader, camera_yaml, depth_of, levels, write_set, write_still
@@ -84,8 +85,8 @@ def test_a_bad_frame_is_named_and_the_others_are_evaluated(
     assert error.startswith('flashdepth evaluate-frames: set: bad')
     assert message in error
     found = report(tmp_path / 'out')
-    assert found['summary']['flashdepth-tiny']['frames'] == 3
-    assert found['summary']['flashdepth-tiny']['scores']['none']['delta1'] == 1.0
+    assert found['summary'][DEFAULT_MODEL]['frames'] == 3
+    assert found['summary'][DEFAULT_MODEL]['scores']['none']['delta1'] == 1.0
     assert message in found['failures'][0]
 
 
@@ -100,8 +101,8 @@ def test_an_image_that_the_model_refuses_is_named(tmp_path, capsys, read):
 
     assert read(folder, reader=Reader()) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert 'set: flashdepth-tiny: bad: RuntimeError: CUDA out of memory. Tried' in error
-    assert report(tmp_path / 'out')['summary']['flashdepth-tiny']['frames'] == 2
+    assert f'set: {DEFAULT_MODEL}: bad: RuntimeError: CUDA out of memory. Tried' in error
+    assert report(tmp_path / 'out')['summary'][DEFAULT_MODEL]['frames'] == 2
 
 
 def _with(name, text):

@@ -7,10 +7,11 @@ import pytest
 
 from flashdepth_ros import cli
 from flashdepth_ros.evaluation import candidates
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from support.evaluation_runs import frames, report, visible_text
 from support.still_sets import RedReader, write_set, write_still
 
-MODEL = 'flashdepth-tiny'
+MODEL = DEFAULT_MODEL
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from flashdepth_ros import cli
 from flashdepth_ros.evaluation import candidates
+from flashdepth_ros.network.presets import DEFAULT_MODEL
 from support.evaluation_runs import frames, report, visible_text
 from support.still_sets import (
     HEIGHT,
@@ -20,7 +21,7 @@ from support.still_sets import (
 )
 from support.training_scenes import one_thread
 
-MODEL = 'flashdepth-tiny'
+MODEL = DEFAULT_MODEL
 
 
 def evaluate(output, *arguments):

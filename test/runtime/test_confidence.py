@@ -138,8 +138,8 @@ def test_sky_alone_is_rated():
 
 
 def test_confident_pixels_of_the_sample_recording_have_smaller_errors():
-    estimator = DepthEstimator(engine='torch', precision='fp32', short_side=182)
-    confidences, errors, _ = rated_errors(sample_recording(), estimator, frames=36)
+    estimator = DepthEstimator(engine='torch', precision='fp32')
+    confidences, errors, _ = rated_errors(sample_recording(), estimator, frames=24)
     more, less = errors_by_confidence(confidences, errors, 2)
     assert more < 0.8 * less
     quarters = errors_by_confidence(confidences, errors, 4)
