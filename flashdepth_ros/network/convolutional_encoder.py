@@ -56,7 +56,8 @@ class Convolution(nn.Conv2d):
         else:
             maps = F.pad(maps, (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2)))
             padding = 0, 0
-        if self.groups == 1 or maps.device.type != 'cpu' or not torch.is_grad_enabled():
+        mixed = torch.is_grad_enabled() and torch.is_autocast_enabled('cpu')
+        if self.groups == 1 or maps.device.type != 'cpu' or not mixed:
             return self._convolve(maps, padding)
         # Depthwise, gradients in bf16 take 4 to 8 times the time of those in float32.
         with torch.autocast('cpu', enabled=False):

@@ -64,3 +64,10 @@ def test_detail_path_lets_a_single_pixel_change_its_own_depth():
     near = torch.zeros(28, 28, dtype=torch.bool)
     near[7:14, 7:14] = True
     assert not difference[~near].any()
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float64])
+def test_a_depthwise_convolution_in_another_precision_has_gradients(dtype):
+    depthwise = Convolution(4, 4, 3, 1, 4).to(dtype)
+    depthwise(torch.ones(1, 4, 5, 5, dtype=dtype)).sum().backward()
+    assert depthwise.weight.grad.dtype == dtype
