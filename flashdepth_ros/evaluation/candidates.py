@@ -71,9 +71,9 @@ class ModelCandidate:
     def facts(self, estimator: DepthEstimator) -> dict[str, str]:
         """Return what is needed to reproduce the predictions, as text."""
         weights = weights_path(self.settings)
-        short_side = self.settings.inference_short_side or estimator.config.short_side
         device, setting = estimator.engine.device, self.settings.device
         source = self.settings.scale_source
+        short_side, long_side = estimator.size.limits(estimator.config)
         return {
             'model': self.settings.model,
             'weights': weights.name,
@@ -82,6 +82,7 @@ class ModelCandidate:
             **({'window': 'on'} if self.windows else {}),
             **({'scale_from': self.scale_from or source} if self.is_scaled else {}),
             'short_side_px': str(short_side),
+            'long_side_max_px': str(long_side),
             'device': setting if setting == 'intel_gpu' else str(device),
             'device_name': device_name(setting, str(device)),
             'precision': estimator.engine.precision,

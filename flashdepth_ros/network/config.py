@@ -128,6 +128,8 @@ class ModelConfig:
     output: InverseDepthOutput | DepthOutput = FLASHDEPTH_OUTPUT
     short_side: int = 518
     """Default short side of the network input, px."""
+    long_side: int = 0
+    """Largest default long side, px, so that wide images look as in training; 0: any."""
     metric: bool = True
     """Whether inverse depth is in 1/m; False: known up to scale and shift only."""
     canonical_focal: float = 0.0

@@ -39,7 +39,7 @@ class DepthEstimator(FrameStream):
     :param precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'.
     :param engine: 'auto', 'torch', 'torch_compile', 'openvino' or 'onnxruntime'.
     :param temporal: False: process every frame without the recurrent state.
-    :param short_side: short side of the network input, px; 0: the preset's value.
+    :param short_side: short side of the network input, px; 0: the preset's size.
     :param long_side_max: maximum long side of the network input, px.
     :param output_size: size of depth: 'input', as the image, or 'inference', as the network.
     :param policy: when a new sequence starts.
@@ -101,7 +101,7 @@ class DepthEstimator(FrameStream):
 
         :raises InputError: the model is exported for one size, which has another shape.
         """
-        return self.size.for_image(height, width, self.config.short_side)
+        return self.size.for_image(height, width, self.config)
 
     def depth_size(self, image: tuple[int, int], network: tuple[int, int]) -> tuple[int, int]:
         """Return height and width of depth, from those of the image and of the network input."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashdepth_ros.errors import InputError
-from flashdepth_ros.network.config import PATCH
+from flashdepth_ros.network.config import PATCH, ModelConfig
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -22,19 +22,27 @@ class InferenceSize:
     """The size of the network input."""
 
     short_side: int = 0
-    """px before rounding to patches; 0: the preset's value, but at most that of the image."""
+    """px before rounding to patches; 0: the preset's size, but at most that of the image."""
     long_side_max: int = 2044
     """px, as in the paper."""
 
-    def for_image(self, height: int, width: int, preset_short_side: int) -> tuple[int, int]:
+    def for_image(self, height: int, width: int, preset: ModelConfig) -> tuple[int, int]:
         """
         Return height and width of the network input for an image, px.
 
         Each side of the scaled image is rounded up to a multiple of 14.
         """
-        short = self.short_side or min(preset_short_side, height, width)
-        scale = min(short / min(height, width), self.long_side_max / max(height, width))
+        short, long = self.limits(preset)
+        if not self.short_side:
+            short = min(short, height, width)
+        scale = min(short / min(height, width), long / max(height, width))
         return _round_to_patches(height * scale), _round_to_patches(width * scale)
+
+    def limits(self, preset: ModelConfig) -> tuple[int, int]:
+        """Return the largest short and long side, px before rounding to patches."""
+        if self.short_side:
+            return self.short_side, self.long_side_max
+        return preset.short_side, min(preset.long_side or self.long_side_max, self.long_side_max)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class FixedSize:
     source: str
     """The file, for the message of the error."""
 
-    def for_image(self, height: int, width: int, _preset_short_side: int) -> tuple[int, int]:
+    def for_image(self, height: int, width: int, _preset: ModelConfig) -> tuple[int, int]:
         """
         Return height and width of the network input, px.
 
@@ -61,6 +69,10 @@ class FixedSize:
             f'the only size of {self.source}: export the model for a size with the shape of the '
             'images'
         )
+
+    def limits(self, _preset: ModelConfig) -> tuple[int, int]:
+        """Return the short and the long side, px."""
+        return min(self.height, self.width), max(self.height, self.width)
 
 
 def _round_to_patches(side: float) -> int:

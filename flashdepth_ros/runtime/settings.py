@@ -57,7 +57,7 @@ class Settings:
         True, 'use the recurrent state; false: every frame separately (baseline)', shared=True
     )
     inference_short_side: int = setting(
-        0, "short side of the network input, px; 0: the preset's value", high=4096, shared=True
+        0, "short side of the network input, px; 0: the preset's size", high=4096, shared=True
     )
     inference_long_side_max: int = setting(
         2044, 'maximum long side of the network input, px', low=14, high=8192, shared=True

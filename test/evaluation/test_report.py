@@ -94,7 +94,8 @@ def test_report_json_has_the_scores_times_and_settings_of_models(report):
     tiny, off = (report['candidates'][name] for name in LABELS[:2])
     assert len(tiny['weights_sha256']) == 64
     assert (tiny['temporal'], off['temporal']) == ('on', 'off')
-    assert (tiny['short_side_px'], tiny['model']) == ('28', 'flashdepth-tiny')
+    sides = tiny['short_side_px'], tiny['long_side_max_px']
+    assert (*sides, tiny['model']) == ('28', '2044', 'flashdepth-tiny')
     assert 'torch' in report['versions']
     assert report['command'].startswith('flashdepth')
     for name in LABELS[:2]:

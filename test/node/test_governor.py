@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from flashdepth_ros.network.presets import preset
 from flashdepth_ros.node.governor import (
     LOWER_FRAMES,
     RAISE_FRAMES,
@@ -14,6 +15,8 @@ from flashdepth_ros.node.governor import (
     scaled_size,
 )
 from flashdepth_ros.runtime.preprocess import InferenceSize
+
+MODEL = preset('flashdepth-tiny')
 
 
 def simulate(governor, full_ms, frames, fixed_ms=2.0, noise=0.0, seed=0):
@@ -115,12 +118,12 @@ def test_scaled_sizes_are_whole_patches_and_at_least_one():
     full = InferenceSize(0, 2044)
     assert scaled_size(full, 1.0, (448, 588)) is full
     sides = [
-        min(scaled_size(full, share, (448, 588)).for_image(480, 640, 448)) for share in SHARES
+        min(scaled_size(full, share, (448, 588)).for_image(480, 640, MODEL)) for share in SHARES
     ]
     assert sides == sorted(sides, reverse=True)
     assert all(side % 14 == 0 for side in sides)
     assert sides[-1] == pytest.approx(448 * SHARES[-1], abs=14)
-    assert scaled_size(full, 0.35, (28, 42)).for_image(480, 640, 448) == (14, 28)
+    assert scaled_size(full, 0.35, (28, 42)).for_image(480, 640, MODEL) == (14, 28)
 
 
 @pytest.mark.parametrize('target_rate', [0.0, 10.0])

@@ -8,8 +8,6 @@ import torch
 from flashdepth_ros.errors import ConfigError, InputError
 from flashdepth_ros.network import StreamState
 from flashdepth_ros.runtime import DepthEstimator, ResetReason
-from flashdepth_ros.runtime.preprocess import InferenceSize, resize_on_cpu
-from flashdepth_ros.runtime.tensor_transfer import CpuTensorTransfer, resize_on_device
 from support import golden_models, golden_recipe
 
 PRESET = 'flashdepth-tiny-s'
@@ -145,51 +143,6 @@ def test_without_temporal_state_every_frame_is_independent(weights):
 def test_output_size(weights, output, shape):
     frame = create(weights, short_side=64, output_size=output).estimate(images(1, 100, 150)[0], 0)
     assert frame.inverse_depth.shape == frame.depth.shape == shape
-
-
-@pytest.mark.parametrize(
-    ('options', 'image', 'expected'),
-    [
-        ((0, 2044), (1148, 2044), (518, 924)),
-        ((0, 2044), (480, 640), (490, 644)),
-        ((0, 2044), (448, 588), (448, 588)),
-        ((1148, 2044), (1148, 2044), (1148, 2044)),
-        ((1148, 2044), (2160, 3840), (1148, 2044)),
-        ((252, 2044), (480, 640), (252, 336)),
-        ((252, 2044), (640, 480), (336, 252)),
-        ((504, 2044), (252, 336), (504, 672)),
-        ((252, 280), (100, 400), (70, 280)),
-        ((0, 2044), (1, 1), (14, 14)),
-    ],
-)
-def test_inference_size(options, image, expected):
-    assert InferenceSize(*options).for_image(*image, preset_short_side=518) == expected
-
-
-@pytest.mark.parametrize('size', [(490, 644), (448, 602), (480, 640), (240, 320)])
-def test_resizing_on_cpu_and_device_agrees(size):
-    image = images(1, 480, 640)[0]
-    by_torch = resize_on_device(torch.from_numpy(image), size)
-    np.testing.assert_allclose(
-        resize_on_cpu(image, size).transpose(2, 0, 1)[None], by_torch, atol=0.01
-    )
-
-
-@pytest.mark.parametrize(
-    ('image_size', 'size'),
-    [((1080, 1920), (448, 588)), ((480, 640), (112, 154)), ((99, 140), (42, 56))],
-)
-def test_areas_on_the_device_are_those_of_opencv(image_size, size):
-    image = np.random.default_rng(0).integers(0, 256, (*image_size, 3), np.uint8)
-    by_torch = resize_on_device(torch.from_numpy(image), size)[0]
-    np.testing.assert_allclose(by_torch, resize_on_cpu(image, size).transpose(2, 0, 1), atol=2e-3)
-
-
-def test_strong_downscaling_averages():
-    stripes = np.zeros((448, 448, 3), np.uint8)
-    stripes[:, ::2] = 255
-    small = CpuTensorTransfer().upload(stripes, (112, 112))[0, 0].permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(small * STD + MEAN, 0.5, atol=1e-5)
 
 
 def test_read_only_and_strided_images_are_accepted(weights):
