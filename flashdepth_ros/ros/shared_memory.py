@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 import pwd
 import time
+from typing import TYPE_CHECKING
 
-from rclpy.node import Node
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 FOLDER = Path('/dev/shm')
 WITHOUT_SHARED_MEMORY = (
