@@ -71,6 +71,10 @@ class Clip:
         with _open_archive(path) as archive:
             return Clip(path, sum(name.endswith('.jpg') for name in archive.namelist()))
 
+    def name(self, _frame: int) -> str:
+        """Return the path of the clip."""
+        return str(self.path)
+
     def read(self, frames: Sequence[int]) -> Window:
         """
         Read the frames of these indices, in this order.

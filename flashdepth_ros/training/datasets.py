@@ -77,9 +77,10 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         random = np.random.default_rng((self.seed, index))
         video = self.pool.draw(random)
-        window = video.read(draw_frames(video.length, self.phase, random))
+        frames = draw_frames(video.length, self.phase, random)
         size = (self.phase.height, self.phase.width)
-        window = augment(window, size, self.augmentation, random).canonical(self.canonical_focal)
+        window = augment(video.read(frames), size, self.augmentation, random)
+        window = window.canonical(self.canonical_focal, video.name(frames[0]))
         rgb = torch.from_numpy(window.rgb).permute(0, 3, 1, 2)
         loss_frames = draw_loss_frames(self.phase, random)
         return Sample(rgb, loss_frames, torch.from_numpy(window.inverse_depth)[loss_frames])

@@ -55,6 +55,10 @@ class FolderVideo:
         """Return the number of frames."""
         return len(self.images)
 
+    def name(self, frame: int) -> str:
+        """Return the path of the image of a frame."""
+        return str(self.images[frame])
+
     def read(self, frames: Sequence[int]) -> Window:
         """Read the frames of these indices, in this order."""
         bgr = [_read_image(self.images[i], cv2.IMREAD_COLOR) for i in frames]

@@ -30,6 +30,10 @@ class StillVideo:
         """Return the number of images."""
         return len(self.stills)
 
+    def name(self, frame: int) -> str:
+        """Return the path of an image."""
+        return str(self.stills[frame].image)
+
     def read(self, frames: Sequence[int]) -> Window:
         """
         Read the images of these indices, in this order; depth has the size of the image.

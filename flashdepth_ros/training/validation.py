@@ -52,7 +52,7 @@ class Validation:
             progress.log('validation: video %d of %d', number, len(self.videos))
             frames = range(min(self.frames, video.length))
             window = crop_and_resize(video.read(frames), self.size)
-            window = window.canonical(model.config.canonical_focal)
+            window = window.canonical(model.config.canonical_focal, video.name(0))
             scores.append(score(predict(model, window, device), window.inverse_depth))
         return {name: _mean([each[name] for each in scores]) for name in METRICS}
 

@@ -21,19 +21,20 @@ class Window(NamedTuple):
     focal_px: float = math.nan
     """Focal length, px; NaN: unknown."""
 
-    def canonical(self, focal: float) -> 'Window':
+    def canonical(self, focal: float, source: str) -> 'Window':
         """
         Return this window with its depth converted to the canonical camera (arXiv 2307.10984).
 
         :param focal: the canonical focal length divided by the short side; 0: no conversion.
+        :param source: where the window is from, for the error.
         :raises InputError: the focal length of this window is unknown.
         """
         if not focal:
             return self
         if math.isnan(self.focal_px):
             raise InputError(
-                'the model needs the focal length, which the source does not give; add the '
-                'camera files to the source, or use a model whose preset has no canonical_focal'
+                f'{source}: the focal length is not known, but the model needs it; add the camera '
+                'files, or use a model whose preset has no canonical_focal'
             )
         height, width = self.rgb.shape[1:3]
         ratio = canonical_scale(self.focal_px, (height, width), focal)
@@ -46,6 +47,9 @@ class Video(Protocol):
     @property
     def length(self) -> int:
         """Return the number of frames."""
+
+    def name(self, frame: int) -> str:
+        """Return the path of the file of a frame, for messages."""
 
     def read(self, frames: Sequence[int]) -> Window:
         """Read the frames of these indices, in this order."""

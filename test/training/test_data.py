@@ -141,11 +141,11 @@ def test_colours_change_equally_in_all_frames():
 def test_canonical_depth_is_divided_by_the_zoom():
     original = window(56, 84)
     whole, half = (crop_and_resize(original, (28, 42), zoom) for zoom in (1.0, 2.0))
-    assert whole.canonical(0.0) is whole
+    assert whole.canonical(0.0, 'clip') is whole
     for each, focal_px in ((whole, 12.5), (half, 25.0)):
         expected = each.inverse_depth * focal_px / (28 * FOCAL)
-        np.testing.assert_allclose(each.canonical(FOCAL).inverse_depth, expected, 1e-6)
-    np.testing.assert_array_equal(half.canonical(FOCAL).rgb, half.rgb)
+        np.testing.assert_allclose(each.canonical(FOCAL, 'clip').inverse_depth, expected, 1e-6)
+    np.testing.assert_array_equal(half.canonical(FOCAL, 'clip').rgb, half.rgb)
 
 
 def test_samples_have_the_depth_of_the_canonical_camera(tmp_path):
@@ -160,8 +160,8 @@ def test_samples_have_the_depth_of_the_canonical_camera(tmp_path):
 
 
 def test_the_canonical_camera_needs_a_focal_length():
-    with pytest.raises(InputError, match='focal length'):
-        Window(*window()[:2]).canonical(FOCAL)
+    with pytest.raises(InputError, match='image.png: the focal length is not known'):
+        Window(*window()[:2]).canonical(FOCAL, 'image.png')
 
 
 def test_missing_and_unknown_sources_are_refused(tmp_path):

@@ -143,3 +143,11 @@ def test_a_wrong_set_file_is_refused_at_the_start(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ConfigError, match='no true depth; expected files'):
         find(tmp_path / 'empty')
+
+
+def test_an_image_without_the_camera_that_a_model_needs_is_named(tmp_path):
+    write_still(tmp_path, 'a')
+    pool = VideoPool([SourceConfig(str(tmp_path), kind='stills')])
+    samples = ClipDataset(pool, PHASE, AugmentationConfig(), 0, canonical_focal=0.8)
+    with pytest.raises(InputError, match=r'a\.png: the focal length is not known'):
+        samples[0]
