@@ -46,6 +46,8 @@ class PhaseConfig:
     frames: Count = 5
     batch: Count = 8
     """Clips per step, over all processes."""
+    sizes: tuple[tuple[Side, ...], ...] = ()
+    """Further sizes, `[height, width]`: each step has one of all, so that networks learn them."""
     strides: tuple[Count, ...] = (1, 2, 3, 4)
     """Distances between successive frames of a clip; one is drawn for each clip."""
     loss_frames: Whole = 0
@@ -62,6 +64,12 @@ class PhaseConfig:
     """
     frame_repeats: Count = 1
     """How often each frame updates the state: simulates longer clips, needs `cached_samples`."""
+
+    def size(self, sample: int) -> tuple[int, int]:
+        """Return height and width of a sample; all samples of a step have the same."""
+        sizes = ((self.height, self.width), *self.sizes)
+        height, width = sizes[sample // self.batch % len(sizes)]
+        return height, width
 
 
 @dataclass(frozen=True)
@@ -218,7 +226,12 @@ def check_config(config: TrainingConfig, where: str) -> None:
 
 
 def _check_phase(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
-    _check_size(phase.height, phase.width, where)
+    for size in ((phase.height, phase.width), *phase.sizes):
+        if len(size) != 2:
+            raise ConfigError(f'{where}: sizes: {list(size)}; height and width expected')
+        _check_size(*size, where)
+    if phase.sizes and phase.cached_samples:
+        raise ConfigError(f'{where}: sizes and cached_samples: cached features have one size')
     if not phase.strides:
         raise ConfigError(f'{where}: strides: at least one expected')
     if phase.loss_frames % 2 or phase.loss_frames > phase.frames:

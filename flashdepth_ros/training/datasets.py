@@ -78,7 +78,7 @@ class ClipDataset(Dataset[Sample]):
         random = np.random.default_rng((self.seed, index))
         video = self.pool.draw(random)
         frames = draw_frames(video.length, self.phase, random)
-        size = (self.phase.height, self.phase.width)
+        size = self.phase.size(index)
         window = augment(video.read(frames), size, self.augmentation, random)
         window = window.canonical(self.canonical_focal, video.name(frames[0]))
         rgb = torch.from_numpy(window.rgb).permute(0, 3, 1, 2)

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 import logging
@@ -17,6 +17,7 @@ from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training import filming
 from flashdepth_ros.training.config import TrainingConfig, check_config, read_config
+from flashdepth_ros.training.mean import MeanConfig, write_mean
 from flashdepth_ros.training.parsing import Count, parse, read_yaml
 from flashdepth_ros.training.run import train
 from flashdepth_ros.training.writing import make_folder
@@ -37,6 +38,8 @@ class Recipe:
     """Arguments of `flashdepth film`, one line for each folder of clips."""
     processes: Count = 2
     """Number of processes that render at the same time."""
+    mean: MeanConfig = field(default_factory=MeanConfig)
+    """Weights to average at the end, and where to write them."""
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -53,6 +56,16 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f'{path}: stages: at least one expected')
     for number, stage in enumerate(recipe.stages):
         check_config(stage, f'{path}: stages[{number}]')
+    _check_outputs(recipe, path)
+    for number, line in enumerate(recipe.film):
+        try:
+            _parse(line)
+        except ConfigError as error:
+            raise ConfigError(f'{path}: film[{number}]: {error}') from error
+    return recipe
+
+
+def _check_outputs(recipe: Recipe, path: Path) -> None:
     outputs = [stage.output for stage in recipe.stages]
     for number, output in enumerate(outputs):
         if output in outputs[:number]:
@@ -60,12 +73,8 @@ def read_recipe(path: Path) -> Recipe:
                 f'{path}: stages[{number}]: output {output} is that of stages'
                 f'[{outputs.index(output)}]; give every stage a folder of its own'
             )
-    for number, line in enumerate(recipe.film):
-        try:
-            _parse(line)
-        except ConfigError as error:
-            raise ConfigError(f'{path}: film[{number}]: {error}') from error
-    return recipe
+    if bool(recipe.mean.of) != bool(recipe.mean.output):
+        raise ConfigError(f'{path}: mean: of and output expected, both or none')
 
 
 def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
@@ -86,6 +95,8 @@ def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
             logger.info('stage %d of %d: %s', number, len(recipe.stages), stage.output)
         if not train(stage, world):
             return stage
+    if recipe.mean.of and world.is_main:
+        write_mean(recipe.mean)
     return None
 
 

@@ -128,6 +128,8 @@ def samples(
                 f'batch {phase.batch} given, a multiple of {world.size} (processes) expected'
             )
         steps = range(max(0, start - step), phase.steps)
+        if phase.sizes:
+            index += -index % phase.batch  # All samples of a step have one size.
         if steps:
             clips = ClipDataset(pool, phase, config.augmentation, config.seed, canonical_focal)
             dataset: Dataset[Any] | None = clips

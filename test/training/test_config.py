@@ -98,6 +98,14 @@ def test_keys_not_given_have_their_defaults(tmp_path):
             'phases: [{steps: 5, height: 28, width: 42, frames: 4, loss_frames: 6}]',
             r'at most 4 \(frames\)',
         ),
+        (
+            'phases: [{steps: 5, height: 28, width: 42, sizes: [[28, 30]]}]',
+            r'phases\[0\]: height 28, width 30; multiples of 14',
+        ),
+        (
+            'phases: [{steps: 5, height: 28, width: 42, sizes: [[28]]}]',
+            'height and width expected',
+        ),
         ('sources: []', 'sources: at least one'),
         ('sources: [{root: a, weight: 0}]', 'with a weight above 0'),
         ('model: flashdepth-huge', "run.yaml: model 'flashdepth-huge' is not known"),

@@ -160,7 +160,7 @@ def test_samples_have_the_depth_of_the_canonical_camera(tmp_path):
 
 
 def test_the_canonical_camera_needs_a_focal_length():
-    with pytest.raises(InputError, match='image.png: the focal length is not known'):
+    with pytest.raises(InputError, match=r'image\.png: the focal length is not known'):
         Window(*window()[:2]).canonical(FOCAL, 'image.png')
 
 
@@ -171,3 +171,12 @@ def test_missing_and_unknown_sources_are_refused(tmp_path):
         find_videos(SourceConfig(str(tmp_path)))
     with pytest.raises(ConfigError, match='one of clips, stills, tartanair'):
         find_videos(SourceConfig(str(tmp_path), kind='kitty'))
+
+
+def test_every_step_has_one_of_the_sizes_of_its_phase(tmp_path):
+    write_scene(tmp_path / '0.clip.zip', 0)
+    phase = replace(PHASE, sizes=((42, 28), (28, 28)))
+    dataset = ClipDataset(VideoPool([SourceConfig(str(tmp_path))]), phase, PLAIN, 0)
+    sizes = [tuple(dataset[index].rgb.shape[-2:]) for index in range(4 * phase.batch)]
+    steps = [set(sizes[i : i + phase.batch]) for i in range(0, len(sizes), phase.batch)]
+    assert steps == [{(28, 42)}, {(42, 28)}, {(28, 28)}, {(28, 42)}]
