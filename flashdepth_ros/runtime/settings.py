@@ -60,7 +60,11 @@ class Settings:
         0, "short side of the network input, px; 0: the preset's size", high=4096, shared=True
     )
     inference_long_side_max: int = setting(
-        2044, 'maximum long side of the network input, px', low=14, high=8192, shared=True
+        2044,
+        'maximum long side of the network input, px; a preset can have a lower one',
+        low=14,
+        high=8192,
+        shared=True,
     )
     image_bits: int = setting(
         0,

@@ -47,7 +47,7 @@ class PhaseConfig:
     batch: Count = 8
     """Clips per step, over all processes."""
     sizes: tuple[tuple[Side, ...], ...] = ()
-    """Further sizes, `[height, width]`: each step has one of all, so that networks learn them."""
+    """Further sizes, `[height, width]`: the steps have all in turn, repeated ones more often."""
     strides: tuple[Count, ...] = (1, 2, 3, 4)
     """Distances between successive frames of a clip; one is drawn for each clip."""
     loss_frames: Whole = 0
@@ -226,10 +226,11 @@ def check_config(config: TrainingConfig, where: str) -> None:
 
 
 def _check_phase(config: TrainingConfig, phase: PhaseConfig, where: str) -> None:
-    for size in ((phase.height, phase.width), *phase.sizes):
+    _check_size(phase.height, phase.width, where)
+    for number, size in enumerate(phase.sizes):
         if len(size) != 2:
-            raise ConfigError(f'{where}: sizes: {list(size)}; height and width expected')
-        _check_size(*size, where)
+            raise ConfigError(f'{where}: sizes[{number}]: height and width expected')
+        _check_size(*size, f'{where}: sizes[{number}]')
     if phase.sizes and phase.cached_samples:
         raise ConfigError(f'{where}: sizes and cached_samples: cached features have one size')
     if not phase.strides:

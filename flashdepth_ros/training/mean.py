@@ -1,15 +1,19 @@
 """The mean of the weights of several runs (arXiv 2203.05482)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import logging
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from flashdepth_ros.errors import CheckpointError
+from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network.checkpoint import metadata, read_weights, save_weights
 
 logger = logging.getLogger(__name__)
+
+SUFFIX = '.safetensors'
 
 
 @dataclass(frozen=True)
@@ -22,22 +26,59 @@ class MeanConfig:
     """The file to write."""
 
 
+def check_mean(config: MeanConfig, trained: Sequence[str], where: str) -> None:
+    """
+    Check the names of the files.
+
+    :param trained: the files that the training will write.
+    :param where: the name of the mean in error messages.
+    :raises ConfigError: a name is missing, is not one for weights, or would be overwritten.
+    """
+    if not config.of or not config.output:
+        raise ConfigError(f'{where}: of and output expected, both or none')
+    for each in (*config.of, config.output):
+        if Path(each).suffix != SUFFIX:
+            raise ConfigError(f'{where}: {each}: a name that ends in {SUFFIX} expected')
+    output = str(Path(config.output))
+    if output in (*trained, *(str(Path(each)) for each in config.of)):
+        raise ConfigError(f'{where}: output: {output} would be overwritten; give another name')
+
+
+def check_files(config: MeanConfig, trained: Sequence[str]) -> None:
+    """
+    Check that the files exist, or will be written.
+
+    :raises ConfigError: one does not, and will not be.
+    """
+    for each in config.of:
+        if str(Path(each)) not in trained and not Path(each).is_file():
+            raise ConfigError(f'mean: of: {each}: no such file, nor the weights of a stage')
+
+
 def write_mean(config: MeanConfig) -> None:
     """
     Write the mean of weights, in half precision; notes are those of the last file.
 
-    :raises CheckpointError: a file cannot be read or written, or the models differ.
+    :raises CheckpointError: a file cannot be read or written, or the models or licenses differ.
     """
     weights = [read_weights(Path(each)) for each in config.of]
-    shapes = [{name: entry.shape for name, entry in each.items()} for each in weights]
-    for path, each in zip(config.of, shapes, strict=True):
-        if each != shapes[0]:
-            raise CheckpointError(f'{path}: not of the same model as {config.of[0]}')
+    kinds = [_kind(Path(path), each) for path, each in zip(config.of, weights, strict=True)]
+    for path, kind in zip(config.of, kinds, strict=True):
+        if kind != kinds[0]:
+            raise CheckpointError(
+                f'{path}: not of the same model and license as {config.of[0]}, no mean is written'
+            )
     mean = {
-        name: torch.stack([each[name].float() for each in weights]).mean(0) for name in shapes[0]
+        name: torch.stack([each[name].float() for each in weights]).mean(0) for name in weights[0]
     }
     notes = metadata(Path(config.of[-1]))
     origin = f'mean of the weights of {len(weights)} runs'
     notes['origin'] = '; '.join(filter(None, (notes.get('origin'), origin)))
     save_weights(mean, Path(config.output), torch.float16, notes)
     logger.info('mean of the weights of %d runs: %s', len(weights), config.output)
+
+
+def _kind(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, ...]:
+    """Return what weights must have in common."""
+    notes, shapes = metadata(path), {name: entry.shape for name, entry in weights.items()}
+    return notes.get('preset'), notes.get('license'), shapes

@@ -17,9 +17,10 @@ from flashdepth_ros.interruption import children_without_interrupt
 from flashdepth_ros.runtime.distributed import World
 from flashdepth_ros.training import filming
 from flashdepth_ros.training.config import TrainingConfig, check_config, read_config
-from flashdepth_ros.training.mean import MeanConfig, write_mean
+from flashdepth_ros.training.mean import MeanConfig, check_files, check_mean, write_mean
 from flashdepth_ros.training.parsing import Count, parse, read_yaml
 from flashdepth_ros.training.run import train
+from flashdepth_ros.training.run_folder import WEIGHTS
 from flashdepth_ros.training.writing import make_folder
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ class Recipe:
     """Number of processes that render at the same time."""
     mean: MeanConfig = field(default_factory=MeanConfig)
     """Weights to average at the end, and where to write them."""
+
+    @property
+    def weights(self) -> list[str]:
+        """Return the files that the stages write."""
+        return [str(Path(stage.output) / WEIGHTS) for stage in self.stages]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -73,8 +79,8 @@ def _check_outputs(recipe: Recipe, path: Path) -> None:
                 f'{path}: stages[{number}]: output {output} is that of stages'
                 f'[{outputs.index(output)}]; give every stage a folder of its own'
             )
-    if bool(recipe.mean.of) != bool(recipe.mean.output):
-        raise ConfigError(f'{path}: mean: of and output expected, both or none')
+    if recipe.mean.of or recipe.mean.output:
+        check_mean(recipe.mean, recipe.weights, f'{path}: mean')
 
 
 def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
@@ -85,8 +91,10 @@ def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
     :raises FlashDepthError: configuration, data or a checkpoint are not usable.
     """
     if world.is_main:
+        check_files(recipe.mean, recipe.weights)
         for stage in recipe.stages:
             make_folder(Path(stage.output))
+        make_folder(Path(recipe.mean.output).parent)
         for line in recipe.film:
             _film(_parse(line), shlex.split(line), recipe.processes)
     world.barrier()

@@ -100,7 +100,7 @@ def test_keys_not_given_have_their_defaults(tmp_path):
         ),
         (
             'phases: [{steps: 5, height: 28, width: 42, sizes: [[28, 30]]}]',
-            r'phases\[0\]: height 28, width 30; multiples of 14',
+            r'phases\[0\]: sizes\[0\]: height 28, width 30; multiples of 14',
         ),
         (
             'phases: [{steps: 5, height: 28, width: 42, sizes: [[28]]}]',

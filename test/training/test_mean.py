@@ -6,7 +6,7 @@ import yaml
 
 from flashdepth_ros.errors import CheckpointError, ConfigError
 from flashdepth_ros.network.checkpoint import metadata, read_weights, save_weights
-from flashdepth_ros.training.mean import MeanConfig, write_mean
+from flashdepth_ros.training.mean import MeanConfig, check_files, write_mean
 from flashdepth_ros.training.recipe import read_recipe
 
 
@@ -40,11 +40,38 @@ def test_weights_of_different_models_are_refused(tmp_path, other):
         write_mean(MeanConfig(of, str(tmp_path / 'mean.safetensors')))
 
 
-@pytest.mark.parametrize('mean', [{'of': ['a.safetensors']}, {'output': 'mean.safetensors'}])
-def test_a_recipe_gives_files_and_output_of_its_mean(tmp_path, mean):
+def test_a_missing_file_is_named_before_training():
+    with pytest.raises(ConfigError, match=r'mean: of: none\.safetensors: no such file'):
+        check_files(MeanConfig((STAGE, 'none.safetensors'), 'mean.safetensors'), [STAGE])
+
+
+def test_weights_of_different_presets_are_refused(tmp_path):
+    of = tuple(str(tmp_path / f'{name}.safetensors') for name in 'ab')
+    for path, preset in zip(of, ('flashdepth-s', 'flashdepth-tiny-s'), strict=True):
+        entries = {'x': torch.tensor([1.0])}
+        save_weights(entries, tmp_path / path, torch.float16, {'preset': preset})
+    with pytest.raises(CheckpointError, match=r'b\.safetensors: not of the same model'):
+        write_mean(MeanConfig(of, str(tmp_path / 'mean.safetensors')))
+
+
+STAGE = 'o/weights.safetensors'
+
+
+@pytest.mark.parametrize(
+    ('mean', 'message'),
+    [
+        ({'of': [STAGE]}, 'mean: of and output expected, both or none'),
+        ({'output': 'mean.safetensors'}, 'mean: of and output expected, both or none'),
+        ({'of': ['a.pth'], 'output': 'm.safetensors'}, r'mean: a\.pth: a name that ends'),
+        ({'of': [STAGE], 'output': 'm.bin'}, r'mean: m\.bin: a name that ends'),
+        ({'of': [STAGE], 'output': '/'}, 'mean: /: a name that ends'),
+        ({'of': [STAGE], 'output': f'./{STAGE}'}, 'would be overwritten'),
+    ],
+)
+def test_a_mean_that_cannot_be_written_is_refused_before_training(tmp_path, mean, message):
     phase = {'steps': 1, 'height': 28, 'width': 42}
     stage = {'model': 'flashdepth-tiny-s', 'output': 'o', 'sources': [{'root': 'r'}]}
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump({'stages': [stage | {'phases': [phase]}], 'mean': mean}))
-    with pytest.raises(ConfigError, match='mean: of and output expected, both or none'):
+    with pytest.raises(ConfigError, match=message):
         read_recipe(path)
