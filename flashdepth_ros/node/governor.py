@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+import math
 import statistics
 
 from flashdepth_ros.network.config import PATCH
@@ -112,5 +113,7 @@ def scaled_size(
     """
     if share == 1.0:
         return full
-    patches = max(1, round(share * min(inference_size) / PATCH))
-    return replace(full, short_side=patches * PATCH)
+    short = max(1, round(share * min(inference_size) / PATCH))
+    # Of a long narrow image a patch of the short side is many of the long one.
+    long = max(1, math.ceil(share * max(inference_size) / PATCH))
+    return replace(full, short_side=short * PATCH, long_side_max=long * PATCH)

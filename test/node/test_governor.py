@@ -1,6 +1,7 @@
 """The governor with simulated frame times: it converges, reaches the rate, does not oscillate."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -124,6 +125,16 @@ def test_scaled_sizes_are_whole_patches_and_at_least_one():
     assert all(side % 14 == 0 for side in sides)
     assert sides[-1] == pytest.approx(448 * SHARES[-1], abs=14)
     assert scaled_size(full, 0.35, (28, 42)).for_image(480, 640, MODEL) == (14, 28)
+
+
+def test_the_scaled_size_of_a_long_narrow_image_is_not_larger_than_the_full_one():
+    full, lite = InferenceSize(), preset('flashdepth-lite')
+    size = full.for_image(60, 1000, lite)
+    assert size == (42, 588)
+    for share in SHARES[1:]:
+        height, width = scaled_size(full, share, size).for_image(60, 1000, lite)
+        assert height <= 42
+        assert width <= math.ceil(share * 588 / 14) * 14
 
 
 @pytest.mark.parametrize('target_rate', [0.0, 10.0])
