@@ -13,8 +13,6 @@ from flashdepth_ros.network.checkpoint import metadata, read_weights, save_weigh
 
 logger = logging.getLogger(__name__)
 
-SUFFIX = '.safetensors'
-
 
 @dataclass(frozen=True)
 class MeanConfig:
@@ -26,7 +24,7 @@ class MeanConfig:
     """The file to write."""
 
 
-def check_mean(config: MeanConfig, trained: Sequence[str], where: str) -> None:
+def check_mean(config: MeanConfig, trained: Sequence[Path], where: str) -> None:
     """
     Check the names of the files.
 
@@ -36,23 +34,23 @@ def check_mean(config: MeanConfig, trained: Sequence[str], where: str) -> None:
     """
     if not config.of or not config.output:
         raise ConfigError(f'{where}: of and output expected, both or none')
-    for each in (*config.of, config.output):
-        if Path(each).suffix != SUFFIX:
-            raise ConfigError(f'{where}: {each}: a name that ends in {SUFFIX} expected')
-    output = str(Path(config.output))
-    if output in (*trained, *(str(Path(each)) for each in config.of)):
+    *of, output = map(Path, (*config.of, config.output))
+    for path in (*of, output):
+        if path.suffix != '.safetensors':
+            raise ConfigError(f'{where}: {path}: a name that ends in .safetensors expected')
+    if output in (*trained, *of):
         raise ConfigError(f'{where}: output: {output} would be overwritten; give another name')
 
 
-def check_files(config: MeanConfig, trained: Sequence[str]) -> None:
+def check_files(config: MeanConfig, trained: Sequence[Path]) -> None:
     """
     Check that the files exist, or will be written.
 
     :raises ConfigError: one does not, and will not be.
     """
-    for each in config.of:
-        if str(Path(each)) not in trained and not Path(each).is_file():
-            raise ConfigError(f'mean: of: {each}: no such file, nor the weights of a stage')
+    for path in map(Path, config.of):
+        if path not in trained and not path.is_file():
+            raise ConfigError(f'mean: of: {path}: no such file, nor the weights of a stage')
 
 
 def write_mean(config: MeanConfig) -> None:
@@ -61,17 +59,18 @@ def write_mean(config: MeanConfig) -> None:
 
     :raises CheckpointError: a file cannot be read or written, or the models or licenses differ.
     """
-    weights = [read_weights(Path(each)) for each in config.of]
-    kinds = [_kind(Path(path), each) for path, each in zip(config.of, weights, strict=True)]
-    for path, kind in zip(config.of, kinds, strict=True):
+    paths = [Path(each) for each in config.of]
+    weights = [read_weights(path) for path in paths]
+    kinds = [_kind(path, each) for path, each in zip(paths, weights, strict=True)]
+    for path, kind in zip(paths, kinds, strict=True):
         if kind != kinds[0]:
             raise CheckpointError(
-                f'{path}: not of the same model and license as {config.of[0]}, no mean is written'
+                f'{path}: not of the same model and license as {paths[0]}, no mean is written'
             )
     mean = {
         name: torch.stack([each[name].float() for each in weights]).mean(0) for name in weights[0]
     }
-    notes = metadata(Path(config.of[-1]))
+    notes = metadata(paths[-1])
     origin = f'mean of the weights of {len(weights)} runs'
     notes['origin'] = '; '.join(filter(None, (notes.get('origin'), origin)))
     save_weights(mean, Path(config.output), torch.float16, notes)

@@ -43,9 +43,9 @@ class Recipe:
     """Weights to average at the end, and where to write them."""
 
     @property
-    def weights(self) -> list[str]:
+    def weights(self) -> list[Path]:
         """Return the files that the stages write."""
-        return [str(Path(stage.output) / WEIGHTS) for stage in self.stages]
+        return [Path(stage.output) / WEIGHTS for stage in self.stages]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -92,9 +92,8 @@ def follow(recipe: Recipe, world: World) -> TrainingConfig | None:
     """
     if world.is_main:
         check_files(recipe.mean, recipe.weights)
-        for stage in recipe.stages:
-            make_folder(Path(stage.output))
-        make_folder(Path(recipe.mean.output).parent)
+        for path in (*recipe.weights, Path(recipe.mean.output)):
+            make_folder(path.parent)
         for line in recipe.film:
             _film(_parse(line), shlex.split(line), recipe.processes)
     world.barrier()

@@ -1,5 +1,7 @@
 """The mean of the weights of several runs, at the end of a recipe."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -42,7 +44,7 @@ def test_weights_of_different_models_are_refused(tmp_path, other):
 
 def test_a_missing_file_is_named_before_training():
     with pytest.raises(ConfigError, match=r'mean: of: none\.safetensors: no such file'):
-        check_files(MeanConfig((STAGE, 'none.safetensors'), 'mean.safetensors'), [STAGE])
+        check_files(MeanConfig((STAGE, 'none.safetensors'), 'mean.safetensors'), [Path(STAGE)])
 
 
 def test_weights_of_different_presets_are_refused(tmp_path):
