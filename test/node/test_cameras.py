@@ -7,7 +7,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from flashdepth_ros.runtime import DepthEstimator
-from support.node_bench import depth_of, random_image, stamp_of, start_bench, values_of
+from support.node_bench import STEP_NS, depth_of, random_image, stamp_of, start_bench, values_of
 from support.node_process import NodeProcess, golden_weights
 
 pytestmark = pytest.mark.needs_torch('an exported model has one shape of images')
@@ -38,9 +38,10 @@ class Camera:
         self._count = 0
         self.process_until_connected()
 
-    def image(self):
+    def image(self, step_ns=STEP_NS):
         self._count += 1
-        return self._bench.image(random_image(hash_of(self.name, self._count), SIZES[self.name]))
+        rgb = random_image(hash_of(self.name, self._count), SIZES[self.name])
+        return self._bench.image(rgb, step_ns=step_ns)
 
     def process_until_connected(self):
         message = self.image()
@@ -49,9 +50,9 @@ class Camera:
             self.images.publish(message)
             self._bench.spin_for(0.3)
 
-    def put(self):
+    def put(self, step_ns=STEP_NS):
         """Publish an image; return its message."""
-        message = self.image()
+        message = self.image(step_ns)
         self.images.publish(message)
         return message
 
@@ -180,7 +181,8 @@ def values_at(bench, camera):
 def test_a_silent_camera_is_reported_by_its_name(bench, cameras):
     def process_others():
         for name in ('front', 'left', 'right'):
-            cameras[name].process()
+            # However many images these are, the silence of the other one is short by its stamps.
+            cameras[name].process(cameras[name].put(step_ns=10**6))
         found = statuses(bench)
         return 'no images' in found.pop('/flashdepth/rear: depth')['message'] and not [
             each for each in found.values() if 'no images' in each['message']
